@@ -1,0 +1,73 @@
+# Every target runs from a fresh clone: .venv is made first, from requirements.lock.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+RUN := $(BIN)/python -m
+PIP := $(RUN) pip --disable-pip-version-check
+
+# Test processes: one a core, at most 4 (each needs about 1 GB).
+TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); \
+  [ "$$n" -lt 4 ] && echo "$$n" || echo 4)
+PYTEST := $(RUN) pytest -n $(TEST_WORKERS) --dist loadfile --durations 10
+
+# Only `make lock` needs uv.
+UV ?= uv
+COMPILE = $(UV) pip compile pyproject.toml --quiet --extra dev --universal --python-version 3.9 \
+  --python "$$(PYTHON='$(PYTHON)' tools/find_python.sh)" --generate-hashes --no-annotate \
+  --custom-compile-command "make lock" $(LOCK_FLAGS)
+
+.PHONY: help venv beam pretrain test test-slow lint format lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(STAMP)  ## make .venv and install the locked packages (done by the others when needed)
+
+# The stamp is written last, so that an interrupted installation is taken up again. An environment
+# that cannot run, or that another Python has made, is made anew.
+$(STAMP): requirements.lock pyproject.toml
+	@rm -f $@
+	@$(BIN)/python -c 'import pip, sys; assert (3, 9) <= sys.version_info[:2] <= (3, 11)' \
+	  2>/dev/null || { python=$$(PYTHON='$(PYTHON)' tools/find_python.sh) \
+	  && echo "making $(VENV) with $$python" && "$$python" -m venv --clear $(VENV); }
+	$(PIP) install --no-deps --require-hashes --requirement requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+beam: venv  ## also install Apache Beam, to prepare data on many machines
+	$(PIP) install --no-deps --no-build-isolation --require-hashes \
+	  --requirement requirements-beam.lock
+
+pretrain: venv  ## the main job: make the built-in data, train, evaluate
+	$(BIN)/python tools/train.py --flagfile=configs/pretrain.cfg
+
+test: lint  ## check style and run the tests
+	$(PYTEST)
+
+test-slow: venv  ## run the tests that take minutes
+	$(PYTEST) -m slow
+
+lint: venv  ## check style
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+format: venv  ## put the code into the house style
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+# Versions stay as they are unless pyproject.toml rules them out: LOCK_FLAGS=--upgrade takes the
+# newest. All of requirements.lock stands in requirements-beam.lock as well, so that `make beam`
+# only adds packages. uv knows no upper bound of Python, so rows for 3.12 and later are cut.
+lock:  ## write both lock files from pyproject.toml (needs uv; LOCK_FLAGS=--upgrade for newer)
+	$(COMPILE) --extra beam --output-file requirements-beam.lock
+	$(COMPILE) --constraints requirements-beam.lock --output-file requirements.lock
+	for file in requirements.lock requirements-beam.lock; do \
+	  awk "/^[a-z]/ {keep = !/>= '3\.12'/} /^#/ || keep" $$file > $$file.new \
+	  && mv $$file.new $$file || exit 1; done
+
+clean:  ## remove .venv and caches; data and runs stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache build dist *.egg-info
+	find actcl_tf tools tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Active contrastive learning of audio-visual video representations."""

@@ -1,0 +1,1 @@
+"""Contrastive learning: losses, dictionary, pool and active sampling."""

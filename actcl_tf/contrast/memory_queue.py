@@ -1,0 +1,121 @@
+"""A first-in-first-out table of keys in `tf.Variable`s: the dictionaries and the pools."""
+
+from typing import Optional
+
+import tensorflow as tf
+
+EMPTY = -1  # The clip id of a slot that holds nothing.
+
+
+def contains(ids: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """Tells which ids occur among others, by binary search.
+
+    Args:
+      ids: [N] int64.
+      others: [K] int64, in any order; K may be 0.
+
+    Returns:
+      [N] bool.
+    """
+    ordered = tf.concat([tf.sort(others), [ids.dtype.max]], axis=0)
+    found = tf.gather(ordered, tf.searchsorted(ordered[:-1], ids))
+    return tf.logical_and(found == ids, ids != ids.dtype.max)
+
+
+def _variable(initial: tf.Tensor, name: str) -> tf.Variable:
+    # Replicas write identical rows, so each reads its own copy and any copy may be saved.
+    return tf.Variable(
+        initial,
+        trainable=False,
+        name=name,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+
+class MemoryQueue(tf.Module):
+    """The last `size` rows that were enqueued, each with the id of the clip it came from.
+
+    An id stands at most once: a row that is enqueued again replaces the older one, which becomes
+    an empty slot until its turn to be overwritten comes.
+
+    Attributes:
+      size: rows it can hold.
+      ids: [size] int64 variable, clip ids; -1 for empty slots.
+      columns: name -> [size, width] float32 variable.
+      pointer: int64 variable, the slot that the next row goes to.
+    """
+
+    def __init__(self, size: int, widths: dict[str, int], name: str = "memory_queue"):
+        """Makes an empty queue.
+
+        Args:
+          size: rows it can hold, at least 1.
+          widths: column name -> width of its rows.
+          name: name of the module.
+        """
+        super().__init__(name=name)
+        if size < 1:
+            raise ValueError(f"a memory queue must hold at least 1 row, got size={size}")
+        self.size = size
+        with self.name_scope:
+            self.ids = _variable(tf.fill([size], tf.constant(EMPTY, tf.int64)), "ids")
+            self.pointer = _variable(tf.zeros([], tf.int64), "pointer")
+            self.columns = {
+                column: _variable(tf.zeros([size, width]), column)
+                for column, width in widths.items()
+            }
+
+    def filled(self) -> tf.Tensor:
+        """Rows that hold a key, int32 scalar."""
+        return tf.math.count_nonzero(self.ids.read_value() >= 0, dtype=tf.int32)
+
+    def enqueue(
+        self,
+        ids: tf.Tensor,
+        rows: dict[str, tf.Tensor],
+        count: Optional[tf.Tensor] = None,
+    ) -> None:
+        """Writes rows over the oldest ones.
+
+        Args:
+          ids: [m] int64, clip ids; of a clip that stands twice the last row counts; m <= size.
+          rows: column name -> [m, width] float32.
+          count: int32 scalar, how many of the rows (the first ones) to write; default: all.
+
+        Raises:
+          ValueError: more rows than the queue holds, or other columns than its own.
+        """
+        if ids.shape[0] is not None and ids.shape[0] > self.size:
+            raise ValueError(f"cannot enqueue {ids.shape[0]} rows into a queue of {self.size}")
+        if set(rows) != set(self.columns):
+            raise ValueError(f"expected columns {sorted(self.columns)}, got {sorted(rows)}")
+        m = tf.shape(ids, tf.int64)[0]
+        count = m if count is None else tf.cast(count, tf.int64)
+        order = tf.range(m)
+        slots = (self.pointer.read_value() + order) % self.size
+        written = order < count
+        # Static shapes: rows beyond `count` write back what their slot holds.
+        new_ids = tf.where(written, ids, tf.constant(EMPTY, tf.int64))
+        again = tf.logical_and(new_ids[:, tf.newaxis] == new_ids, order[:, tf.newaxis] < order)
+        new_ids = tf.where(tf.reduce_any(again, axis=1), tf.constant(EMPTY, tf.int64), new_ids)
+        old_ids = self.ids.read_value()
+        old_ids = tf.where(contains(old_ids, new_ids), tf.constant(EMPTY, tf.int64), old_ids)
+        kept = tf.where(written, new_ids, tf.gather(old_ids, slots))
+        self.ids.assign(tf.tensor_scatter_nd_update(old_ids, slots[:, tf.newaxis], kept))
+        for column, variable in self.columns.items():
+            # `handle` is this replica's own copy; the raw operation writes in place.
+            old = tf.raw_ops.ResourceGather(
+                resource=variable.handle, indices=slots, dtype=variable.dtype
+            )
+            tf.raw_ops.ResourceScatterUpdate(
+                resource=variable.handle,
+                indices=slots,
+                updates=tf.where(written[:, tf.newaxis], rows[column], old),
+            )
+        self.pointer.assign((self.pointer.read_value() + count) % self.size)
+
+    def clear(self) -> None:
+        """Empties every slot."""
+        self.ids.assign(tf.fill([self.size], tf.constant(EMPTY, tf.int64)))
+        self.pointer.assign(tf.zeros([], tf.int64))

@@ -1,0 +1,58 @@
+"""The momentum update that makes the key encoders slow copies of the query encoders."""
+
+import math
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+
+def momentum_at(step: tf.Tensor, base: float, schedule: str, total_steps: int) -> tf.Tensor:
+    """Momentum at a step.
+
+    Args:
+      step: int scalar, steps done.
+      base: momentum at step 0, in [0, 1].
+      schedule: "constant", or "cosine" from `base` at step 0 to 1 at `total_steps`.
+      total_steps: steps of the whole run.
+
+    Returns:
+      float32 scalar.
+    """
+    if schedule == "constant":
+        return tf.constant(base, tf.float32)
+    done = tf.minimum(tf.cast(step, tf.float32) / float(total_steps), 1.0)
+    return 1.0 - (1.0 - base) * 0.5 * (1.0 + tf.cos(math.pi * done))
+
+
+def update_key_encoder(
+    key_variables: Sequence[tf.Variable],
+    query_variables: Sequence[tf.Variable],
+    momentum: tf.Tensor,
+) -> None:
+    """theta_k <- m theta_k + (1 - m) theta_q, variable by variable, on every replica.
+
+    Args:
+      key_variables: trainable variables of the key encoder.
+      query_variables: those of the query encoder, in the same order.
+      momentum: float32 scalar in [0, 1].
+
+    Raises:
+      ValueError: the two lists do not match in length or shapes.
+    """
+    shapes = [[v.shape for v in variables] for variables in (key_variables, query_variables)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "key and query encoder must have the same variables in the same order, got "
+            f"{len(key_variables)} and {len(query_variables)} variables or other shapes"
+        )
+
+    def update_all(strategy: tf.distribute.Strategy, momentum: tf.Tensor) -> None:
+        for key, query in zip(key_variables, query_variables):
+            strategy.extended.update(key, _move, args=(query, momentum), group=False)
+
+    tf.distribute.get_replica_context().merge_call(update_all, args=(momentum,))
+
+
+def _move(key: tf.Variable, query: tf.Tensor, momentum: tf.Tensor) -> None:
+    query = tf.convert_to_tensor(query)
+    key.assign_sub((key - query) * tf.cast(1.0 - momentum, key.dtype))

@@ -1,0 +1,144 @@
+"""How the next keys of a dictionary are chosen among the candidates of a pool.
+
+A strategy maps (candidates, which of them are eligible, queries) to indices. A new one is one
+class here and its name in `build_sampler`.
+"""
+
+from typing import Any, NamedTuple, Optional
+
+import tensorflow as tf
+
+from actcl_tf.contrast import gradient_embeddings, kmeanspp
+
+
+class Picks(NamedTuple):
+    """Chosen candidates.
+
+    Attributes:
+      indices: [M] int32 into the pool, no repeats; beyond `count` they are meaningless but valid.
+      count: int32 scalar, how many of the first indices are chosen: M, or all eligible ones.
+    """
+
+    indices: tf.Tensor
+    count: tf.Tensor
+
+
+class RandomSampler:
+    """Uniform among the eligible candidates."""
+
+    needs_gradients = False
+
+    def __call__(self, eligible: tf.Tensor, num_picks: int, seed: tf.Tensor) -> tf.Tensor:
+        """Returns [M] int32 indices, -1 beyond the eligible ones."""
+        order = kmeanspp.uniform(tf.shape(eligible), seed)
+        return _first(tf.where(eligible, order, -1.0), num_picks)
+
+
+class _GradientSampler:
+    """Base of the strategies that look at the candidates' gradient embeddings."""
+
+    needs_gradients = True
+
+    def __init__(self, temperature: float, gradient_space: str = "last_layer"):
+        self._temperature = temperature
+        self._space = gradient_space
+
+    def _factors(
+        self,
+        features: tf.Tensor,
+        last_layer: gradient_embeddings.LastLayer,
+        queries: tf.Tensor,
+    ) -> gradient_embeddings.GradientFactors:
+        return gradient_embeddings.gradient_factors(
+            features, last_layer, queries, self._temperature, self._space
+        )
+
+
+class ActiveSampler(_GradientSampler):
+    """k-means++ seeding on the gradient embeddings: uncertain and different from each other."""
+
+    @tf.function(jit_compile=True)
+    def __call__(
+        self,
+        eligible: tf.Tensor,
+        num_picks: int,
+        seed: tf.Tensor,
+        features: tf.Tensor,
+        last_layer: gradient_embeddings.LastLayer,
+        queries: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns [M] int32 indices, -1 beyond the eligible ones."""
+        factors = self._factors(features, last_layer, queries)
+        return kmeanspp.kmeanspp_seeds(factors, eligible, num_picks, seed)
+
+
+class HardestSampler(_GradientSampler):
+    """The candidates with the longest gradient embeddings."""
+
+    def __call__(
+        self,
+        eligible: tf.Tensor,
+        num_picks: int,
+        seed: tf.Tensor,
+        features: tf.Tensor,
+        last_layer: gradient_embeddings.LastLayer,
+        queries: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns [M] int32 indices, -1 beyond the eligible ones; the seed is not used."""
+        del seed
+        norms = gradient_embeddings.squared_norms(self._factors(features, last_layer, queries))
+        return _first(tf.where(eligible, norms, -1.0), num_picks)
+
+
+def _first(scores: tf.Tensor, num_picks: int) -> tf.Tensor:
+    """Indices [M] int32 of the largest scores; -1 where a score is negative (not eligible)."""
+    available = min(num_picks, scores.shape[0])
+    best, indices = tf.math.top_k(scores, available)
+    indices = tf.where(best >= 0.0, indices, -1)
+    return tf.pad(indices, [[0, num_picks - available]], constant_values=-1)
+
+
+def choose(
+    sampler: Any,
+    eligible: tf.Tensor,
+    num_picks: int,
+    seed: tf.Tensor,
+    features: tf.Tensor,
+    last_layer: gradient_embeddings.LastLayer,
+    queries: tf.Tensor,
+) -> Picks:
+    """Chooses candidates by any strategy of this module.
+
+    Args:
+      sampler: from `build_sampler`.
+      eligible: [N] bool, candidates that may be picked.
+      num_picks: M, static.
+      seed: [2] int32, stateless seed.
+      features: [N, d] float32, inputs of the last linear layer that made the candidates.
+      last_layer: the layer that the candidates are seen through.
+      queries: [M, D] float32, unit vectors that the dictionary will serve.
+
+    Returns:
+      Picks of M candidates, or of all eligible ones where there are fewer.
+    """
+    if sampler.needs_gradients:
+        indices = sampler(eligible, num_picks, seed, features, last_layer, queries)
+    else:
+        indices = sampler(eligible, num_picks, seed)
+    count = tf.math.count_nonzero(indices >= 0, dtype=tf.int32)
+    return Picks(tf.maximum(indices, 0), count)
+
+
+def build_sampler(negatives: str, temperature: float, gradient_space: str) -> Optional[Any]:
+    """The strategy of a name; None for those that have no pool (moco, in_batch)."""
+    if negatives == "random":
+        return RandomSampler()
+    if negatives == "active":
+        return ActiveSampler(temperature, gradient_space)
+    if negatives == "hardest":
+        return HardestSampler(temperature, gradient_space)
+    if negatives in ("moco", "in_batch"):
+        return None
+    raise ValueError(
+        f"negatives must be active, random, hardest, moco or in_batch, got {negatives}"
+    )

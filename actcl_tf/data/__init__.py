@@ -1,0 +1,1 @@
+"""Clips: from videos in any container to batches."""

@@ -1,0 +1,280 @@
+"""Shards -> batches, in the phases PARSE, SAMPLE, DECODE, AUGMENT, BATCH.
+
+Every draw is a function of (seed, epoch, clip id), and the order of the clips one of (seed, epoch):
+neither the number of parallel calls nor the number of hosts nor a restart changes a batch.
+"""
+
+import functools
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from actcl_tf.config import DataConfig
+from actcl_tf.data import audio_ops, clip_sampling, records, shards, video_ops
+
+num_audio_samples = clip_sampling.num_audio_samples
+
+# Streams of random draws that have nothing to do with each other (see `shards.endless_records`).
+_TRAIN_STREAM, _POOL_STREAM = 0, 1
+_PREFETCHED_BATCHES = 2
+
+Clip = dict[str, tf.Tensor]
+
+
+class Span(NamedTuple):
+    """How much of a clip is used, and at which rates it is stored."""
+
+    num_frames: int
+    frame_stride: int
+    frame_rate: float
+    sample_rate: float
+
+    @property
+    def frames(self) -> int:
+        """Stored frames covered."""
+        return clip_sampling.span_frames(self.num_frames, self.frame_stride)
+
+    @property
+    def samples(self) -> int:
+        """Samples of sound covered (S)."""
+        return num_audio_samples(*self)
+
+
+def build_train_dataset(
+    config: DataConfig,
+    *,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    views: int = 1,
+    num_input_pipelines: int = 1,
+    input_pipeline_id: int = 0,
+    num_parallel_calls: int = tf.data.AUTOTUNE,
+) -> tf.data.Dataset:
+    """Endless batches of augmented training clips; batch t is a function of (seed, t) alone.
+
+    Batches are cut from the endless stream of epochs, so a batch may cross an epoch's end. With
+    several input pipelines, pipeline i takes every n-th clip of that one stream: together they make
+    the very batches that a single pipeline makes. Each reads all raw records and parses its own.
+
+    Args:
+      config: data section of the configuration.
+      batch_size: clips a batch (B) of this pipeline.
+      seed: seed of the run.
+      start_step: batches to skip; skipped clips are not parsed.
+      views: 1, or 2 for a second augmentation of the same spans.
+      num_input_pipelines: hosts that share the stream.
+      input_pipeline_id: which of them this is, from 0.
+      num_parallel_calls: clips worked on at a time; changes the speed only.
+
+    Returns:
+      Dataset of dict: `video` [B, T, H, W, 3] uint8; `audio` [B, S] float32, the same span;
+      `clip_id` [B] int64; `label` [B] int64, -1 for none; `seed` [B, 2] int32, stateless seeds for
+      further draws; with two views also `key_video` and `key_audio`.
+
+    Raises:
+      records.DataError: the split is missing or damaged, holds fewer clips than a batch, or holds
+        a clip shorter than the span.
+    """
+    manifest, paths = shards.open_split(config.data_dir, config.train_split)
+    global_batch = batch_size * num_input_pipelines
+    if global_batch > manifest.num_clips:
+        raise records.DataError(
+            f"--batch_size={global_batch}: must be at most {manifest.num_clips}, the number of "
+            f"clips in {config.data_dir}/{config.train_split}"
+        )
+    dataset = shards.endless_records(
+        paths,
+        manifest.num_clips,
+        seed=seed,
+        stream=_TRAIN_STREAM,
+        start=start_step * global_batch,
+        shuffle_buffer=config.shuffle_buffer,
+    )
+    if num_input_pipelines > 1:
+        dataset = dataset.shard(num_input_pipelines, input_pipeline_id)
+    make_clip = functools.partial(
+        _training_clip, config=config, span=_check_span(config, manifest), seed=seed, views=views
+    )
+    dataset = dataset.map(make_clip, num_parallel_calls, deterministic=True)
+    return _finish(dataset.batch(batch_size, drop_remainder=True))
+
+
+def build_random_dataset(
+    config: DataConfig, *, num_clips: int, batch_size: int, seed: int, epoch: int
+) -> tf.data.Dataset:
+    """Batches of random training clips with training augmentation, to fill a pool afresh.
+
+    No clip comes twice unless `num_clips` is larger than the split. The choice is a function of
+    (seed, epoch) and has nothing to do with the order of `build_train_dataset`.
+
+    Args:
+      config: data section of the configuration.
+      num_clips: clips in all.
+      batch_size: clips a batch (B); the last batch may be shorter.
+      seed: seed of the run.
+      epoch: number of the filling.
+
+    Returns:
+      Finite dataset of the same batches as `build_train_dataset` gives for one view.
+
+    Raises:
+      records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
+    """
+    manifest, paths = shards.open_split(config.data_dir, config.train_split)
+    stream = _POOL_STREAM + epoch
+    dataset = shards.endless_records(
+        paths,
+        manifest.num_clips,
+        seed=seed,
+        stream=stream,
+        start=0,
+        shuffle_buffer=config.shuffle_buffer,
+    )
+    make_clip = functools.partial(
+        _training_clip,
+        config=config,
+        span=_check_span(config, manifest),
+        seed=seed,
+        stream=stream,
+        views=1,
+    )
+    dataset = dataset.take(num_clips).map(make_clip, tf.data.AUTOTUNE, deterministic=True)
+    return _finish(dataset.batch(batch_size))
+
+
+def build_eval_dataset(
+    config: DataConfig, *, split: str, batch_size: int, num_windows: int
+) -> tf.data.Dataset:
+    """A whole split in stored order, without augmentation.
+
+    Args:
+      config: data section of the configuration.
+      split: subfolder of `config.data_dir`.
+      batch_size: clips a batch (B); the last batch may be shorter.
+      num_windows: evenly spread spans of each clip (W), at least 1; a single one is in the middle.
+
+    Returns:
+      Finite dataset of dict: `video` [B, W, T, H, W, 3] uint8, the largest central square, resized;
+      `audio` [B, W, S] float32, the same spans; `clip_id` [B] int64; `label` [B] int64, -1 for
+      none; `filename` [B] string.
+
+    Raises:
+      records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
+    """
+    if num_windows < 1:
+        raise ValueError(f"num_windows must be at least 1, got {num_windows}")
+    manifest, paths = shards.open_split(config.data_dir, split)
+    make_clip = functools.partial(
+        _evaluation_clip,
+        span=_check_span(config, manifest),
+        num_windows=num_windows,
+        image_size=config.image_size,
+    )
+    dataset = shards.ordered_records(paths).map(make_clip, tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(manifest.num_clips))
+    return _finish(dataset.batch(batch_size))
+
+
+def _check_span(config: DataConfig, manifest: records.Manifest) -> Span:
+    span = Span(config.num_frames, config.frame_stride, manifest.frame_rate, manifest.sample_rate)
+    if span.frames > manifest.min_frames:
+        raise records.DataError(
+            f"--num_frames={config.num_frames}, --frame_stride={config.frame_stride}: a span of "
+            f"{span.frames} frames; num_frames * frame_stride must be at most "
+            f"{manifest.min_frames}, the length of the shortest clip of split {manifest.split!r}"
+        )
+    return span
+
+
+def _training_clip(
+    epoch: tf.Tensor,
+    record: tf.Tensor,
+    *,
+    config: DataConfig,
+    span: Span,
+    seed: int,
+    stream: int = _TRAIN_STREAM,
+    views: int,
+) -> Clip:
+    """PARSE, SAMPLE, DECODE and AUGMENT one training clip."""
+    clip = records.parse_example(record)
+    seeds = _clip_seeds(seed, stream, epoch, clip["clip_id"])
+    result = {"clip_id": clip["clip_id"], "label": clip["label"], "seed": seeds[0]}
+
+    start = clip_sampling.random_start(tf.size(clip["frames_jpeg"]), span.frames, seeds[1])
+    frames_jpeg, waveform = _cut(clip, start, span)
+
+    size = video_ops.frame_size(frames_jpeg[0])
+    view_seeds = tf.reshape(seeds[2:], [2, 3, 2])  # Of each view: crop, looks, sound.
+    boxes = [
+        video_ops.random_box(size, config.min_crop_area, view_seeds[view, 0])
+        for view in range(views)
+    ]
+    crops = video_ops.decode_boxes(frames_jpeg, boxes)
+
+    for view, prefix in enumerate(("", "key_")[:views]):
+        result[prefix + "video"] = video_ops.augment(
+            video_ops.resize(crops[view], config.image_size),
+            view_seeds[view, 1],
+            flip=config.flip,
+            color_jitter=config.color_jitter,
+            gray_probability=config.gray_probability,
+            blur_probability=config.blur_probability,
+        )
+        result[prefix + "audio"] = audio_ops.augment(
+            waveform, view_seeds[view, 2], gain_db=config.audio_gain_db, noise=config.audio_noise
+        )
+    return result
+
+
+def _evaluation_clip(record: tf.Tensor, *, span: Span, num_windows: int, image_size: int) -> Clip:
+    """PARSE, SAMPLE and DECODE the windows of one evaluation clip; no frame is decoded twice."""
+    clip = records.parse_example(record)
+    starts = clip_sampling.window_starts(tf.size(clip["frames_jpeg"]), span.frames, num_windows)
+    indices = clip_sampling.frame_indices(starts, span.num_frames, span.frame_stride)
+    used, places = tf.unique(tf.reshape(indices, [-1]))
+    frames_jpeg = tf.gather(clip["frames_jpeg"], used)
+
+    box = video_ops.central_box(video_ops.frame_size(frames_jpeg[0]))
+    frames = video_ops.to_uint8(video_ops.resize(video_ops.decode(frames_jpeg, box), image_size))
+    shape = [num_windows, span.num_frames, image_size, image_size, 3]
+
+    first = clip_sampling.audio_starts(
+        starts, tf.size(clip["waveform"]), span.samples, span.frame_rate, span.sample_rate
+    )
+    samples = clip_sampling.frame_indices(first, span.samples, 1)
+    return {
+        "video": tf.reshape(tf.gather(frames, places), shape),
+        "audio": tf.gather(clip["waveform"], samples),
+        "clip_id": clip["clip_id"],
+        "label": clip["label"],
+        "filename": clip["filename"],
+    }
+
+
+def _clip_seeds(seed: int, stream: int, epoch: tf.Tensor, clip_id: tf.Tensor) -> tf.Tensor:
+    """Stateless seeds of one clip in one epoch: [8, 2] int32."""
+    key = tf.random.fold_in(tf.constant([seed, stream], tf.int64), epoch)
+    key = tf.random.fold_in(key, clip_id)
+    return tf.random.stateless_uniform([8, 2], key, None, None, tf.int32)
+
+
+def _cut(clip: Clip, start: tf.Tensor, span: Span) -> tuple[tf.Tensor, tf.Tensor]:
+    """Cuts one span: frames [T] string, still encoded, and samples [S] float32."""
+    indices = clip_sampling.frame_indices(start, span.num_frames, span.frame_stride)
+    waveform = clip["waveform"]
+    first = clip_sampling.audio_starts(
+        start, tf.size(waveform), span.samples, span.frame_rate, span.sample_rate
+    )
+    samples = tf.ensure_shape(waveform[first : first + span.samples], [span.samples])
+    return tf.gather(clip["frames_jpeg"], indices), samples
+
+
+def _finish(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """BATCH: what all datasets end with."""
+    options = tf.data.Options()
+    # The pipeline shards by itself, and a clip is too small a piece of work to be cut further.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    options.threading.max_intra_op_parallelism = 1
+    return dataset.prefetch(_PREFETCHED_BATCHES).with_options(options)

@@ -1,0 +1,46 @@
+"""What a preparation gave, as text for the terminal."""
+
+from actcl_tf.data import media, prepare
+
+SHOWN_SOURCES = 3  # Examples named for each reason.
+
+
+def summary_text(summary: prepare.Summary) -> str:
+    """The closing summary: splits, what was left out and why, where it is, what comes next."""
+    rows = [("split", "clips", "hours", "classes", "shards", "frames")]
+    for name, manifest in summary.manifests.items():
+        size = f"{manifest.width or 'varied'} x {manifest.height or 'varied'}"
+        rows.append(
+            (
+                name,
+                str(manifest.num_clips),
+                f"{manifest.duration / 3600:.3f}",
+                str(len(manifest.classes)) if manifest.classes else "-",
+                str(manifest.num_shards),
+                f"{size}, {manifest.frame_rate:g} a second, at least {manifest.min_frames}",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
+    ]
+    lines.append(failure_lines(summary.failures))
+    if summary.made:
+        rate = summary.made / max(summary.seconds, 1e-3)
+        lines.append(f"Made {summary.made} clips in {summary.seconds:.1f} s ({rate:.1f} a second).")
+    else:
+        lines.append("It was whole already: nothing was made.")
+    lines.append(f"Written to {summary.output_dir}; each split's manifest.json has the details.")
+    lines.append(f"Next: python tools/train.py --data_dir={summary.output_dir}")
+    return "\n".join(lines)
+
+
+def failure_lines(failures: dict[str, list[str]]) -> str:
+    """One line a reason, with its count and some of its sources."""
+    if not failures:
+        return "Left out: nothing."
+    lines = [f"Left out: {sum(map(len, failures.values()))}"]
+    for reason, sources in sorted(failures.items(), key=lambda item: -len(item[1])):
+        shown = ", ".join(sources[:SHOWN_SOURCES]) + (", ..." * (len(sources) > SHOWN_SOURCES))
+        lines.append(f"  {len(sources):5d}  {reason} ({media.REASONS[reason]}): {shown}")
+    return "\n".join(lines)

@@ -1,0 +1,164 @@
+"""The shards of a split as a stream of raw records, in an order that a seed decides."""
+
+import concurrent.futures
+import os
+import pathlib
+import struct
+
+import tensorflow as tf
+
+from actcl_tf.data import records
+
+# Shards read side by side.
+_CYCLE_LENGTH = 16
+_LENGTH = struct.Struct("<Q")
+# A TFRecord is: length (8 bytes), its checksum (4), the data, their checksum (4).
+_HEADER_BYTES, _FOOTER_BYTES = 12, 4
+
+
+def count_records(path: records.PathLike) -> int:
+    """Counts the records of a TFRecord file by jumping from header to header.
+
+    Raises:
+      records.DataError: the file ends in the middle of a record.
+    """
+    count = position = 0
+    with open(path, "rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        while position < size:
+            file.seek(position)
+            header = file.read(_HEADER_BYTES)
+            if len(header) == _HEADER_BYTES:
+                position += _HEADER_BYTES + _LENGTH.unpack_from(header)[0] + _FOOTER_BYTES
+            if len(header) < _HEADER_BYTES or position > size:
+                raise records.DataError(
+                    f"{path} is cut off after {count} whole records: prepare it again"
+                )
+            count += 1
+    return count
+
+
+def open_split(data_dir: records.PathLike, split: str) -> tuple[records.Manifest, list[str]]:
+    """Reads a split's manifest and checks its shards against it.
+
+    A shard whose size the manifest gives is checked by its size, any other by counting its records.
+
+    Returns:
+      The manifest, and the paths of the shards that hold clips, in order.
+
+    Raises:
+      records.DataError: folder, manifest or shard is missing, damaged or empty.
+    """
+    folder = pathlib.Path(data_dir) / split
+    manifest = records.read_manifest(folder)
+    shards = [shard for shard in manifest.shards if shard["clips"]]
+    listed = sum(shard["clips"] for shard in shards)
+    if listed != manifest.num_clips or not listed:
+        raise records.DataError(
+            f"{folder / records.MANIFEST}: expected at least 1 clip and as many as its shards "
+            f"hold ({listed}), got num_clips={manifest.num_clips}: prepare the data again"
+        )
+
+    def check(shard: dict) -> str:
+        path = folder / shard["name"]
+        if "bytes" not in shard:
+            count = count_records(path)
+            if count != shard["clips"]:
+                raise records.DataError(
+                    f"{path} holds {count} clips, {records.MANIFEST} says {shard['clips']}: "
+                    "prepare the data again"
+                )
+        return str(path)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        return manifest, list(pool.map(check, shards))
+
+
+def find_damage(data_dir: records.PathLike, split: str) -> str:
+    """Reads every record of a split and says which shard is damaged.
+
+    TensorFlow's own error on a damaged record (`tf.errors.DataLossError`) names no file: call this
+    when it comes. It reads the whole split.
+
+    Returns:
+      One line that names the first damaged shard, or "" if every checksum is right.
+    """
+    folder = pathlib.Path(data_dir) / split
+    for shard in records.read_manifest(folder).shards:
+        path = folder / shard["name"]
+        good = 0
+        try:
+            for _ in tf.data.TFRecordDataset(str(path)):
+                good += 1
+        except tf.errors.DataLossError as error:
+            return (
+                f"{path} is damaged after {good} whole records ({error.message}): prepare it again"
+            )
+    return ""
+
+
+def _epoch_records(
+    paths: list[str], epoch: tf.Tensor, *, seed: tf.Tensor, shuffle_buffer: int
+) -> tf.data.Dataset:
+    """The records of one epoch, each once, in an order that depends on `seed` alone; in a graph.
+
+    The order of the shards is drawn, up to 16 of them are read side by side, and a buffer shuffles
+    what they give.
+
+    Args:
+      paths: shards.
+      epoch: [] int64, handed on with each record.
+      seed: [2] int64, stateless seed of this epoch's order.
+      shuffle_buffer: raw records held by the buffer.
+
+    Returns:
+      Dataset of ([] int64 epoch, [] string serialized record).
+    """
+    seeds = tf.random.stateless_uniform([3], seed, 0, 2**31 - 1, tf.int64)
+    order = tf.random.experimental.stateless_shuffle(tf.constant(paths), seeds[:2])
+    dataset = tf.data.Dataset.from_tensor_slices(order).interleave(
+        tf.data.TFRecordDataset,
+        cycle_length=min(_CYCLE_LENGTH, len(paths)),
+        block_length=1,
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    # `shuffle` mixes the seed of the graph it is built in into its own: fixed here, so that a call
+    # of tf.random.set_seed elsewhere cannot change the order.
+    tf.compat.v1.get_default_graph().seed = 1
+    dataset = dataset.shuffle(shuffle_buffer, seed=seeds[2], reshuffle_each_iteration=False)
+    return dataset.map(lambda record: (epoch, record))
+
+
+def endless_records(
+    paths: list[str], num_clips: int, *, seed: int, stream: int, start: int, shuffle_buffer: int
+) -> tf.data.Dataset:
+    """Epoch after epoch of raw records, from any place on.
+
+    Args:
+      paths: shards.
+      num_clips: records in them.
+      seed: seed of the run.
+      stream: streams of different numbers have unrelated orders.
+      start: records already used: whole epochs are not read at all, the rest is read and dropped
+        before parsing.
+      shuffle_buffer: raw records held by the shuffle buffer.
+
+    Returns:
+      Dataset of ([] int64 epoch, [] string serialized record), endless.
+    """
+    first_epoch, used = divmod(start, num_clips)
+    key = tf.constant([seed, stream], tf.int64)
+    shuffle_buffer = min(shuffle_buffer, num_clips)
+
+    def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        epoch_seed = tf.random.fold_in(key, epoch)
+        return _epoch_records(paths, epoch, seed=epoch_seed, shuffle_buffer=shuffle_buffer)
+
+    dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(read_epoch)
+    return dataset.skip(used) if used else dataset
+
+
+def ordered_records(paths: list[str]) -> tf.data.Dataset:
+    """The records of all shards, one shard after the other: [] string each."""
+    return tf.data.TFRecordDataset(paths)

@@ -1,0 +1,1 @@
+"""Measuring encoders on held-out clips."""

@@ -1,0 +1,112 @@
+"""Cross-modal retrieval: does a clip's picture find its sound among all sounds, and back?"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# Scores closer than this are ties: it is above the rounding of float32 embeddings, which would
+# otherwise break the ties of an encoder that maps everything to one point.
+TIE = 1e-6
+_BLOCK = 1024
+
+
+class RetrievalScores(NamedTuple):
+    """Retrieval in one direction over n queries with n candidates each.
+
+    Attributes:
+      r1: share of queries whose partner comes first, in [0, 1].
+      r5: share of queries whose partner is among the first 5.
+      r10: share of queries whose partner is among the first 10.
+      median_rank: median of the partner's rank, from 1 to n.
+      mean_reciprocal_rank: mean of 1 / rank, in (0, 1].
+      num: n.
+    """
+
+    r1: float
+    r5: float
+    r10: float
+    median_rank: float
+    mean_reciprocal_rank: float
+    num: int
+
+
+class CrossModal(NamedTuple):
+    """Retrieval in both directions."""
+
+    video_to_audio: RetrievalScores
+    audio_to_video: RetrievalScores
+
+
+def cross_modal(video_embedding: np.ndarray, audio_embedding: np.ndarray) -> CrossModal:
+    """Scores retrieval among n clips in both directions.
+
+    The score of a picture and a sound is the mean, over their windows in order, of the cosine of
+    the two windows' embeddings. Ranks are pessimistic: every candidate whose score equals that of
+    the partner, to within `TIE`, comes before it. So encoders that map everything to one point rank
+    every partner last, and of two identical clips neither is found first.
+
+    Args:
+      video_embedding: [n, W, D] float, embeddings of the pictures.
+      audio_embedding: [n, W, D] float, embeddings of the sounds; row i belongs to picture i.
+
+    Raises:
+      ValueError: shapes do not fit, there is no clip, or a value is NaN or infinite.
+    """
+    video, audio = np.asarray(video_embedding), np.asarray(audio_embedding)
+    if video.ndim != 3 or video.shape != audio.shape or not video.size:
+        raise ValueError(
+            "video_embedding and audio_embedding must have one shape [n, W, D] with n, W, D > 0, "
+            f"got {video.shape} and {audio.shape}"
+        )
+    for name, value in (("video_embedding", video), ("audio_embedding", audio)):
+        bad = ~np.isfinite(value).all(axis=(1, 2))
+        if bad.any():
+            raise ValueError(
+                f"{name} holds NaN or infinity in {bad.sum()} of {len(bad)} clips, "
+                f"first in row {bad.argmax()}"
+            )
+    video, audio = _rows(video), _rows(audio)
+    return CrossModal(_scores(_ranks(video, audio)), _scores(_ranks(audio, video)))
+
+
+def chance(num: int) -> RetrievalScores:
+    """What scores all drawn at random give on average, among n candidates.
+
+    Args:
+      num: n, at least 1.
+    """
+    return RetrievalScores(
+        *(min(k / num, 1.0) for k in (1, 5, 10)),
+        median_rank=(num + 1) / 2,
+        mean_reciprocal_rank=float(np.mean(1.0 / np.arange(1, num + 1))),
+        num=num,
+    )
+
+
+def _rows(embedding: np.ndarray) -> np.ndarray:
+    """[n, W, D] -> [n, W * D] float64, so that a product of two rows is the mean cosine."""
+    embedding = embedding.astype(np.float64)
+    length = np.linalg.norm(embedding, axis=2, keepdims=True)
+    unit = embedding / np.maximum(length, np.finfo(np.float64).tiny)
+    return (unit / np.sqrt(embedding.shape[1])).reshape(len(embedding), -1)
+
+
+def _ranks(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """[n] int64: rank, from 1, of candidate i for query i; in blocks, so that n may be large."""
+    ranks = np.empty(len(queries), np.int64)
+    for start in range(0, len(queries), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        scores = queries[block] @ candidates.T
+        own = np.arange(len(scores))
+        partner = scores[own, start + own]
+        ranks[block] = (scores >= partner[:, None] - TIE).sum(axis=1)
+    return ranks
+
+
+def _scores(ranks: np.ndarray) -> RetrievalScores:
+    return RetrievalScores(
+        *(float(np.mean(ranks <= k)) for k in (1, 5, 10)),
+        median_rank=float(np.median(ranks)),
+        mean_reciprocal_rank=float(np.mean(1.0 / ranks)),
+        num=len(ranks),
+    )

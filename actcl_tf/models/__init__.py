@@ -1,0 +1,1 @@
+"""The two towers: frontends, backbones and projection heads."""

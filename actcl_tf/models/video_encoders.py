@@ -1,0 +1,104 @@
+"""Video backbones: 3D-ResNet, R(2+1)D and MC3, laid out as torchvision's.
+
+3D-ResNet-18, R(2+1)D-18 and MC3-18 are Tran et al. 2018 (arXiv 1711.11248) as torchvision publishes
+them; depths 10 and 34 share their stem. 3D-ResNet-50 is Hara et al. 2018 (arXiv 1711.09577), with
+a 7x7x7 stem and a max pool behind it.
+"""
+
+from actcl_tf import config
+from actcl_tf.models import layers, residual
+
+_CHANNELS = (64, 128, 256, 512)
+_DEPTHS = {"10": (1, 1, 1, 1), "18": (2, 2, 2, 2), "34": (3, 4, 6, 3), "50": (3, 4, 6, 3)}
+_FACTORISED_STEM = 45  # Channels between the two convolutions of the R(2+1)D stem.
+
+
+def build_video_encoder(name: str, width: float) -> residual.ResNet:
+    """Builds a video backbone; its weights are made on the first call.
+
+    Args:
+      name: one of `config.VIDEO_ENCODERS`.
+      width: multiplier of all channels, 1 for the published network.
+
+    Returns:
+      Model [B, T, H, W, 3] -> features [B, num_features] float32. Its last feature map has a
+      stride of 16 in H and W (32 for resnet3d_50) and of 8 in T (16 for resnet3d_50, 1 for
+      mc3_18).
+
+    Raises:
+      ValueError: the name is not known.
+    """
+    if name not in config.VIDEO_ENCODERS:
+        known = ", ".join(config.VIDEO_ENCODERS)
+        raise ValueError(f"video encoder must be one of {known}, got {name!r}")
+    family, _, depth = name.rpartition("_")
+    deep = depth == "50"
+    block = residual.Bottleneck if deep else residual.BasicBlock
+    channels = [layers.scale_channels(each, width) for each in _CHANNELS]
+    if family == "r2plus1d":
+        stem = _factorised_stem(layers.scale_channels(_FACTORISED_STEM, width), channels[0])
+    else:
+        stem = _stem(channels[0], deep)
+    convs, pointwise = _CONVS[family]
+    stages = residual.build_stages(block, _DEPTHS[depth], channels, convs, pointwise)
+    return residual.ResNet(stem, stages, num_features=channels[-1] * block.expansion)
+
+
+def mid_channels(channels_in: int, channels_out: int) -> int:
+    """Channels between the factors of a (2+1)-D convolution.
+
+    Chosen so that the two factors have about as many weights as the 3x3x3 convolution that they
+    stand for (Tran et al. 2018, section 3.5), rounded down as torchvision does.
+    """
+    return channels_in * channels_out * 27 // (channels_in * 9 + 3 * channels_out)
+
+
+def _stem(channels: int, deep: bool) -> layers.Chain:
+    kernel = [7 if deep else 3, 7, 7]
+    stem = layers.conv_norm_relu(layers.Conv3D(channels, kernel, [1, 2, 2], "conv"))
+    return layers.Chain(
+        [*stem, layers.MaxPool([3, 3, 3], [2, 2, 2])] if deep else stem, name="stem"
+    )
+
+
+def _factorised_stem(middle: int, channels: int) -> layers.Chain:
+    spatial = layers.Conv3D(middle, [1, 7, 7], [1, 2, 2], "spatial_conv")
+    temporal = layers.Conv3D(channels, [3, 1, 1], [1, 1, 1], "conv")
+    return layers.Chain(
+        [*layers.conv_norm_relu(spatial, "spatial_"), *layers.conv_norm_relu(temporal)], name="stem"
+    )
+
+
+def _conv_3x3x3(channels_in: int, channels: int, stride: int, name: str) -> layers.Conv3D:
+    del channels_in
+    return layers.Conv3D(channels, [3, 3, 3], [stride] * 3, name)
+
+
+def _conv_1x3x3(channels_in: int, channels: int, stride: int, name: str) -> layers.Conv3D:
+    del channels_in
+    return layers.Conv3D(channels, [1, 3, 3], [1, stride, stride], name)
+
+
+def _conv_1x1x1(channels_in: int, channels: int, stride: int, name: str) -> layers.Conv3D:
+    del channels_in
+    return layers.Conv3D(channels, [1, 1, 1], [stride] * 3, name)
+
+
+def _conv_1x1x1_spatial(channels_in: int, channels: int, stride: int, name: str) -> layers.Conv3D:
+    del channels_in
+    return layers.Conv3D(channels, [1, 1, 1], [1, stride, stride], name)
+
+
+def _conv_2plus1d(channels_in: int, channels: int, stride: int, name: str) -> layers.Chain:
+    middle = mid_channels(channels_in, channels)
+    spatial = layers.Conv3D(middle, [1, 3, 3], [1, stride, stride], "spatial_conv")
+    temporal = layers.Conv3D(channels, [3, 1, 1], [stride, 1, 1], "temporal_conv")
+    return layers.Chain([*layers.conv_norm_relu(spatial, "spatial_"), temporal], name=name)
+
+
+# Family -> (what makes each stage's convolutions, what makes those with a kernel of size 1).
+_CONVS = {
+    "resnet3d": ([_conv_3x3x3] * 4, [_conv_1x1x1] * 4),
+    "r2plus1d": ([_conv_2plus1d] * 4, [_conv_1x1x1] * 4),
+    "mc3": ([_conv_3x3x3] + [_conv_1x3x3] * 3, [_conv_1x1x1] + [_conv_1x1x1_spatial] * 3),
+}

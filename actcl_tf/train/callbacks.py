@@ -1,0 +1,376 @@
+"""Keras callbacks: scalars, pictures, checkpoints and signals, evaluation, pool redraw."""
+
+import json
+import os
+import pathlib
+import signal
+import time
+from collections.abc import Iterable
+from typing import Any, Callable, Optional
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from actcl_tf.data import records
+from actcl_tf.train import checkpointing, pretrain_model
+
+Evaluate = Callable[[tf.keras.Model, tf.keras.Model], dict[str, float]]
+
+
+class Interrupted(Exception):
+    """A signal asked the run to end; the state was saved.
+
+    Attributes:
+      signal_number: which signal it was.
+    """
+
+    def __init__(self, signal_number: int):
+        super().__init__(f"ended by {signal.Signals(signal_number).name}; the state is saved")
+        self.signal_number = signal_number
+
+
+class Progress(tf.keras.callbacks.Callback):
+    """One bar over the whole run, with the loss and how often the own key is found first."""
+
+    def __init__(self, total_steps: int, every: int, batch_size: int):
+        """Sets what the bar shows.
+
+        Args:
+          total_steps: steps of the whole run.
+          every: steps between updates of the numbers behind the bar.
+          batch_size: clips a step, for the rate.
+        """
+        super().__init__()
+        self._supports_tf_logs = True
+        self._total_steps = total_steps
+        self._every = every
+        self._batch_size = batch_size
+        self._bar: Optional[tqdm.tqdm] = None
+
+    def on_train_begin(self, logs: Optional[dict] = None) -> None:
+        """Opens the bar at the step that training starts from, once for all calls of `fit`."""
+        if self._bar is None:
+            step = int(self.model.step.numpy())
+            self._bar = tqdm.tqdm(
+                total=self._total_steps, initial=step, desc="training", unit="step"
+            )
+
+    def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
+        """Moves the bar by one step."""
+        self._bar.update()
+        if self._bar.n % self._every == 0:
+            top1 = np.mean([float(v) for name, v in logs.items() if name.startswith("top1/")])
+            rate = self._bar.format_dict["rate"] or 0.0
+            self._bar.set_postfix_str(
+                f"loss {float(logs['loss']):.3f}, top-1 {top1:.2f}, "
+                f"{rate * self._batch_size:.0f} clips/s"
+            )
+
+    def close(self) -> None:
+        """Closes the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class ScalarLog(tf.keras.callbacks.Callback):
+    """Writes the step's scalars to TensorBoard and to RUN/scalars.jsonl every few steps."""
+
+    def __init__(self, run_dir: str, every: int, batch_size: int, temperature: float):
+        """Opens the files.
+
+        Args:
+          run_dir: folder of the run.
+          every: steps between records.
+          batch_size: clips a step, for the rate.
+          temperature: constant, shown with the other scalars.
+        """
+        super().__init__()
+        self._supports_tf_logs = True  # Tensors are only read when a record is due.
+        self._every = every
+        self._batch_size = batch_size
+        self._temperature = temperature
+        self._lines = pathlib.Path(run_dir) / "scalars.jsonl"
+        self.writer = tf.summary.create_file_writer(str(pathlib.Path(run_dir) / "tensorboard"))
+        self._steps = 0
+        self._waits: list[tf.Tensor] = []
+        self._since: Optional[float] = None
+
+    def on_train_begin(self, logs: Optional[dict] = None) -> None:
+        """Drops what a killed run wrote after its last checkpoint."""
+        step = int(self.model.step.numpy())
+        if self._lines.exists():
+            kept = [
+                line
+                for line in self._lines.read_text(encoding="utf-8").splitlines()
+                if line.endswith("}") and json.loads(line)["step"] <= step
+            ]
+            records.write_atomically(self._lines, "".join(f"{line}\n" for line in kept))
+        self._since = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
+        """Records the step if its turn has come."""
+        self._steps += 1
+        if "data_wait" in logs:
+            self._waits.append(logs["data_wait"])
+        step = int(self.model.step.numpy())
+        if step % self._every:
+            return
+        now = time.perf_counter()
+        steps_a_second = self._steps / (now - self._since)
+        scalars = {name: float(value) for name, value in logs.items() if name != "data_wait"}
+        scalars["steps_per_second"] = steps_a_second
+        scalars["clips_per_second"] = steps_a_second * self._batch_size
+        if self._waits:
+            scalars["data_wait_seconds"] = float(np.mean([float(wait) for wait in self._waits]))
+        scalars.update(memory())
+        scalars["temperature"] = self._temperature
+        rate = self.model.optimizer.learning_rate
+        scalars["learning_rate"] = float(rate(step - 1) if callable(rate) else rate)
+        self._steps, self._waits, self._since = 0, [], now
+        self.write(step, scalars)
+
+    def write(self, step: int, scalars: dict[str, float]) -> None:
+        """Writes scalars of a step to both places."""
+        with self.writer.as_default(step=step):
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
+        with self._lines.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **scalars}) + "\n")
+
+    def on_train_end(self, logs: Optional[dict] = None) -> None:
+        """Makes sure that everything is on disk."""
+        self.writer.flush()
+
+    def pause(self, seconds: float) -> None:
+        """Leaves time spent on something else, such as evaluation, out of the rates."""
+        if self._since is not None:
+            self._since += seconds
+
+
+def memory() -> dict[str, float]:
+    """Memory of this process that is in RAM, in 10^9 bytes; nothing where the system is silent."""
+    try:
+        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return {}
+    return {"resident_gigabytes": pages * os.sysconf("SC_PAGE_SIZE") / 1e9}
+
+
+class Pictures(tf.keras.callbacks.Callback):
+    """Every few hundred steps: frames over their spectrogram, and similarity histograms."""
+
+    def __init__(self, writer: tf.summary.SummaryWriter, every: int, sample: dict[str, Any]):
+        """Keeps one batch to look at.
+
+        Args:
+          writer: TensorBoard writer.
+          every: steps between pictures.
+          sample: one batch of the training pipeline, as NumPy or tensors.
+        """
+        super().__init__()
+        self._supports_tf_logs = True
+        self._writer = writer
+        self._every = every
+        self._sample = {name: tf.convert_to_tensor(value) for name, value in sample.items()}
+
+    def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
+        """Draws if its turn has come."""
+        step = int(self.model.step.numpy())
+        if step % self._every and step != 1:
+            return
+        with self._writer.as_default(step=step):
+            tf.summary.image("clip/frames_over_spectrogram", self._strips(), max_outputs=4)
+            for name, cosines in self._similarities().items():
+                tf.summary.histogram(f"similarity/{name}", cosines)
+
+    def _strips(self) -> tf.Tensor:
+        frames = self._sample["video"][:4]
+        seeds = self._sample["seed"][:4]
+        frontend = self.model.query_towers["audio"].frontend
+        spectrogram = frontend(self._sample["audio"][:4], seeds=seeds, training=True)
+        return frames_over_spectrogram(frames, tf.cast(spectrogram, tf.float32))
+
+    def _similarities(self) -> dict[str, tf.Tensor]:
+        queries = self.model(self._sample, training=False)
+        video, audio = queries["video"], queries["audio"]
+        ids = self._sample["clip_id"]
+        cosines = tf.matmul(video, audio, transpose_b=True)
+        own = ids[:, tf.newaxis] == ids[tf.newaxis, :]
+        result = {
+            "pairs": tf.linalg.diag_part(cosines),
+            "not_pairs": tf.boolean_mask(cosines, tf.logical_not(own)),
+        }
+        for modality, target in self.model.dictionaries.items():
+            other = video if modality == "audio" else audio
+            keys = tf.boolean_mask(target.queue.columns["keys"], target.queue.ids >= 0)
+            result[f"{modality}_dictionary"] = tf.matmul(other, keys, transpose_b=True)
+        return result
+
+
+def frames_over_spectrogram(frames: tf.Tensor, spectrogram: tf.Tensor) -> tf.Tensor:
+    """Pictures of clips: a row of frames with the spectrogram of the same span below.
+
+    Args:
+      frames: [B, T, H, W, 3] uint8.
+      spectrogram: [B, F, R] float32, in any range; each picture is scaled to its own.
+
+    Returns:
+      [B, 2 H, 8 W, 3] uint8 (fewer columns where T < 8); low frequencies are at the bottom.
+    """
+    num_frames, height, width = frames.shape[1:4]
+    shown = np.unique(np.linspace(0, num_frames - 1, 8).round().astype(int))
+    strip = tf.concat([frames[:, index] for index in shown], axis=2)
+    low = tf.reduce_min(spectrogram, axis=[1, 2], keepdims=True)
+    high = tf.reduce_max(spectrogram, axis=[1, 2], keepdims=True)
+    levels = tf.math.divide_no_nan(spectrogram - low, high - low) * 255.0
+    picture = tf.reverse(tf.transpose(levels, [0, 2, 1]), axis=[1])[..., tf.newaxis]
+    picture = tf.image.resize(picture, [height, width * len(shown)])
+    picture = tf.cast(tf.image.grayscale_to_rgb(picture), tf.uint8)
+    return tf.concat([strip, picture], axis=1)
+
+
+class SaveCheckpoints(tf.keras.callbacks.Callback):
+    """Saves every few steps and at the end, and on SIGTERM or SIGINT before stopping."""
+
+    def __init__(self, checkpoints: checkpointing.Checkpoints, every: int):
+        """Takes the manager that saves.
+
+        Args:
+          checkpoints: where to save to.
+          every: steps between checkpoints.
+        """
+        super().__init__()
+        self._supports_tf_logs = True
+        self._checkpoints = checkpoints
+        self._every = every
+        self._saved_step = -1
+        self._signal: Optional[int] = None
+        self._previous: dict[int, Any] = {}
+
+    def on_train_begin(self, logs: Optional[dict] = None) -> None:
+        """Takes over the signals; only the main thread can."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._previous[number] = signal.signal(number, self._remember)
+
+    def _remember(self, number: int, frame: Any) -> None:
+        self._signal = number
+
+    def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
+        """Saves if due; ends the run if a signal came during the step."""
+        step = int(self.model.step.numpy())
+        if self._signal is not None:
+            self._save(step)
+            self.restore_signals()
+            raise Interrupted(self._signal)
+        if step % self._every == 0:
+            self._save(step)
+
+    def on_train_end(self, logs: Optional[dict] = None) -> None:
+        """Saves the end and gives the signals back."""
+        self._save(int(self.model.step.numpy()))
+        self.restore_signals()
+
+    def _save(self, step: int) -> None:
+        if step != self._saved_step:
+            self._checkpoints.save()
+            self._saved_step = step
+
+    def restore_signals(self) -> None:
+        """Puts back the signal handlers that were there before training."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
+
+class Evaluation(tf.keras.callbacks.Callback):
+    """Evaluates the query towers every few steps and keeps the best checkpoint."""
+
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        every: int,
+        log: ScalarLog,
+        checkpoints: checkpointing.Checkpoints,
+    ):
+        """Takes what to call and where to write.
+
+        Args:
+          evaluate: (video tower, audio tower) -> name to number.
+          every: steps between evaluations; 0 for none during training.
+          log: scalars go here, under "eval/".
+          checkpoints: the best checkpoint is kept here.
+        """
+        super().__init__()
+        self._supports_tf_logs = True
+        self._evaluate = evaluate
+        self._every = every
+        self._log = log
+        self._checkpoints = checkpoints
+        self._evaluated: tuple[int, dict[str, float]] = (-1, {})
+
+    def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
+        """Evaluates if its turn has come."""
+        step = int(self.model.step.numpy())
+        if self._every and step % self._every == 0:
+            self.run(self.model)
+
+    def run(self, model: pretrain_model.PretrainModel) -> dict[str, float]:
+        """Evaluates a model now, logs the numbers and saves the checkpoint if it is the best."""
+        started = time.perf_counter()
+        step = int(model.step.numpy())
+        if step == self._evaluated[0]:
+            return self._evaluated[1]
+        scores = self._evaluate(model.query_towers["video"], model.query_towers["audio"])
+        self._log.write(step, {f"eval/{k}": v for k, v in scores.items()})
+        self._checkpoints.save_best(selection_score(scores))
+        self._log.pause(time.perf_counter() - started)
+        self._evaluated = (step, scores)
+        return scores
+
+
+def selection_score(scores: dict[str, float]) -> float:
+    """What the best checkpoint is chosen by: mean reciprocal rank of cross-modal retrieval."""
+    ranks = [value for name, value in scores.items() if name.endswith("mean_reciprocal_rank")]
+    if not ranks:
+        raise ValueError(f"no mean_reciprocal_rank among the scores: {sorted(scores)}")
+    return float(np.mean(ranks))
+
+
+class RedrawPool(tf.keras.callbacks.Callback):
+    """--pool=epoch: at the start of every epoch N random clips are encoded into the pools."""
+
+    def __init__(
+        self,
+        clips_of_epoch: Callable[[int], Iterable[dict[str, tf.Tensor]]],
+        strategy: tf.distribute.Strategy,
+    ):
+        """Takes where the clips come from.
+
+        Args:
+          clips_of_epoch: epoch -> batches of random training clips, distributed.
+          strategy: what the model was built under.
+        """
+        super().__init__()
+        self._supports_tf_logs = True
+        self._clips_of_epoch = clips_of_epoch
+        self._strategy = strategy
+        self._fill = None
+
+    def on_epoch_begin(self, epoch: int, logs: Optional[dict] = None) -> None:
+        """Redraws the pools, unless they are this epoch's: restored in the middle of it."""
+        if int(self.model.pool_epoch.numpy()) == epoch:
+            return
+        if self._fill is None:
+
+            @tf.function(reduce_retracing=True)
+            def fill(batch: dict[str, tf.Tensor]) -> None:
+                self._strategy.run(self.model.fill_pools_step, args=(batch,))
+
+            self._fill = fill
+        with self._strategy.scope():
+            for target in self.model.dictionaries.values():
+                self._strategy.run(target.pool.clear)
+        for batch in self._clips_of_epoch(epoch):
+            self._fill(batch)
+        self.model.pool_epoch.assign(epoch)

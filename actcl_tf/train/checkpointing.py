@@ -1,0 +1,245 @@
+"""Runs on disk: the configuration, checkpoints, the lock against mixing, and loading towers.
+
+RUN/run.json         configuration and facts of the data, written before the first step
+RUN/checkpoints/     the last checkpoints: towers, optimizer, dictionaries, pools and step
+RUN/best/            the checkpoint with the best evaluation
+"""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any, NamedTuple, Optional
+
+import tensorflow as tf
+
+from actcl_tf import config
+from actcl_tf.data import records
+from actcl_tf.models import two_tower
+
+# Settings that do not change what is computed, so that a run may go on with other values.
+_FREE = {
+    "data": {"data_dir"},
+    "train": {
+        "run_dir",
+        "save_every",
+        "keep",
+        "log_every",
+        "summary_every",
+        "eval_every",
+        "eval_windows",
+        "probe_pattern",
+        "strategy",
+        "deterministic",
+    },
+}
+
+
+class CheckpointError(ValueError):
+    """A run folder or checkpoint that cannot be used; the message says why and what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DataFacts:
+    """What a model must know of the data it was trained on.
+
+    Attributes:
+      frame_rate: stored frames a second.
+      sample_rate: samples of sound a second.
+      num_audio_samples: samples of sound of a training clip (S).
+      num_clips: clips of the training split.
+      digest: fingerprint of the training split's manifest.
+      classes: sorted class names; empty if unlabelled.
+    """
+
+    frame_rate: float
+    sample_rate: int
+    num_audio_samples: int
+    num_clips: int
+    digest: str
+    classes: tuple[str, ...] = ()
+
+
+class LoadedRun(NamedTuple):
+    """Query towers of a run, with the weights of one of its checkpoints."""
+
+    video_tower: tf.keras.Model
+    audio_tower: tf.keras.Model
+    config: config.PretrainConfig
+    step: int
+    data_facts: DataFacts
+
+
+def open_run(run: config.PretrainConfig, facts: DataFacts) -> bool:
+    """Starts or reopens the run folder that a configuration names.
+
+    Args:
+      run: the configuration asked for.
+      facts: of the data that it will train on.
+
+    Returns:
+      Whether the folder holds this run already, so that it goes on.
+
+    Raises:
+      CheckpointError: the folder cannot be written, or holds another run; the message names the
+        fields that differ.
+    """
+    folder = pathlib.Path(run.train.run_dir)
+    wanted = {"config": run.to_dict(), "data": dataclasses.asdict(facts)}
+    path = folder / "run.json"
+    if path.exists():
+        _require_same_run(folder, _read_run(folder), json.loads(json.dumps(wanted)))
+        return True
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CheckpointError(
+            f"--run_dir={folder}: exists and is not a run of this program; name a new folder"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        records.write_atomically(path, json.dumps(wanted, indent=2, sort_keys=True) + "\n")
+    except OSError as error:
+        raise CheckpointError(f"--run_dir={folder}: cannot be written: {error}") from error
+    return False
+
+
+def _read_run(folder: pathlib.Path) -> dict[str, Any]:
+    path = folder / "run.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{folder} holds no run.json: it is not the folder of a run (--run_dir of "
+            "tools/train.py)"
+        ) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+
+
+def _require_same_run(folder: pathlib.Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:
+    differences = []
+    free_steps = (
+        wanted["config"]["train"]["learning_rate_schedule"] == "constant"
+        and wanted["config"]["contrast"]["key_momentum_schedule"] == "constant"
+    )
+    for section in sorted(set(there["config"]) | set(wanted["config"])):
+        old, new = there["config"].get(section, {}), wanted["config"].get(section, {})
+        for name in sorted(set(old) | set(new)):
+            free = name in _FREE.get(section, ()) or (name == "steps" and free_steps)
+            if not free and old.get(name) != new.get(name):
+                differences.append(f"--{name} is {old.get(name)} there, {new.get(name)} here")
+    for name in sorted(set(there["data"]) | set(wanted["data"])):
+        old, new = there["data"].get(name), wanted["data"].get(name)
+        if old != new:
+            differences.append(f"{name} of the data is {old} there, {new} here")
+    if differences:
+        raise CheckpointError(
+            f"--run_dir={folder} holds another run: {'; '.join(differences)}. Name a new folder, "
+            "or use the same settings to go on"
+        )
+
+
+class Checkpoints:
+    """Saves and restores a model with its optimizer."""
+
+    def __init__(self, model: tf.keras.Model, run_dir: str, keep: int):
+        """Prepares the managers; nothing is read or written yet.
+
+        Args:
+          model: a compiled PretrainModel.
+          run_dir: folder of the run.
+          keep: how many of the last checkpoints stay.
+        """
+        self._model = model
+        self._folder = pathlib.Path(run_dir)
+        checkpoint = tf.train.Checkpoint(
+            model=model, video=model.query_towers["video"], audio=model.query_towers["audio"]
+        )
+        self._last = tf.train.CheckpointManager(
+            checkpoint, str(self._folder / "checkpoints"), max_to_keep=keep, checkpoint_name="step"
+        )
+        self._best = tf.train.CheckpointManager(
+            checkpoint, str(self._folder / "best"), max_to_keep=1, checkpoint_name="step"
+        )
+
+    def save(self) -> str:
+        """Saves the present state; returns the checkpoint's path."""
+        return self._last.save(checkpoint_number=int(self._model.step.numpy()))
+
+    def save_best(self, score: float) -> bool:
+        """Saves the present state too if its score is above that of the best so far."""
+        path = self._folder / "best" / "score.json"
+        best = json.loads(path.read_text(encoding="utf-8"))["score"] if path.exists() else None
+        if best is not None and score <= best:
+            return False
+        step = int(self._model.step.numpy())
+        self._best.save(checkpoint_number=step)
+        records.write_atomically(path, json.dumps({"score": score, "step": step}) + "\n")
+        return True
+
+    def restore(self) -> Optional[str]:
+        """Restores the last checkpoint; returns its path, or None where there is none.
+
+        Raises:
+          CheckpointError: the checkpoint does not fit the model or is damaged.
+        """
+        path = self._last.latest_checkpoint
+        if path is None:
+            return None
+        try:
+            self._last.checkpoint.restore(path).assert_existing_objects_matched()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise CheckpointError(f"checkpoint {path} cannot be restored: {reason}") from error
+        return path
+
+
+def find_checkpoint(run_dir: str, which: str = "latest") -> str:
+    """Path of a run's checkpoint.
+
+    Args:
+      run_dir: folder of the run.
+      which: "latest", "best", or the path of a checkpoint (without .index).
+
+    Raises:
+      CheckpointError: there is none.
+    """
+    folders = {"latest": "checkpoints", "best": "best"}
+    if which in folders:
+        path = tf.train.latest_checkpoint(str(pathlib.Path(run_dir) / folders[which]))
+    else:
+        path = which if pathlib.Path(f"{which}.index").exists() else None
+    if path is None:
+        raise CheckpointError(f"{run_dir} holds no checkpoint '{which}'")
+    return path
+
+
+def load_towers(run_dir: str, which: str = "latest") -> LoadedRun:
+    """Loads the query towers of a run.
+
+    Args:
+      run_dir: folder of the run.
+      which: "latest", "best" or the path of a checkpoint.
+
+    Returns:
+      The towers, the configuration of the run, the step and the facts of its data.
+
+    Raises:
+      CheckpointError: no run, no such checkpoint, or one that does not fit.
+    """
+    there = _read_run(pathlib.Path(run_dir))
+    run = config.from_dict(there["config"])
+    facts = DataFacts(**{**there["data"], "classes": tuple(there["data"]["classes"])})
+    path = find_checkpoint(run_dir, which)
+    video, audio = two_tower.build_towers(
+        run.model,
+        run.data,
+        sample_rate=facts.sample_rate,
+        num_audio_samples=facts.num_audio_samples,
+    )
+    try:
+        checkpoint = tf.train.Checkpoint(video=video, audio=audio)
+        checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CheckpointError(f"checkpoint {path} cannot be restored: {reason}") from error
+    step = int(tf.train.load_variable(path, "model/step/.ATTRIBUTES/VARIABLE_VALUE"))
+    return LoadedRun(video, audio, run, step, facts)

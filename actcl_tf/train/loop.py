@@ -1,0 +1,358 @@
+"""A pretraining run from configuration to result: build, restore, fit, evaluate."""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+from typing import Any, Callable, NamedTuple, Optional
+
+import tensorflow as tf
+
+from actcl_tf import config
+from actcl_tf.data import pipeline, records
+from actcl_tf.models import two_tower
+from actcl_tf.train import callbacks, checkpointing, optimizers, pretrain_model
+from actcl_tf.train import strategy as strategies
+
+
+class NonFiniteError(ArithmeticError):
+    """NaN or infinity turned up; the message names the first bad quantity and the step."""
+
+
+class RunResult(NamedTuple):
+    """What a run came to.
+
+    Attributes:
+      run_dir: its folder.
+      step: steps done.
+      initial: scores of the encoders as initialised; empty without an evaluation.
+      trained: scores of the encoders at the end; empty without an evaluation.
+    """
+
+    run_dir: str
+    step: int
+    initial: dict[str, float]
+    trained: dict[str, float]
+
+
+def check(run: config.PretrainConfig) -> checkpointing.DataFacts:
+    """Checks a configuration against the data and the devices, before any work.
+
+    Args:
+      run: the configuration.
+
+    Returns:
+      The facts of the data that the model depends on.
+
+    Raises:
+      records.DataError: the data cannot be used.
+      config.ConfigError: the configuration contradicts the data or the devices.
+    """
+    folder = pathlib.Path(run.data.data_dir) / run.data.train_split
+    manifest = records.read_manifest(folder)
+    contrast, batch = run.contrast, run.train.batch_size
+    if batch > manifest.num_clips:
+        raise config.ConfigError(
+            f"--batch_size={batch}: the split '{run.data.train_split}' has only "
+            f"{manifest.num_clips} clips"
+        )
+    needed = contrast.dictionary_size + batch
+    if contrast.uses_pool and needed > manifest.num_clips:
+        raise config.ConfigError(
+            f"--dictionary_size={contrast.dictionary_size}: with --negatives="
+            f"{contrast.negatives} the pool holds each of the {manifest.num_clips} training clips "
+            f"once and can fill a dictionary of at most {manifest.num_clips - batch} keys"
+        )
+    return checkpointing.DataFacts(
+        frame_rate=float(manifest.frame_rate),
+        sample_rate=int(manifest.sample_rate),
+        num_audio_samples=pipeline.num_audio_samples(
+            run.data.num_frames,
+            run.data.frame_stride,
+            manifest.frame_rate,
+            manifest.sample_rate,
+        ),
+        num_clips=manifest.num_clips,
+        digest=hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()[:16],
+        classes=tuple(manifest.classes),
+    )
+
+
+def build_model(
+    run: config.PretrainConfig, facts: checkpointing.DataFacts, precision: str
+) -> pretrain_model.PretrainModel:
+    """Builds and compiles the model; call it inside the strategy's scope.
+
+    Args:
+      run: the configuration.
+      facts: of the data.
+      precision: Keras mixed-precision policy.
+
+    Returns:
+      A compiled PretrainModel with all its variables made.
+    """
+    tf.keras.mixed_precision.set_global_policy(precision)
+    towers = [
+        dict(
+            zip(
+                pretrain_model.MODALITIES,
+                two_tower.build_towers(
+                    run.model,
+                    run.data,
+                    sample_rate=facts.sample_rate,
+                    num_audio_samples=facts.num_audio_samples,
+                ),
+            )
+        )
+        for _ in ("query", "key")
+    ]
+    kernels = {m: tower.head.last_layer_affine()[0] for m, tower in towers[0].items()}
+    model = pretrain_model.PretrainModel(
+        *towers,
+        run.contrast,
+        batch_size=run.train.batch_size,
+        num_features={m: int(kernel.shape[0]) for m, kernel in kernels.items()},
+        embedding_size=run.model.embedding_size,
+        total_steps=run.train.steps,
+        clip_norm=run.train.clip_norm,
+        seed=run.train.seed,
+    )
+    optimizer = optimizers.build_optimizer(run.train, precision)
+    if not isinstance(optimizer, tf.keras.optimizers.legacy.Optimizer):
+        optimizer.build(model.query_variables)  # So that a checkpoint restores it at once.
+    model.compile(optimizer=optimizer)
+    return model
+
+
+def run(
+    configuration: config.PretrainConfig,
+    *,
+    evaluate: Optional[callbacks.Evaluate] = None,
+    say: Callable[[str], None] = print,
+    stop_at: Optional[int] = None,
+) -> RunResult:
+    """Trains to the last step, going on from the last checkpoint where there is one.
+
+    Args:
+      configuration: what to train, on what, how and where to.
+      evaluate: (video tower, audio tower) -> name to number; None for no evaluation.
+      say: takes lines for the console.
+      stop_at: end after this many steps, as an interruption would, without the last evaluation.
+
+    Returns:
+      The scores of the encoders as initialised and as trained.
+
+    Raises:
+      records.DataError, config.ConfigError, checkpointing.CheckpointError: something is wrong
+        that the user can mend; nothing was done.
+      NonFiniteError: NaN or infinity turned up; the last good checkpoint stays.
+      callbacks.Interrupted: SIGTERM or SIGINT came and the state was saved.
+    """
+    train = configuration.train
+    facts = check(configuration)
+    strategy, why = strategies.build_strategy(train.strategy)
+    replicas = strategy.num_replicas_in_sync
+    if train.batch_size % replicas:
+        raise config.ConfigError(
+            f"--batch_size={train.batch_size}: must be divisible by the {replicas} replicas of "
+            f"--strategy={train.strategy}"
+        )
+    make_train_dataset(configuration, start_step=0)  # Finds what is wrong with the data.
+    resuming = checkpointing.open_run(configuration, facts)
+    precision = strategies.resolve_precision(train.precision)
+    say(f"Training on {why}, in {precision}.")
+    tf.keras.utils.set_random_seed(train.seed)
+    if train.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    with strategy.scope():
+        model = build_model(configuration, facts, precision)
+    checkpoints = checkpointing.Checkpoints(model, train.run_dir, train.keep)
+    restored = checkpoints.restore()
+    step = int(model.step.numpy())
+    if restored:
+        say(f"Going on at step {step} of {train.steps} from {restored}.")
+    elif resuming:
+        say(f"{train.run_dir} holds no checkpoint yet; starting at step 0.")
+
+    log = callbacks.ScalarLog(
+        train.run_dir, train.log_every, train.batch_size, configuration.contrast.temperature
+    )
+    evaluation, initial = None, {}
+    if evaluate is not None:
+        evaluation = callbacks.Evaluation(evaluate, train.eval_every, log, checkpoints)
+        initial = _initial_scores(evaluation, model, pathlib.Path(train.run_dir), say)
+    last = train.steps if stop_at is None else min(stop_at, train.steps)
+    if step < last:
+        _fit(configuration, model, strategy, log, evaluation, checkpoints, facts, last)
+    trained = {}
+    if evaluation is not None and last == train.steps:
+        say("Evaluating the trained encoders.")
+        trained = evaluation.run(model)
+    log.writer.flush()
+    return RunResult(train.run_dir, int(model.step.numpy()), initial, trained)
+
+
+def make_train_dataset(configuration: config.PretrainConfig, start_step: int) -> tf.data.Dataset:
+    """The endless batches of a run from a step on.
+
+    Each comes with the seconds spent waiting for it, `data_wait` [B] float32, except in
+    deterministic runs, in which TensorFlow allows no clock.
+    """
+    dataset = pipeline.build_train_dataset(
+        configuration.data,
+        batch_size=configuration.train.batch_size,
+        seed=configuration.train.seed,
+        start_step=start_step,
+        views=configuration.contrast.num_views,
+    )
+    if configuration.train.deterministic:
+        return dataset
+    # A clock is read when a batch is asked for, and again when it is there.
+    asked = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
+
+    def add_wait(asked_at: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        with tf.control_dependencies(list(batch.values())):
+            wait = tf.cast(tf.timestamp() - asked_at, tf.float32)
+        # One number a clip, so that the batch splits over replicas.
+        return {**batch, "data_wait": tf.fill(tf.shape(batch["clip_id"]), wait)}
+
+    return tf.data.Dataset.zip((asked, dataset)).map(add_wait)
+
+
+def _initial_scores(
+    evaluation: callbacks.Evaluation,
+    model: pretrain_model.PretrainModel,
+    run_dir: pathlib.Path,
+    say: Callable[[str], None],
+) -> dict[str, float]:
+    """Scores of the encoders as initialised; a resumed run reads what was measured then."""
+    path = run_dir / "initial_scores.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    if int(model.step.numpy()):
+        return {}
+    say("Evaluating the encoders as initialised.")
+    scores = evaluation.run(model)
+    records.write_atomically(path, json.dumps(scores, indent=2) + "\n")
+    return scores
+
+
+def _fit(
+    configuration: config.PretrainConfig,
+    model: pretrain_model.PretrainModel,
+    strategy: tf.distribute.Strategy,
+    log: callbacks.ScalarLog,
+    evaluation: Optional[callbacks.Evaluation],
+    checkpoints: checkpointing.Checkpoints,
+    facts: checkpointing.DataFacts,
+    last: int,
+) -> None:
+    """Runs `fit` up to step `last`, in the parts that a resumed epoch makes necessary."""
+    train = configuration.train
+    start = int(model.step.numpy())
+    saver = callbacks.SaveCheckpoints(checkpoints, train.save_every)
+    sample = next(iter(make_train_dataset(configuration, start_step=0).take(1)))
+    progress = callbacks.Progress(train.steps, train.log_every, train.batch_size)
+    every = [
+        progress,
+        log,
+        callbacks.Pictures(log.writer, train.summary_every, sample),
+        *([evaluation] if evaluation is not None else []),
+        saver,
+    ]
+    if configuration.contrast.uses_pool and configuration.contrast.pool == "epoch":
+        every.insert(0, _redraw_pool(configuration, strategy))
+    steps_per_epoch = max(facts.num_clips // train.batch_size, 1)
+    try:
+        for part in fit_parts(start, last, steps_per_epoch):
+            dataset = make_train_dataset(configuration, start_step=part.start)
+            model.fit(
+                dataset,
+                initial_epoch=part.initial_epoch,
+                epochs=part.epochs,
+                steps_per_epoch=part.steps_per_epoch,
+                callbacks=every,
+                verbose=0,
+            )
+    except tf.errors.InvalidArgumentError as error:
+        quantity = _non_finite_quantity(error)
+        if quantity is None:
+            raise
+        raise NonFiniteError(
+            f"{quantity}: NaN or infinity at step {int(model.step.numpy()) + 1}; the run was "
+            f"stopped and its last good checkpoint kept. A lower --learning_rate, --clip_norm=1 "
+            f"or --precision=float32 may help"
+        ) from error
+    finally:
+        progress.close()
+        saver.restore_signals()
+        log.writer.flush()
+
+
+@dataclasses.dataclass(frozen=True)
+class FitPart:
+    """Arguments of one call of `fit`.
+
+    Attributes:
+      start: the first step's number.
+      initial_epoch: epochs before it.
+      epochs: epochs after it, counted from the start of the run.
+      steps_per_epoch: steps of each of its epochs.
+    """
+
+    start: int
+    initial_epoch: int
+    epochs: int
+    steps_per_epoch: int
+
+
+def fit_parts(start: int, last: int, steps_per_epoch: int) -> list[FitPart]:
+    """Cuts steps [start, last) into calls of `fit` with equally long epochs each.
+
+    Args:
+      start: steps done.
+      last: step to end at.
+      steps_per_epoch: steps of a whole epoch.
+
+    Returns:
+      The rest of a begun epoch, whole epochs, and the begun last one; each only if there is any.
+    """
+    parts = []
+    step = start
+    while step < last:
+        epoch, offset = divmod(step, steps_per_epoch)
+        whole = (last - step) // steps_per_epoch
+        if offset or not whole:
+            steps = min(steps_per_epoch - offset, last - step)
+            parts.append(FitPart(step, epoch, epoch + 1, steps))
+            step += steps
+        else:
+            parts.append(FitPart(step, epoch, epoch + whole, steps_per_epoch))
+            step += whole * steps_per_epoch
+    return parts
+
+
+def _redraw_pool(
+    configuration: config.PretrainConfig, strategy: tf.distribute.Strategy
+) -> callbacks.RedrawPool:
+    """The callback of --pool=epoch."""
+
+    def clips_of_epoch(epoch: int) -> Any:
+        dataset = pipeline.build_random_dataset(
+            configuration.data,
+            num_clips=configuration.contrast.pool_size,
+            batch_size=configuration.train.batch_size,
+            seed=configuration.train.seed,
+            epoch=epoch,
+        )
+        return strategy.experimental_distribute_dataset(dataset)
+
+    return callbacks.RedrawPool(clips_of_epoch, strategy)
+
+
+def _non_finite_quantity(error: tf.errors.InvalidArgumentError) -> Optional[str]:
+    """What a failed numerics check names, or None for another error."""
+    for line in str(error.message).splitlines():
+        if "Tensor had" in line:
+            return line.split(" : Tensor had")[0].strip()
+    return None

@@ -1,0 +1,338 @@
+"""The train step of cross-modal active contrastive coding."""
+
+from typing import NamedTuple, Optional
+
+import tensorflow as tf
+
+from actcl_tf import config
+from actcl_tf.contrast import (
+    dictionary,
+    gradient_embeddings,
+    losses,
+    momentum,
+    negative_sampling,
+)
+
+MODALITIES = ("video", "audio")
+
+# (query modality, key modality) of each direction of the loss.
+_CROSS = (("video", "audio"), ("audio", "video"))
+_WITHIN = (("video", "video"), ("audio", "audio"))
+DIRECTIONS = {"cross_modal": _CROSS, "within_modal": _WITHIN, "joint": _CROSS + _WITHIN}
+
+
+class Keys(NamedTuple):
+    """Keys of one modality.
+
+    Attributes:
+      keys: [B, D] float32, unit vectors from the key encoder.
+      features: [B, d] float32, inputs of the last linear layer that made them.
+    """
+
+    keys: tf.Tensor
+    features: tf.Tensor
+
+
+def _gather(value: tf.Tensor) -> tf.Tensor:
+    """Concatenates a [B, ...] tensor over replicas, in replica order, on every replica."""
+    context = tf.distribute.get_replica_context()
+    return value if context.num_replicas_in_sync == 1 else context.all_gather(value, axis=0)
+
+
+def _sum(values: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Sums tensors over replicas."""
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return values
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def _counter(initial: int, name: str) -> tf.Variable:
+    return tf.Variable(
+        initial,
+        dtype=tf.int64,
+        trainable=False,
+        name=name,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+
+class PretrainModel(tf.keras.Model):
+    """Query and key towers of both modalities, their dictionaries and pools, and the train step.
+
+    Attributes:
+      query_towers: modality -> Tower trained by backpropagation (f).
+      key_towers: modality -> Tower that follows by momentum (h); never sees a gradient.
+      dictionaries: modality -> Dictionary of that modality's keys; empty for in_batch.
+      step: int64 variable, steps done.
+      pool_epoch: int64 variable, the epoch that --pool=epoch drew the pools for; -1 before.
+    """
+
+    def __init__(
+        self,
+        query_towers: dict[str, tf.keras.Model],
+        key_towers: dict[str, tf.keras.Model],
+        contrast: config.ContrastConfig,
+        *,
+        batch_size: int,
+        num_features: dict[str, int],
+        embedding_size: int,
+        total_steps: int,
+        clip_norm: float = 0.0,
+        seed: int = 0,
+    ):
+        """Joins towers that are already built; the key towers take over the queries' weights.
+
+        Args:
+          query_towers: "video" and "audio" towers.
+          key_towers: two more of the same structure.
+          contrast: where negatives come from, and what is contrasted.
+          batch_size: M, clips a step over all replicas: keys picked a step.
+          num_features: modality -> d, width of the last linear layer's input.
+          embedding_size: D.
+          total_steps: steps of the whole run, for the momentum's schedule.
+          clip_norm: largest global gradient norm; 0 for no clipping.
+          seed: seed of the sampling.
+        """
+        super().__init__(name="pretrain_model")
+        self._contrast = contrast
+        self._batch_size = batch_size
+        self._total_steps = total_steps
+        self._clip_norm = clip_norm
+        self._seed = seed
+        self._directions = DIRECTIONS[contrast.contrast]
+        self.query_towers = query_towers
+        self.key_towers = key_towers
+        for modality in MODALITIES:
+            # The key towers stay `trainable`: Keras would freeze their batch normalisation, which
+            # has to run on batch statistics. They get no gradient since no tape watches them.
+            key_towers[modality].set_weights(query_towers[modality].get_weights())
+        sampler = negative_sampling.build_sampler(
+            contrast.negatives, contrast.temperature, contrast.gradient_space
+        )
+        self.dictionaries = {}
+        if contrast.uses_dictionary:
+            self.dictionaries = {
+                modality: dictionary.Dictionary(
+                    contrast.dictionary_size,
+                    embedding_size,
+                    sampler=sampler,
+                    pool_size=contrast.pool_size,
+                    num_features=num_features[modality],
+                    name=f"{modality}_dictionary",
+                )
+                for modality in MODALITIES
+            }
+        self.step = _counter(0, "step")
+        self.pool_epoch = _counter(-1, "pool_epoch")
+
+    @property
+    def query_variables(self) -> list[tf.Variable]:
+        """What the optimizer trains: the trainable variables of both query towers."""
+        return [v for m in MODALITIES for v in self.query_towers[m].trainable_variables]
+
+    def call(self, batch: dict[str, tf.Tensor], training: Optional[bool] = None) -> dict:
+        """Query embeddings, modality -> [B, D] float32 unit vectors."""
+        seeds = batch.get("seed")
+        return {
+            modality: self.query_towers[modality](
+                batch[modality], seeds=seeds, training=training
+            ).embedding
+            for modality in MODALITIES
+        }
+
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of the method.
+
+        Args:
+          batch: this replica's clips: video uint8 [B, T, H, W, 3], audio float32 [B, S], clip_id
+            int64 [B], seed int32 [B, 2]; key_video and key_audio too where two views are used. B
+            may differ between replicas and from step to step (a short last batch).
+
+        Returns:
+          Scalars of this step, float32, the same on every replica.
+        """
+        ids = _gather(batch["clip_id"])
+        keys = self.encode_keys(batch)
+        all_keys = {m: Keys(*map(_gather, keys[m])) for m in MODALITIES}
+        with tf.GradientTape() as tape:
+            queries = self.encode_queries(batch)
+            with tape.stop_recording():
+                picked = self.sample_negatives({m: _gather(queries[m]) for m in MODALITIES})
+            results = self.contrastive_losses(batch["clip_id"], queries, keys, ids, all_keys)
+            loss = sum(result.loss for result in results.values())
+            # Divided by the global batch, so that the sum over replicas is the mean.
+            loss = tf.reduce_sum(loss) / tf.cast(tf.shape(ids)[0], tf.float32)
+            loss = self._scale_loss(tf.debugging.check_numerics(loss, "loss"))
+        gradient_norm = self.update_query_encoders(tape, loss)
+        key_momentum = self.update_key_encoders()
+        self.remember(ids, all_keys)
+        self.step.assign_add(1)
+        scalars = self._scalars(results, tf.shape(ids)[0])
+        scalars.update(picked)
+        scalars["gradient_norm"] = gradient_norm
+        scalars["key_momentum"] = key_momentum
+        if "data_wait" in batch:
+            scalars["data_wait"] = tf.reduce_mean(batch["data_wait"])
+        return scalars
+
+    def encode_keys(self, batch: dict[str, tf.Tensor]) -> dict[str, Keys]:
+        """Step 1, keys: the key encoders on view 2 where there is one, on batch statistics."""
+        keys = {}
+        for modality in MODALITIES:
+            inputs = batch.get(f"key_{modality}", batch[modality])
+            output = self.key_towers[modality](inputs, seeds=batch["seed"] + 1, training=True)
+            embedding = tf.debugging.check_numerics(output.embedding, f"{modality} keys")
+            keys[modality] = Keys(tf.stop_gradient(embedding), tf.stop_gradient(output.hidden))
+        return keys
+
+    def encode_queries(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Step 1, queries: the query encoders, on the tape."""
+        queries = self(batch, training=True)
+        return {m: tf.debugging.check_numerics(queries[m], f"{m} queries") for m in MODALITIES}
+
+    def sample_negatives(self, queries: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Steps 2 and 3: picks keys out of the pools into the dictionaries.
+
+        Args:
+          queries: modality -> [M, D], of the global batch.
+
+        Returns:
+          Scalars: how many keys each dictionary took in.
+        """
+        picked = {}
+        if not self._contrast.uses_pool:
+            return picked
+        towers = {"key": self.key_towers, "query": self.query_towers}
+        towers = towers[self._contrast.gradient_encoder]
+        step = tf.cast(self.step.read_value(), tf.int32)
+        served = {key: query for query, key in reversed(self._directions)}
+        for index, modality in enumerate(MODALITIES):
+            count = self.dictionaries[modality].sample(
+                queries[served[modality]],
+                gradient_embeddings.LastLayer(*towers[modality].head.last_layer_affine()),
+                self._batch_size,
+                tf.random.experimental.stateless_fold_in([self._seed, 2 * step + index], 0),
+            )
+            picked[f"picked/{modality}"] = tf.cast(count, tf.float32)
+        return picked
+
+    def contrastive_losses(
+        self,
+        query_ids: tf.Tensor,
+        queries: dict[str, tf.Tensor],
+        keys: dict[str, Keys],
+        batch_ids: tf.Tensor,
+        batch_keys: dict[str, Keys],
+    ) -> dict[str, losses.InfoNCE]:
+        """Step 4: InfoNCE in each direction, against the dictionary or the global batch.
+
+        Args:
+          query_ids: [B] int64, this replica's clips.
+          queries: modality -> [B, D].
+          keys: modality -> this replica's keys.
+          batch_ids: [M] int64, clips of the global batch.
+          batch_keys: modality -> keys of the global batch.
+
+        Returns:
+          "video_to_audio" and so on -> InfoNCE of this replica's queries.
+        """
+        results = {}
+        for query, key in self._directions:
+            if self._contrast.uses_dictionary:
+                queue = self.dictionaries[key].queue
+                negatives, ids = queue.columns["keys"].read_value(), queue.ids.read_value()
+            else:
+                negatives, ids = batch_keys[key].keys, batch_ids
+            results[f"{query}_to_{key}"] = losses.info_nce(
+                queries[query],
+                keys[key].keys,
+                negatives,
+                losses.negative_mask(query_ids, ids),
+                self._contrast.temperature,
+            )
+        return results
+
+    def update_query_encoders(self, tape: tf.GradientTape, loss: tf.Tensor) -> tf.Tensor:
+        """Step 5: the optimizer's step; returns the global norm of the gradient."""
+        variables = self.query_variables
+        gradients = tape.gradient(loss, variables)
+        if self._scales_loss:
+            gradients = self.optimizer.get_unscaled_gradients(gradients)
+        gradients = _sum(gradients)
+        norm = tf.linalg.global_norm(gradients)
+        if not self._scales_loss:  # Which skips the steps whose gradient overflows, by design.
+            norm = tf.debugging.check_numerics(norm, "gradient")
+        with tf.control_dependencies([norm]):
+            if self._clip_norm:
+                gradients, _ = tf.clip_by_global_norm(gradients, self._clip_norm, use_norm=norm)
+            gradients = [tf.identity(gradient) for gradient in gradients]
+        # Already summed over replicas; each kind of optimizer has its own word for that.
+        if isinstance(self.optimizer, tf.keras.optimizers.legacy.Optimizer):
+            already_summed = {"experimental_aggregate_gradients": False}
+        else:
+            already_summed = {"skip_gradients_aggregation": True}
+        self.optimizer.apply_gradients(zip(gradients, variables), **already_summed)
+        return norm
+
+    @property
+    def _scales_loss(self) -> bool:
+        """Whether the optimizer scales the loss, as mixed_float16 needs."""
+        return hasattr(self.optimizer, "get_scaled_loss")
+
+    def _scale_loss(self, loss: tf.Tensor) -> tf.Tensor:
+        return self.optimizer.get_scaled_loss(loss) if self._scales_loss else loss
+
+    def update_key_encoders(self) -> tf.Tensor:
+        """Step 5: the momentum update of the key encoders; returns the momentum."""
+        value = momentum.momentum_at(
+            self.step.read_value(),
+            self._contrast.key_momentum,
+            self._contrast.key_momentum_schedule,
+            self._total_steps,
+        )
+        for modality in MODALITIES:
+            momentum.update_key_encoder(
+                self.key_towers[modality].trainable_variables,
+                self.query_towers[modality].trainable_variables,
+                value,
+            )
+        return value
+
+    def remember(self, ids: tf.Tensor, keys: dict[str, Keys]) -> None:
+        """Step 5: the batch's keys enter the pools (moco: the dictionaries), after sampling."""
+        if self._contrast.uses_pool and self._contrast.pool == "epoch":
+            return  # The pool is redrawn at the start of every epoch instead.
+        for modality, target in self.dictionaries.items():
+            target.remember(ids, keys[modality].keys, keys[modality].features)
+
+    def fill_pools_step(self, batch: dict[str, tf.Tensor]) -> None:
+        """Encodes a batch with the key encoders into the pools and trains nothing."""
+        ids, keys = _gather(batch["clip_id"]), self.encode_keys(batch)
+        for modality, target in self.dictionaries.items():
+            target.remember(ids, *map(_gather, keys[modality]))
+
+    def _scalars(
+        self, results: dict[str, losses.InfoNCE], global_batch: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Means over the global batch, for the progress bar and TensorBoard."""
+        values = {}
+        for direction, result in results.items():
+            values[f"loss/{direction}"] = result.loss
+            values[f"top1/{direction}"] = tf.cast(result.rank < 1, tf.float32)
+            values[f"top5/{direction}"] = tf.cast(result.rank < 5, tf.float32)
+            values[f"mutual_information_bound/{direction}"] = result.bound
+            values[f"similarity/positive/{direction}"] = result.positive
+            negatives = tf.cast(result.mask, tf.float32)
+            total = tf.reduce_sum(result.similarity * negatives, axis=1)
+            values[f"similarity/negative/{direction}"] = tf.math.divide_no_nan(
+                total, tf.reduce_sum(negatives, axis=1)
+            )
+        sums = _sum([tf.reduce_sum(value) for value in values.values()])
+        count = tf.cast(global_batch, tf.float32)
+        scalars = {name: total / count for name, total in zip(values, sums)}
+        scalars["loss"] = tf.add_n([scalars[f"loss/{direction}"] for direction in results])
+        for modality, target in self.dictionaries.items():
+            filled = tf.cast(target.queue.filled(), tf.float32)
+            scalars[f"dictionary_filled/{modality}"] = filled / target.queue.size
+        return scalars

@@ -1,0 +1,251 @@
+"""Reads BUILD and the sources, and says where they or the import rules disagree.
+
+BUILD is valid Python, so it is read by running it with recorders in the place of Bazel's rules.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib.util
+import pathlib
+import sys
+import sysconfig
+
+FOLDERS = ("actcl_tf", "tools", "tests")
+
+# Which parts of the package a part may import. Nothing may import tools or tests.
+RULES = {
+    "actcl_tf": set(),  # the package's own __init__.py
+    "config": set(),
+    "data": {"config"},
+    "models": {"config"},
+    "contrast": set(),
+    "train.checkpointing": {"config", "data", "models", "contrast"},
+    "train": {"config", "data", "models", "contrast", "train.checkpointing"},
+    "evaluate": {"config", "data", "models", "train", "train.checkpointing"},
+    "export": {"config", "models", "train.checkpointing"},
+}
+RULES["tools"] = RULES["tests"] = set(RULES)
+# What a part may import besides, where that is limited.
+THIRD_PARTY_RULES = {"config": set(), "contrast": {"tensorflow"}}
+
+# Distributions whose name is not that of the module they bring.
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "absl": "absl-py",
+    "google.protobuf": "protobuf",
+    "sklearn": "scikit-learn",
+}
+
+
+KNOWN_ATTRIBUTES = {"args", "data", "imports", "main", "size", "testonly", "visibility"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """One rule of BUILD: its own sources, own deps (without the colon) and requirements."""
+
+    name: str
+    kind: str
+    srcs: tuple
+    deps: tuple
+    requirements: tuple
+    main_module: str = ""
+
+
+def read_build(root: pathlib.Path) -> dict:
+    """Target name -> Target, for every rule of root/BUILD."""
+    targets = {}
+
+    def glob(include, exclude=()):
+        def paths(patterns):
+            return {p.relative_to(root).as_posix() for each in patterns for p in root.glob(each)}
+
+        return sorted(paths(include) - paths(exclude))
+
+    def recorder(kind):
+        def record(name, srcs=(), deps=(), main_module="", **others):
+            assert name not in targets, f"BUILD: two targets are called {name}"
+            unknown = set(others) - KNOWN_ATTRIBUTES
+            assert not unknown, f"BUILD: target {name}: attributes {unknown} are not known here"
+            runs = main_module or others.get("main", f"{name}.py") in srcs
+            assert runs or kind == "py_library", f"BUILD: target {name}: main is not in srcs"
+            own = tuple(dep[1:] for dep in deps if dep.startswith(":"))
+            required = tuple(dep[len("@pypi//") :] for dep in deps if dep.startswith("@pypi//"))
+            assert len(own) + len(required) == len(deps), f"BUILD: target {name}: deps {deps}"
+            targets[name] = Target(name, kind, tuple(srcs), own, required, main_module)
+
+        return record
+
+    def ignore(*_, **__):
+        pass
+
+    scope = {kind: recorder(kind) for kind in ("py_library", "py_binary", "py_test")}
+    scope.update({"load": ignore, "package": ignore, "exports_files": ignore, "glob": glob})
+    scope.update({"requirement": "@pypi//{}".format, "__builtins__": {}})
+    exec(compile((root / "BUILD").read_text(), "BUILD", "exec"), scope)
+    return targets
+
+
+def find_sources(root: pathlib.Path) -> set:
+    """Paths of all Python files, relative to root."""
+    files = [p for folder in FOLDERS for p in (root / folder).rglob("*.py")] + [*root.glob("*.py")]
+    return {p.relative_to(root).as_posix() for p in files}
+
+
+def module_path(module: str, sources: set) -> str:
+    """The file of one of our modules, or ""."""
+    stem = module.replace(".", "/")
+    return next((path for path in (f"{stem}.py", f"{stem}/__init__.py") if path in sources), "")
+
+
+def find_imports(path: str, text: str, sources: set) -> list:
+    """(line, module) of every import of a file, also inside functions, as deep as it names one."""
+    package = path.split("/")[:-1]
+    found = []
+    for node in ast.walk(ast.parse(text, path)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*start, *filter(None, [node.module])])
+            for alias in node.names:
+                name = f"{base}.{alias.name}"
+                is_module = module_path(name, sources) or name in DISTRIBUTIONS or base == "absl"
+                found.append((node.lineno, name if is_module else base))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            names = [arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)]
+            found += [(node.lineno, name) for name in names]
+    # A program finds the modules beside it by their bare names.
+    beside = package == ["tools"]
+    found = [(n, f"tools.{m}" if beside and f"tools/{m}.py" in sources else m) for n, m in found]
+    return sorted(set(found))
+
+
+def parents(path: str, sources: set) -> set:
+    """The __init__.py files that Python runs before the file."""
+    folders = path.split("/")[:-1]
+    names = {"/".join(folders[:n]) + "/__init__.py" for n in range(1, len(folders) + 1)}
+    return (names & sources) - {path}
+
+
+def part_of(path: str) -> str:
+    """The part, in the words of RULES, that a file belongs to."""
+    pieces = path[: -len(".py")].split("/")
+    if pieces[0] != "actcl_tf":
+        return pieces[0]
+    if pieces[1:] in (["train", "__init__"], ["train", "checkpointing"]):
+        return "train.checkpointing"
+    return "actcl_tf" if pieces[1] == "__init__" else pieces[1]
+
+
+def is_standard(module: str) -> bool:
+    """Whether a module comes with Python."""
+    if module in sys.builtin_module_names or module == "__future__":
+        return True
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.origin:
+        return False
+    home = pathlib.Path(sysconfig.get_paths()["stdlib"]).resolve()
+    inside = home in pathlib.Path(spec.origin).resolve().parents
+    return spec.origin in ("built-in", "frozen") or (inside and "site-packages" not in spec.origin)
+
+
+def distribution(module: str) -> str:
+    """The distribution that brings a third-party module; "" for the standard library."""
+    for name, known in DISTRIBUTIONS.items():
+        if module == name or module.startswith(name + "."):
+            return known
+    top = module.split(".")[0]
+    return "" if is_standard(top) else top.replace("_", "-")
+
+
+def check_deps(targets: dict) -> list:
+    """Every dep exists, is a library, and none leads back."""
+    problems = []
+    for target in targets.values():
+        for dep in target.deps:
+            if dep not in targets:
+                problems.append(f"target {target.name}: no such dep: {dep}")
+            elif targets[dep].kind != "py_library":
+                problems.append(f"target {target.name}: dep {dep} is a {targets[dep].kind}")
+        if any(target.name in reach(targets[d], targets) for d in target.deps if d in targets):
+            problems.append(f"target {target.name}: its deps lead back to it")
+    return problems
+
+
+def reach(target: Target, targets: dict) -> set:
+    """The target and all that it depends on, directly or not."""
+    seen, left = set(), [target.name]
+    while left:
+        name = left.pop()
+        if name not in seen and name in targets:
+            seen.add(name)
+            left += targets[name].deps
+    return seen
+
+
+def check_sources(targets: dict, sources: set) -> list:
+    """Every file is in exactly one target, and no library mixes parts."""
+    problems = []
+    for path in sorted(sources | {src for target in targets.values() for src in target.srcs}):
+        owners = [target.name for target in targets.values() if path in target.srcs]
+        if path not in sources:
+            problems.append(f"target {owners[0]}: no such file: {path}")
+        elif not owners:
+            problems.append(f"{path}: in no target")
+        elif len(owners) > 1:
+            problems.append(f"{path}: in more than one target: {', '.join(owners)}")
+    for target in targets.values():
+        parts = sorted({part_of(src) for src in target.srcs})
+        if len(parts) > 1:
+            problems.append(f"target {target.name}: mixes the parts {', '.join(parts)}")
+    return problems
+
+
+def check_imports(root: pathlib.Path, targets: dict, sources: set) -> list:
+    """Imports are covered by deps, deps by imports, and both keep to the rules."""
+    problems = []
+    owner = {src: target.name for target in targets.values() for src in target.srcs}
+    for target in targets.values():
+        used = {target.main_module.split(".")[0]}
+        reachable = reach(target, targets)
+        for path in sorted(set(target.srcs) & sources):
+            part = part_of(path)
+            needed = parents(path, sources)
+            for line, module in find_imports(path, (root / path).read_text(), sources):
+                where = f"{path}:{line} imports {module}"
+                named = module_path(module, sources)
+                if named:
+                    other, home = part_of(named), owner.get(named, "")
+                    if other != part and other not in RULES[part] | {"actcl_tf"}:
+                        problems.append(f"{where}: {part} may not import {other}")
+                    if home and home not in (target.name, *target.deps):
+                        problems.append(f"{where}: {home} is no dep of {target.name}")
+                    used.add(home)
+                    needed |= parents(named, sources)
+                elif module.split(".")[0] in FOLDERS:
+                    problems.append(f"{where}: there is no such module")
+                else:
+                    brought = distribution(module)
+                    if brought and brought not in target.requirements:
+                        problems.append(f"{where}: {target.name} lacks requirement({brought!r})")
+                    if brought and brought not in THIRD_PARTY_RULES.get(part, {brought}):
+                        problems.append(f"{where}: {part} may not import {brought}")
+                    if module.startswith("absl.flags") and part != "tools":
+                        problems.append(f"{where}: flags are read in tools/ only")
+                    used.add(brought)
+            missing = {owner.get(init, "") for init in needed} - reachable
+            problems += [f"{path}: its package's target {m} cannot be reached" for m in missing]
+            used |= {owner.get(init, "") for init in needed}
+        for dep in sorted({*target.deps, *target.requirements} - used):
+            problems.append(f"target {target.name}: dep {dep} is not used")
+    return problems
+
+
+def check(root: pathlib.Path) -> list:
+    """All that is wrong with BUILD and the imports under root, one line each."""
+    targets, sources = read_build(root), find_sources(root)
+    problems = check_deps(targets) + check_sources(targets, sources)
+    return problems + check_imports(root, targets, sources)

@@ -1,0 +1,126 @@
+"""Holds BUILD and the import rules against the sources, and the checker against wrong trees."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import re
+
+import pytest
+
+from tests.build_rules import RULES, check, part_of, read_build
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def test_build_and_sources_agree():
+    problems = check(ROOT)
+    assert not problems, "\n".join(["BUILD or the imports need a change:", *problems])
+
+
+def test_every_part_has_a_target_and_every_test_runs():
+    targets = read_build(ROOT)
+    assert {*RULES} - {"tools", "tests"} <= {part_of(t.srcs[0]) for t in targets.values()}
+    for target in targets.values():
+        holds_tests = any(path.endswith("_test.py") for path in target.srcs)
+        assert holds_tests == (target.kind == "py_test"), f"{target.name} is a {target.kind}"
+        assert target.main_module == ("pytest" if holds_tests else ""), target.name
+
+
+def test_module_file_takes_its_packages_from_the_locks():
+    module = (ROOT / "MODULE.bazel").read_text()
+    ast.parse(module)
+    lock = re.search(r'requirements_lock = "//:([\w.-]+)"', module)[1]
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / lock).read_text(), re.MULTILINE))
+    required = {name for t in read_build(ROOT).values() for name in t.requirements}
+    assert required <= locked, f"not in {lock}: {required - locked}"
+
+
+GOOD_BUILD = """
+load("@rules_python//python:defs.bzl", "py_library", "py_test")
+py_library(name = "actcl_tf", srcs = ["actcl_tf/__init__.py"])
+py_library(name = "config", srcs = ["actcl_tf/config.py"], deps = [":actcl_tf"])
+py_library(
+    name = "data",
+    srcs = glob(["actcl_tf/data/*.py"]),
+    deps = [":actcl_tf", ":config", requirement("absl-py"), requirement("numpy")],
+)
+py_library(name = "contrast", srcs = ["actcl_tf/contrast.py"], deps = [":actcl_tf"])
+py_library(name = "tools/more", srcs = ["tools/more.py"])
+py_binary(name = "tools/run", srcs = ["tools/run.py"], deps = [":tools/more", ":actcl_tf", ":data"])
+"""
+GOOD_TREE = {
+    "actcl_tf/__init__.py": "",
+    "actcl_tf/config.py": "import dataclasses",
+    "actcl_tf/data/__init__.py": "",
+    "actcl_tf/data/records.py": "from absl import logging\nfrom actcl_tf import config\n",
+    "actcl_tf/data/media.py": "def f():\n  import numpy.linalg\n  from . import records\n",
+    "actcl_tf/contrast.py": "",
+    "tools/more.py": "",
+    "tools/run.py": "import more\nfrom actcl_tf.data import records",
+}
+
+
+def check_tree(folder: pathlib.Path, files: dict, build: str = GOOD_BUILD) -> list:
+    for name, text in {**GOOD_TREE, **files, "BUILD": build}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return check(folder)
+
+
+def test_a_good_tree_passes(tmp_path):
+    assert check_tree(tmp_path, {}) == []
+
+
+@pytest.mark.parametrize(
+    "files, expected",
+    [
+        ({"actcl_tf/new.py": ""}, "actcl_tf/new.py: in no target"),
+        ({"actcl_tf/config.py": "import actcl_tf.data.media"}, "config may not import data"),
+        ({"actcl_tf/config.py": "from actcl_tf.data import media"}, "data is no dep of config"),
+        (
+            {"actcl_tf/config.py": "def f():\n  from actcl_tf.data.media import f"},
+            "actcl_tf/config.py:2 imports actcl_tf.data.media: data is no dep of config",
+        ),
+        ({"actcl_tf/data/media.py": "from ..contrast import x"}, "data may not import contrast"),
+        ({"actcl_tf/data/media.py": "import tools.run"}, "data may not import tools"),
+        ({"actcl_tf/data/media.py": ""}, "target data: dep numpy is not used"),
+        ({"actcl_tf/data/records.py": ""}, "target data: dep config is not used"),
+        ({"actcl_tf/data/media.py": "import tensorflow as tf"}, "lacks requirement('tensorflow')"),
+        ({"actcl_tf/data/media.py": "from absl import flags"}, "flags are read in tools/ only"),
+        ({"actcl_tf/data/media.py": "from actcl_tf.dta import x"}, "there is no such module"),
+        ({"tools/run.py": "from actcl_tf.data import media"}, "dep tools/more is not used"),
+        ({"actcl_tf/contrast.py": "import numpy"}, "contrast may not import numpy"),
+        (
+            {"actcl_tf/contrast.py": "importlib.import_module('actcl_tf.config')"},
+            "contrast may not import config",
+        ),
+    ],
+)
+def test_a_wrong_source_is_found(tmp_path, files, expected):
+    assert any(expected in problem for problem in check_tree(tmp_path, files))
+
+
+@pytest.mark.parametrize(
+    "old, new, expected",
+    [
+        ('["actcl_tf/config.py"]', '["actcl_tf/confg.py"]', "no such file: actcl_tf/confg.py"),
+        ('["actcl_tf/config.py"]', 'glob(["actcl_tf/*.py"])', "contrast.py: in more than one"),
+        ('["actcl_tf/contrast.py"]', "[]", "actcl_tf/contrast.py: in no target"),
+        ('deps = [":actcl_tf", ":config"', 'deps = [":actcl_tf"', "config is no dep of data"),
+        ('":actcl_tf", ":data"', '":actcl_tf"', "data is no dep of tools/run"),
+        ('":actcl_tf", ":data"', '":actcl_tf", ":data", ":config"', "dep config is not used"),
+        ('":tools/more", ', "", "tools/more is no dep of tools/run"),
+        ('":actcl_tf", ":data"', '":data", ":datta"', "no such dep: datta"),
+        (', requirement("numpy")', "", "lacks requirement('numpy')"),
+        ('"numpy")', '"numpy"), requirement("av")', "target data: dep av is not used"),
+        ('config.py"], deps = [', 'config.py"], deps = [":data", ', "deps lead back to it"),
+        ('config.py"], deps = [', 'config.py"], deps = [":tools/run", ', "is a py_binary"),
+        ('config.py"], deps = [":actcl_tf"]', 'config.py"]', "target actcl_tf cannot be reached"),
+        ('["actcl_tf/contrast.py"]', '["actcl_tf/contrast.py", "tools/run.py"]', "mixes the parts"),
+    ],
+)
+def test_a_wrong_build_is_found(tmp_path, old, new, expected):
+    assert old in GOOD_BUILD
+    problems = check_tree(tmp_path, {}, GOOD_BUILD.replace(old, new))
+    assert any(expected in problem for problem in problems), problems

@@ -1,0 +1,128 @@
+"""Fixtures shared by all tests."""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> pathlib.Path:
+    """The folder of real recordings; tests that ask for it skip where it is missing."""
+    default = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = pathlib.Path(os.environ.get("ACTCL_TEST_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"real recordings not found at {folder}; set ACTCL_TEST_DATA to their folder")
+    return folder
+
+
+@pytest.fixture
+def rng():
+    """A NumPy generator with a fixed seed."""
+    import numpy as np
+
+    return np.random.default_rng(0)
+
+
+def write_tiny_split(folder: pathlib.Path, split: str, num_clips: int, seed: int) -> None:
+    """Writes a split of clips whose brightness and loudness share a cause, in two shards.
+
+    Each clip has 10 frames of 32x40 at 10 frames a second and 1 s of sound at 8 kHz.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    from actcl_tf.data import records
+
+    rng = np.random.default_rng(seed)
+    classes = ["dim", "middle", "bright"]
+    target = folder / split
+    target.mkdir(parents=True)
+    shards = []
+    for shard in range(2):
+        name = records.shard_name(split, shard, 2)
+        members = range(shard, num_clips, 2)
+        with tf.io.TFRecordWriter(str(target / name)) as writer:
+            for i in members:
+                level = (i % 3 + rng.uniform(0.1, 0.9)) / 3.0
+                frames = rng.integers(0, 30, size=(10, 32, 40, 3)) + level * 220
+                tone = np.sin(2 * np.pi * (200 + 1500 * level) * np.arange(8000) / 8000)
+                example = records.build_example(
+                    example_id=f"{split}/{i}",
+                    filename=f"{classes[i % 3][0]}{i % 2}_{i:03d}.mp4",
+                    frames_jpeg=[
+                        tf.io.encode_jpeg(tf.constant(f.astype("uint8"))).numpy() for f in frames
+                    ],
+                    waveform=(tone * (0.2 + 0.6 * level)).astype("float32"),
+                    height=32,
+                    width=40,
+                    frame_rate=10.0,
+                    sample_rate=8000,
+                    start_us=0,
+                    end_us=1_000_000,
+                    label_index=i % 3,
+                    label_text=classes[i % 3],
+                )
+                writer.write(example.SerializeToString())
+        shards.append({"name": name, "clips": len(members)})
+    manifest = records.Manifest(
+        split=split,
+        num_clips=num_clips,
+        num_shards=2,
+        shards=shards,
+        classes=sorted(classes),
+        frame_rate=10.0,
+        sample_rate=8000,
+        min_frames=10,
+        min_height=32,
+        min_width=40,
+        height=32,
+        width=40,
+        duration=float(num_clips),
+        tool_version="test",
+    )
+    records.write_manifest(target, manifest)
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory) -> pathlib.Path:
+    """A small prepared data set: 30 training and 12 test clips of three classes."""
+    folder = tmp_path_factory.mktemp("tiny_data")
+    write_tiny_split(folder, "train", 30, seed=0)
+    write_tiny_split(folder, "test", 12, seed=1)
+    return folder
+
+
+@pytest.fixture
+def tiny_run(tiny_data, tmp_path):
+    """Makes configurations of a tiny run on `tiny_data`; keyword arguments change its flags."""
+    from actcl_tf import config
+
+    def make(**changes):
+        values = {
+            "data_dir": str(tiny_data),
+            "run_dir": str(tmp_path / "run"),
+            "num_frames": 4,
+            "image_size": 16,
+            "video_encoder": "resnet3d_10",
+            "video_width": 0.125,
+            "audio_encoder": "resnet2d_10",
+            "audio_width": 0.125,
+            "mel_bands": 16,
+            "hidden_size": 16,
+            "embedding_size": 8,
+            "dictionary_size": 12,
+            "pool_size": 20,
+            "batch_size": 6,
+            "steps": 8,
+            "warmup_steps": 2,
+            "save_every": 4,
+            "log_every": 2,
+            "summary_every": 4,
+            "precision": "float32",
+        }
+        return config.from_flat({**values, **changes})
+
+    return make

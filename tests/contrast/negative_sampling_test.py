@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+from actcl_tf.contrast import gradient_embeddings, negative_sampling
+
+
+def _setting(n=12, seed=0):
+    rng = np.random.default_rng(seed)
+    queries = rng.normal(size=(4, 3))
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    layer = gradient_embeddings.LastLayer(
+        tf.constant(rng.normal(size=(5, 3)), tf.float32), tf.ones(3), tf.zeros(3)
+    )
+    features = tf.constant(rng.normal(size=(n, 5)), tf.float32)
+    return features, layer, tf.constant(queries, tf.float32)
+
+
+def _choose(name, eligible, num_picks, seed=(0, 0)):
+    sampler = negative_sampling.build_sampler(name, 0.3, "last_layer")
+    features, layer, queries = _setting(len(eligible))
+    return negative_sampling.choose(
+        sampler, tf.constant(eligible), num_picks, tf.constant(seed), features, layer, queries
+    )
+
+
+@pytest.mark.parametrize("name", ["active", "random", "hardest"])
+@pytest.mark.parametrize(
+    ("num_eligible", "num_picks", "count"), [(12, 4, 4), (3, 4, 3), (0, 4, 0), (12, 12, 12)]
+)
+def test_picks_are_eligible_and_different(name, num_eligible, num_picks, count):
+    eligible = [i < num_eligible for i in range(12)]
+    picks = _choose(name, eligible, num_picks)
+    assert int(picks.count) == count
+    chosen = picks.indices.numpy()[:count]
+    assert len(set(chosen)) == count
+    assert all(eligible[i] for i in chosen)
+    assert ((picks.indices.numpy() >= 0) & (picks.indices.numpy() < 12)).all()
+
+
+@pytest.mark.parametrize("name", ["active", "random", "hardest"])
+def test_a_pool_smaller_than_the_picks(name):
+    picks = _choose(name, [True, False, True], 5)
+    assert int(picks.count) == 2
+    assert set(picks.indices.numpy()[:2]) == {0, 2}
+
+
+def test_hardest_are_the_longest_gradients():
+    features, layer, queries = _setting()
+    u, h = gradient_embeddings.gradient_factors(features, layer, queries, 0.3)
+    length = np.linalg.norm(np.einsum("nd,nk->ndk", h, u).reshape(12, -1), axis=1)
+    eligible = [i != int(length.argmax()) for i in range(12)]
+    expected = [i for i in np.argsort(-length) if eligible[i]][:4]
+    np.testing.assert_array_equal(_choose("hardest", eligible, 4).indices, expected)
+
+
+def test_random_is_uniform():
+    counts = np.zeros(6)
+    eligible = [True, True, False, True, True, True]
+    for i in range(600):
+        counts[_choose("random", eligible, 2, (1, i)).indices.numpy()] += 1
+    assert counts[2] == 0
+    assert scipy.stats.chisquare(counts[np.array(eligible)]).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("name", ["active", "random"])
+def test_same_seed_same_picks(name):
+    eligible = [True] * 12
+    first, again, other = (_choose(name, eligible, 6, (3, s)).indices for s in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert list(first.numpy()) != list(other.numpy())
+
+
+@pytest.mark.parametrize("name", ["moco", "in_batch"])
+def test_no_sampler_without_a_pool(name):
+    assert negative_sampling.build_sampler(name, 0.3, "last_layer") is None
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="got nearest"):
+        negative_sampling.build_sampler("nearest", 0.3, "last_layer")

@@ -1,0 +1,109 @@
+import av
+import numpy as np
+import pytest
+
+from actcl_tf.data import media
+from tests.data.media_files import grey, tone, write_clip, write_media
+
+
+def cover_only(path):
+    return write_media(path, sounds=[tone(1)], cover=grey(9))
+
+
+def sound_only(path):
+    return write_media(path, sounds=[tone(1)])
+
+
+def picture_only(path):
+    return write_clip(path, 1.0, sounds=[])
+
+
+def no_bytes(path):
+    path.write_bytes(b"")
+
+
+def text(path):
+    path.write_text("This is no video.\n" * 1000)
+
+
+def noise(path):
+    path.write_bytes(np.random.default_rng(0).bytes(50_000))
+
+
+def cut_off(path):
+    write_clip(path, 1.0)  # The index of an MP4 stands at its end.
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    "make, reason",
+    [
+        (cover_only, "no_picture"),
+        (sound_only, "no_picture"),
+        (picture_only, "no_sound"),
+        (no_bytes, "empty"),
+        (text, "damaged"),
+        (noise, "damaged"),
+        (cut_off, "damaged"),
+        (lambda path: None, "missing"),
+    ],
+)
+def test_files_without_moving_picture_and_sound(tmp_path, capfd, make, reason):
+    path = tmp_path / "ü.mp4"
+    make(path)
+    with pytest.raises(media.MediaError) as error:
+        media.Media(path)
+    assert error.value.reason == reason in media.REASONS
+    assert capfd.readouterr() == ("", "")  # FFmpeg's own words do not reach the terminal.
+
+
+def test_a_cover_is_not_the_picture(tmp_path):
+    path = write_clip(tmp_path / "a.mp4", 1.0, cover=grey(9))
+    source = media.Media(path)
+    with source.container:
+        assert len(source.container.streams.video) == 2
+        assert source.picture.codec_context.name == "h264"
+
+
+def test_decode_gives_both_streams_with_their_times(tmp_path):
+    path = write_clip(tmp_path / "a.mkv", 1.0)
+    source = media.Media(path)
+    with source.container:
+        events = list(source.decode())
+        assert not any(isinstance(event, media.Spoiled) for event in events)
+        pictures = [source.time_of(e) for e in events if isinstance(e, av.VideoFrame)]
+        sounds = [e for e in events if isinstance(e, av.AudioFrame)]
+    np.testing.assert_allclose(pictures, np.arange(25) / 25, atol=1e-6)
+    assert source.time_of(sounds[0]) == pytest.approx(0, abs=0.002)
+    assert sum(frame.samples for frame in sounds) >= 16000
+
+
+@pytest.mark.parametrize("video_start, sound_start", [(0.0, 0.5), (0.4, 0.0), (0.0, 0.0)])
+def test_first_times(tmp_path, video_start, sound_start):
+    path = write_media(
+        tmp_path / "a.mkv",
+        frames=[grey(90)] * 25,
+        times=video_start + np.arange(25) / 25,
+        sounds=[tone(1)],
+        sound_start=sound_start,
+    )
+    assert media.first_times(path, 0.0) == pytest.approx((video_start, sound_start), abs=0.002)
+
+
+@pytest.mark.parametrize(
+    "matrix, expected",
+    [
+        (None, [[1, 2, 3], [4, 5, 6]]),
+        ((1, 0, 0, 1), [[1, 2, 3], [4, 5, 6]]),
+        ((0, 1, -1, 0), [[4, 1], [5, 2], [6, 3]]),
+        ((-1, 0, 0, -1), [[6, 5, 4], [3, 2, 1]]),
+        ((0, -1, 1, 0), [[3, 6], [2, 5], [1, 4]]),
+        ((-1, 0, 0, 1), [[3, 2, 1], [6, 5, 4]]),
+        ((1, 0, 0, -1), [[4, 5, 6], [1, 2, 3]]),
+        ((0, 1, 1, 0), [[1, 4], [2, 5], [3, 6]]),
+    ],
+)
+def test_orient(matrix, expected):
+    image = np.array([[1, 2, 3], [4, 5, 6]])[..., None]
+    matrix = None if matrix is None else np.array(matrix).reshape(2, 2) * 65536
+    assert media.orient(image, matrix)[..., 0].tolist() == expected

@@ -1,0 +1,163 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from actcl_tf.data import records
+
+
+def example(**changes):
+    values = {
+        "example_id": "a/b.mp4#0-1000",
+        "filename": "a/b.mp4",
+        "frames_jpeg": [b"one", b"two"],
+        "waveform": np.linspace(-1, 1, 5, dtype=np.float32),
+        "height": 3,
+        "width": 4,
+        "frame_rate": 12.5,
+        "sample_rate": 16000,
+        "start_us": 0,
+        "end_us": 160000,
+    }
+    return records.build_example(**{**values, **changes})
+
+
+def manifest(**changes):
+    values = {
+        "split": "train",
+        "num_clips": 1,
+        "num_shards": 1,
+        "shards": [{"name": "train-00000-of-00001.tfrecord", "clips": 1, "bytes": 3}],
+        "classes": ["a"],
+        "frame_rate": 12.5,
+        "sample_rate": 16000,
+        "min_frames": 2,
+        "min_height": 3,
+        "min_width": 4,
+        "height": 3,
+        "width": None,
+        "duration": 0.16,
+        "tool_version": "1",
+        "failures": {"silent": ["ü.mp4"]},
+    }
+    return records.Manifest(**{**values, **changes})
+
+
+def test_keys_are_those_of_media_sequence():
+    built = example(label_index=3, label_text="dog")
+    context = built.context.feature
+    assert set(context) == {
+        "example/id",
+        "video/filename",
+        "image/format",
+        "image/height",
+        "image/width",
+        "image/frame_rate",
+        "WAVEFORM/feature/sample_rate",
+        "clip/start/timestamp",
+        "clip/end/timestamp",
+        "clip/label/index",
+        "clip/label/text",
+        "clip/label/string",
+    }
+    assert context["clip/label/index"].int64_list.value[:] == [3]
+    assert context["clip/label/string"].bytes_list.value[:] == [b"dog"]
+    assert context["clip/end/timestamp"].int64_list.value[:] == [160000]
+    lists = built.feature_lists.feature_list
+    assert [f.bytes_list.value[:] for f in lists["image/encoded"].feature] == [[b"one"], [b"two"]]
+    (sound,) = lists["WAVEFORM/feature/floats"].feature
+    np.testing.assert_allclose(sound.float_list.value, np.linspace(-1, 1, 5))
+    assert not {"clip/label/index", "clip/label/text"} & set(example().context.feature)
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize("label", [None, 0, 7])
+def test_parse_gives_back_what_was_built(in_graph, label):
+    text = None if label is None else "dög"
+    built = example(label_index=label, label_text=text, filename="ü/\udcff.mp4")
+    if in_graph:
+        dataset = tf.data.Dataset.from_tensors(built.SerializeToString())
+        parsed = next(iter(dataset.map(records.parse_example)))
+    else:
+        parsed = records.parse_example(tf.constant(built.SerializeToString()))
+    assert parsed["frames_jpeg"].numpy().tolist() == [b"one", b"two"]
+    np.testing.assert_array_equal(parsed["waveform"], np.linspace(-1, 1, 5, dtype=np.float32))
+    assert parsed["waveform"].dtype == tf.float32
+    assert parsed["label"].dtype == tf.int64
+    assert int(parsed["label"]) == (-1 if label is None else label)
+    assert parsed["filename"].numpy() == "ü/".encode() + b"\xff.mp4"
+    assert parsed["example_id"].numpy() == b"a/b.mp4#0-1000"
+    assert float(parsed["frame_rate"]) == 12.5
+    assert float(parsed["sample_rate"]) == 16000
+
+
+def test_clip_ids_are_stable_and_differ():
+    ids = records.clip_id_of(tf.constant([f"clip {i}" for i in range(1000)])).numpy()
+    assert len(set(ids.tolist())) == 1000
+    assert ids.dtype == np.int64
+    assert ids.min() >= 0 and ids.max() < 2**62
+    # Written down once: dictionaries and checkpoints hold these numbers.
+    assert int(records.clip_id_of(tf.constant("a/ü#0"))) == 1216467075919427815
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"frames_jpeg": []}, "at least 1 frame"),
+        ({"waveform": np.zeros([0])}, "S > 0"),
+        ({"waveform": np.zeros([2, 3])}, r"\(2, 3\)"),
+        ({"waveform": np.array([0.0, 1.5])}, "within"),
+        ({"waveform": np.array([0.0, np.nan])}, "finite"),
+        ({"label_index": 1}, "needs label_text"),
+    ],
+)
+def test_unusable_clips_are_refused(changes, message):
+    with pytest.raises(records.DataError, match=message):
+        example(**changes)
+
+
+@pytest.mark.parametrize(
+    "frames, frame_rate, sample_rate, expected",
+    [(75, 25, 16000, 48000), (16, 12.5, 16000, 20480), (1, 30, 16000, 533), (1, 24, 36, 2)],
+)
+def test_num_samples(frames, frame_rate, sample_rate, expected):
+    assert records.num_samples(frames, frame_rate, sample_rate) == expected
+
+
+def test_shard_names():
+    assert records.shard_name("test", 3, 12) == "test-00003-of-00012.tfrecord"
+    with pytest.raises(ValueError, match=r"\[0, 2\)"):
+        records.shard_name("test", 2, 2)
+
+
+def test_manifest_round_trip_and_its_faults(tmp_path):
+    folder = tmp_path / "train"
+    with pytest.raises(records.DataError, match="is not a folder"):
+        records.read_manifest(folder)
+    folder.mkdir()
+    with pytest.raises(records.DataError, match=r"holds no manifest.json.*prepare_data.py"):
+        records.read_manifest(folder)
+    records.write_manifest(folder, manifest())
+    with pytest.raises(records.DataError, match=r"train-00000-of-00001.tfrecord is missing"):
+        records.read_manifest(folder)
+    shard = folder / "train-00000-of-00001.tfrecord"
+    shard.write_bytes(b"12")
+    with pytest.raises(records.DataError, match="has 2 bytes instead of 3"):
+        records.read_manifest(folder)
+    shard.write_bytes(b"123")
+    assert records.read_manifest(folder) == manifest()
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(records.DataError, match="is damaged"):
+        records.read_manifest(folder)
+    (folder / "manifest.json").write_text(json.dumps({"split": "train"}))
+    with pytest.raises(records.DataError, match="is damaged"):
+        records.read_manifest(folder)
+
+
+def test_manifest_of_an_empty_split(tmp_path):
+    records.write_manifest(tmp_path, manifest(num_clips=0, num_shards=0, shards=[]))
+    with pytest.raises(records.DataError, match="holds no clips"):
+        records.read_manifest(tmp_path)
+    assert records.read_manifest(tmp_path, allow_empty=True).num_clips == 0

@@ -1,0 +1,347 @@
+"""Crops, resizing and colours of clips, against PIL, SciPy and NumPy."""
+
+import io
+import math
+
+import numpy as np
+import PIL.Image
+import PIL.ImageEnhance
+import pytest
+import tensorflow as tf
+from scipy import ndimage, stats
+
+from actcl_tf.data import video_ops
+
+NOTHING = {"flip": False, "color_jitter": 0.0, "gray_probability": 0.0, "blur_probability": 0.0}
+EVERYTHING = {"flip": True, "color_jitter": 1.0, "gray_probability": 0.3, "blur_probability": 0.5}
+
+
+def _seeds(count):
+    return tf.stack([tf.range(count), tf.fill([count], 5)], 1)
+
+
+def _over_seeds(function, count, dtype=tf.uint8):
+    """What a function of a seed gives for many of them, [count, ...]."""
+    mapped = tf.function(lambda seeds: tf.map_fn(function, seeds, fn_output_signature=dtype))
+    return mapped(_seeds(count)).numpy()
+
+
+def _smooth(rng, frames, height, width):
+    """Pictures without hard edges, [T, H, W, 3] uint8."""
+    coarse = rng.uniform(0, 255, (frames, height // 8 + 2, width // 8 + 2, 3))
+    fine = ndimage.zoom(coarse, (1, 8, 8, 1), order=1)[:, :height, :width]
+    return np.clip(np.round(fine), 0, 255).astype(np.uint8)
+
+
+def _jpegs(frames):
+    return tf.stack(
+        [tf.io.encode_jpeg(frame, quality=95, chroma_downsampling=False) for frame in frames]
+    )
+
+
+def _random_boxes(size, min_area, count):
+    return _over_seeds(
+        lambda seed: video_ops.random_box(tf.constant(size), min_area, seed), count, tf.int32
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ([10, 10], [0, 0, 10, 10]),
+        ([10, 16], [0, 3, 10, 10]),
+        ([17, 10], [3, 0, 10, 10]),
+        ([1, 5], [0, 2, 1, 1]),
+        ([1, 1], [0, 0, 1, 1]),
+    ],
+)
+def test_central_box(size, expected):
+    np.testing.assert_array_equal(video_ops.central_box(tf.constant(size)), expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected_sides"),
+    [
+        ([64, 64], [64, 64]),  # the whole frame, and no other window has its area
+        ([100, 400], [100, 133]),  # no allowed window is that large: the largest one
+        ([400, 100], [133, 100]),
+        ([1, 1], [1, 1]),
+        ([1, 100], [1, 1]),
+    ],
+)
+def test_random_box_of_the_whole_area(size, expected_sides):
+    boxes = _random_boxes(size, 1.0, 50)
+    np.testing.assert_array_equal(boxes[:, 2:], np.tile(expected_sides, (50, 1)))
+
+
+@pytest.mark.parametrize("size", [[96, 96], [72, 128], [128, 72], [20, 200], [3, 2]])
+@pytest.mark.parametrize("min_area", [0.05, 0.4, 1.0])
+def test_random_box_lies_inside_with_an_allowed_shape(size, min_area):
+    boxes = _random_boxes(size, min_area, 200)
+    height, width = boxes[:, 2], boxes[:, 3]
+    assert boxes[:, :2].min() >= 0
+    assert boxes[:, 2:].min() >= 1
+    assert (boxes[:, 0] + height).max() <= size[0]
+    assert (boxes[:, 1] + width).max() <= size[1]
+    # Half a pixel of rounding on each side.
+    assert ((height - 0.5) * 3 / 4 <= width + 0.5).all()
+    assert ((width - 0.5) * 3 / 4 <= height + 0.5).all()
+    largest = min(size[0], size[1] * 4 / 3) * min(size[1], size[0] * 4 / 3)
+    wanted = min(min_area * size[0] * size[1], largest)
+    assert ((height + 0.5) * (width + 0.5) >= wanted * 0.999).all()
+
+
+def test_random_box_area_is_uniform_and_places_reach_the_edges():
+    boxes = _random_boxes([1000, 1000], 0.25, 3000)
+    areas = boxes[:, 2] * boxes[:, 3] / 1e6
+    assert stats.kstest(areas, stats.uniform(0.25, 0.75).cdf).pvalue > 0.001
+    small = boxes[(boxes[:, 2] < 700) & (boxes[:, 3] < 700)]
+    places = small[:, :2] / (1000 - small[:, 2:])
+    for axis in (0, 1):
+        assert stats.kstest(places[:, axis], "uniform").pvalue > 0.001
+    assert abs(np.log(boxes[:, 3] / boxes[:, 2]).mean()) < 0.02
+
+
+@pytest.mark.parametrize("box", [[0, 0, 40, 48], [3, 5, 20, 31], [39, 47, 1, 1]])
+def test_decode_equals_pil(rng, box):
+    jpegs = _jpegs(_smooth(rng, 3, 40, 48))
+    top, left, height, width = box
+    expected = [
+        np.asarray(PIL.Image.open(io.BytesIO(jpeg)))[top : top + height, left : left + width]
+        for jpeg in jpegs.numpy()
+    ]
+    frames = video_ops.decode(jpegs, tf.constant(box))
+    assert frames.dtype == tf.uint8
+    np.testing.assert_allclose(frames.numpy().astype(int), expected, atol=2)
+
+
+def test_decode_of_a_grey_jpeg_has_three_equal_channels(rng):
+    jpeg = tf.io.encode_jpeg(_smooth(rng, 1, 16, 16)[0, :, :, :1])
+    frames = video_ops.decode(jpeg[None], tf.constant([0, 0, 16, 16])).numpy()
+    assert frames.shape == (1, 16, 16, 3)
+    np.testing.assert_array_equal(frames[..., :1].repeat(3, -1), frames)
+
+
+def test_decode_refuses_what_is_no_jpeg():
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        video_ops.decode(tf.constant([b"no picture"]), tf.constant([0, 0, 1, 1]))
+
+
+def test_boxes_of_two_views_equal_boxes_decoded_alone(rng):
+    jpegs = _jpegs(_smooth(rng, 2, 40, 48))
+    boxes = [tf.constant([4, 6, 20, 25]), tf.constant([10, 0, 30, 12])]
+    for crop, box in zip(video_ops.decode_boxes(jpegs, boxes), boxes):
+        alone = video_ops.decode(jpegs, box).numpy().astype(int)
+        np.testing.assert_allclose(crop.numpy().astype(int), alone, atol=2)
+
+
+def test_frame_size_comes_from_the_header(rng):
+    jpeg = _jpegs(_smooth(rng, 1, 24, 40))[0]
+    np.testing.assert_array_equal(video_ops.frame_size(jpeg), [24, 40])
+
+
+def _bilinear(frame, size):
+    """Bilinear interpolation at the centres of pixels, edges repeated."""
+    result = frame.astype(np.float64)
+    for axis in (0, 1):
+        length = result.shape[axis]
+        place = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
+        low = np.floor(place).astype(int)
+        high = np.minimum(low + 1, length - 1)
+        share = (place - low).reshape([-1, 1, 1] if axis == 0 else [1, -1, 1])
+        result = result.take(low, axis) * (1 - share) + result.take(high, axis) * share
+    return result
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (9, 13), (31, 32), (1, 1), (1, 20)])
+def test_resize_is_bilinear(rng, shape):
+    frames = rng.integers(0, 256, (2, *shape, 3)).astype(np.uint8)
+    resized = video_ops.resize(tf.constant(frames), 16)
+    assert resized.shape == (2, 16, 16, 3)
+    np.testing.assert_allclose(resized, [_bilinear(frame, 16) for frame in frames], atol=1e-3)
+
+
+def test_enlarging_agrees_with_pil(rng):
+    frame = rng.integers(0, 256, (9, 13, 3)).astype(np.uint8)
+    expected = PIL.Image.fromarray(frame).resize((32, 32), PIL.Image.Resampling.BILINEAR)
+    resized = video_ops.to_uint8(video_ops.resize(tf.constant(frame[None]), 32))[0]
+    np.testing.assert_allclose(resized.numpy().astype(int), np.asarray(expected, int), atol=1)
+
+
+def test_strong_reduction_is_filtered_as_in_pil(rng):
+    """Fine noise must average out; plain interpolation would keep most of it."""
+    frame = rng.integers(0, 256, (80, 96, 3)).astype(np.uint8)
+    expected = PIL.Image.fromarray(frame).resize((16, 16), PIL.Image.Resampling.BILINEAR)
+    resized = video_ops.to_uint8(video_ops.resize(tf.constant(frame[None]), 16))[0]
+    np.testing.assert_allclose(resized.numpy().astype(int), np.asarray(expected, int), atol=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "offset", "expected"),
+    [(-5.0, 0.0, 0), (0.49, 0.0, 0), (0.5, 0.0, 1), (254.6, 0.0, 255), (300.0, 0.0, 255),
+     (10.0, 2.5, 13), (10.0, -20.0, 0)],
+)  # fmt: skip
+def test_to_uint8(value, offset, expected):
+    assert int(video_ops.to_uint8(tf.constant(value), offset)) == expected
+
+
+def _reference_colors(frames, brightness, contrast, saturation, hue, gray):
+    """The five steps one after another in float64, hue as a turn of the (U, V) plane."""
+    pixels = frames.astype(np.float64) * brightness
+    luma = pixels @ [0.299, 0.587, 0.114]
+    pixels = luma.mean() + contrast * (pixels - luma.mean())
+    luma = (pixels @ [0.299, 0.587, 0.114])[..., None]
+    pixels = luma + saturation * (pixels - luma)
+    u, v = 0.492 * (pixels[..., 2] - luma[..., 0]), 0.877 * (pixels[..., 0] - luma[..., 0])
+    angle = 2 * math.pi * hue
+    u, v = u * np.cos(angle) - v * np.sin(angle), u * np.sin(angle) + v * np.cos(angle)
+    red, blue = v / 0.877 + luma[..., 0], u / 0.492 + luma[..., 0]
+    green = (luma[..., 0] - 0.299 * red - 0.114 * blue) / 0.587
+    pixels = np.stack([red, green, blue], -1)
+    if gray:
+        pixels = luma.repeat(3, -1)
+    return np.clip(np.floor(pixels + 0.5), 0, 255)
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [
+        [1.0, 1.0, 1.0, 0.0],
+        [0.6, 1.0, 1.0, 0.0],
+        [1.4, 1.0, 1.0, 0.0],
+        [1.0, 0.6, 1.0, 0.0],
+        [1.0, 1.8, 1.0, 0.0],
+        [1.0, 1.0, 0.0, 0.0],
+        [1.0, 1.0, 1.8, 0.0],
+        [1.0, 1.0, 1.0, 0.2],
+        [1.0, 1.0, 1.0, -0.1],
+        [0.7, 1.3, 0.6, 0.15],
+        [0.0, 1.0, 1.0, 0.0],
+        [1.0, 0.0, 1.0, 0.0],
+    ],
+)
+@pytest.mark.parametrize("gray", [False, True])
+def test_colors_equal_the_steps_one_by_one(rng, factors, gray):
+    frames = rng.integers(0, 256, (2, 8, 8, 3))
+    result = video_ops.jitter_colors(
+        tf.constant(frames, tf.float32), tf.constant(factors), tf.constant(gray)
+    )
+    expected = _reference_colors(frames, *factors, gray)
+    np.testing.assert_allclose(result.numpy().astype(float), expected, atol=1.01)
+    # U and V of the reference are rounded to three digits; what they cannot blur must be exact.
+    assert (result.numpy() == expected).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("place", "enhance"),
+    [(0, "Brightness"), (1, "Contrast"), (2, "Color")],
+)
+@pytest.mark.parametrize("factor", [0.5, 1.5])
+def test_colors_agree_with_pil(rng, place, enhance, factor):
+    frame = rng.integers(60, 160, (16, 16, 3)).astype(np.uint8)
+    expected = getattr(PIL.ImageEnhance, enhance)(PIL.Image.fromarray(frame)).enhance(factor)
+    factors = np.array([1.0, 1.0, 1.0, 0.0], np.float32)
+    factors[place] = factor
+    result = video_ops.jitter_colors(
+        tf.constant(frame[None], tf.float32), tf.constant(factors), tf.constant(False)
+    )
+    np.testing.assert_allclose(result[0].numpy().astype(int), np.asarray(expected, int), atol=2)
+
+
+def test_hue_turns_red_towards_green():
+    """A third of a turn: red is then mostly green, as in HSV."""
+    red = tf.constant([[[[200.0, 80.0, 80.0]]]])
+    turned = video_ops.jitter_colors(red, tf.constant([1.0, 1.0, 1.0, 1 / 3]), tf.constant(False))
+    assert int(tf.argmax(turned[0, 0, 0])) == 1
+
+
+def test_whole_turn_of_hue_and_any_hue_of_grey_change_nothing(rng):
+    frames = rng.integers(0, 256, (1, 8, 8, 3))
+    turned = video_ops.jitter_colors(
+        tf.constant(frames, tf.float32), tf.constant([1.0, 1.0, 1.0, 1.0]), tf.constant(False)
+    )
+    np.testing.assert_array_equal(turned, frames)
+    grey = frames[..., :1].repeat(3, -1)
+    turned = video_ops.jitter_colors(
+        tf.constant(grey, tf.float32), tf.constant([1.0, 1.0, 1.7, 0.3]), tf.constant(False)
+    )
+    np.testing.assert_array_equal(turned, grey)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 2.0])
+def test_blur_equals_scipy_away_from_the_border(rng, sigma):
+    frames = rng.uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+    expected = ndimage.gaussian_filter(frames, (0, sigma, sigma, 0), truncate=8.0)
+    blurred = video_ops.blur(tf.constant(frames), tf.constant(sigma)).numpy()
+    inner = np.s_[:, 10:-10, 10:-10]
+    np.testing.assert_allclose(blurred[inner], expected[inner], atol=0.01)
+
+
+def test_blur_keeps_flat_pictures_up_to_the_border():
+    frames = tf.fill([1, 16, 16, 3], 200.0)
+    np.testing.assert_allclose(video_ops.blur(frames, tf.constant(1.5)), frames, rtol=1e-5)
+
+
+def test_nothing_asked_nothing_done(rng):
+    frames = rng.integers(0, 256, (2, 16, 16, 3))
+    result = video_ops.augment(tf.constant(frames, tf.float32), tf.constant([1, 2]), **NOTHING)
+    assert result.dtype == tf.uint8
+    np.testing.assert_array_equal(result, frames)
+
+
+def test_frames_of_a_clip_are_augmented_alike(rng):
+    """A clip of one repeated frame stays a clip of one repeated frame, whatever is drawn."""
+    frame = rng.uniform(0, 255, (1, 16, 16, 3)).astype(np.float32)
+    frames = tf.constant(frame.repeat(4, 0))
+    results = _over_seeds(lambda seed: video_ops.augment(frames, seed, **EVERYTHING), 40)
+    np.testing.assert_array_equal(results, results[:, :1].repeat(4, 1))
+    assert len({result[0].tobytes() for result in results}) == 40
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "lowest", "highest"),
+    [
+        ("flip", True, 0.5, 0.5),
+        ("gray_probability", 0.2, 0.2, 0.2),
+        # The weakest blurs, below about a quarter of a pixel, change no pixel by half a unit.
+        ("blur_probability", 0.3, 0.25, 0.3),
+    ],
+)
+def test_shares(rng, setting, value, lowest, highest):
+    frames = tf.constant(rng.integers(0, 256, (1, 112, 112, 3)), tf.float32)
+    settings = {**NOTHING, setting: value}
+    results = _over_seeds(lambda seed: video_ops.augment(frames, seed, **settings), 500)
+    changed = results[(results != frames.numpy()).any((1, 2, 3, 4))]
+    assert stats.binomtest(len(changed), 500, lowest, "less").pvalue > 0.001
+    assert stats.binomtest(len(changed), 500, highest, "greater").pvalue > 0.001
+    if setting == "flip":
+        np.testing.assert_array_equal(changed[0], frames.numpy()[:, :, ::-1])
+    if setting == "gray_probability":
+        np.testing.assert_array_equal(changed[..., :1].repeat(3, -1), changed)
+
+
+def test_jitter_strength_sets_the_spread():
+    """The brightness of a grey clip is scaled by a uniform factor in 1 +- 0.8 * strength."""
+    frames = tf.fill([1, 16, 16, 3], 100.0)
+    settings = {**NOTHING, "color_jitter": 0.5}
+    results = _over_seeds(
+        lambda seed: video_ops.augment(frames, seed, **settings)[0, 0, 0, 0], 1000
+    )
+    assert results.min() >= 60
+    assert results.max() <= 140
+    assert stats.kstest(results + 0.0, stats.uniform(59.5, 81.0).cdf).pvalue > 0.001
+
+
+def test_eager_and_graph_agree_and_seeds_differ(rng):
+    frames = tf.constant(rng.uniform(0, 255, (2, 16, 16, 3)), tf.float32)
+
+    def augment(seed):
+        return video_ops.augment(frames, seed, **EVERYTHING)
+
+    graph = tf.function(augment)
+    for seed in _seeds(5):
+        eager = augment(seed).numpy().astype(int)
+        # Sums may be taken in another order: one unit at a rounding border.
+        np.testing.assert_allclose(graph(seed).numpy().astype(int), eager, atol=1)
+    different = np.abs(augment(tf.constant([1, 2])).numpy() - augment(tf.constant([1, 3])).numpy())
+    assert different.max() > 3

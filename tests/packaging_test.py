@@ -1,0 +1,306 @@
+"""The way from a fresh clone to an environment: the Python finder, the Makefile, the lock files."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.build_rules import read_build
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+FINDER = ROOT / "tools" / "find_python.sh"
+PYTHONS = ("3.9.18", "3.10.13", "3.11.7")
+
+# Needed at run time although nothing of ours imports it by name.
+NOT_IMPORTED = {
+    "keras",  # as tf.keras
+    "tensorboard",  # as tf.summary, and as a command
+    "setuptools",  # by TensorBoard
+    "google-crc32c",  # by Apache Beam
+    "pip",
+    "pytest-xdist",
+    "ruff",
+    "wheel",
+}
+
+
+def write_script(path: pathlib.Path, text: str) -> pathlib.Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+    return path
+
+
+def write_python(path: pathlib.Path, prelude: str = "") -> pathlib.Path:
+    """A command that is this Python, made to look like another one by the prelude."""
+    code = f"import sys; {prelude or 'pass'}; exec(sys.argv[1])"
+    return write_script(path, f'exec "{sys.executable}" -c "{code}" "$2"\n')
+
+
+def version_of(*version: int) -> str:
+    return f"sys.version_info = {version}"
+
+
+def find_python(folder: pathlib.Path, **environment: str) -> subprocess.CompletedProcess:
+    """Runs the finder where no commands but those of the folder and of the system's tools exist."""
+    for tool in ("sh", "sed", "head"):
+        link = folder / tool
+        if not link.exists():
+            link.symlink_to(shutil.which(tool))
+    return subprocess.run(
+        [shutil.which("sh"), FINDER],
+        env={"PATH": str(folder), **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_finder_takes_the_first_that_runs_and_fits(tmp_path):
+    write_script(
+        tmp_path / "python3.11", "echo 'shim: python3.11: command not found' >&2; exit 127\n"
+    )
+    write_python(tmp_path / "python3.10", "sys.modules['ensurepip'] = None")
+    write_python(tmp_path / "python3.9", version_of(3, 12, 1))
+    write_python(tmp_path / "python3", "sys.executable = '/the/right/one'")
+    write_python(tmp_path / "python")
+    result = find_python(tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "/the/right/one\n", "")
+
+
+def test_finder_prefers_the_variable_and_says_where_it_cannot_follow(tmp_path):
+    write_python(tmp_path / "python3.11", "sys.executable = '/newest'")
+    mine = write_python(tmp_path / "mine", "sys.executable = '/mine'")
+    old = write_python(tmp_path / "old", version_of(3, 8, 2))
+    assert find_python(tmp_path, PYTHON=str(mine)).stdout == "/mine\n"
+    result = find_python(tmp_path, PYTHON=str(old))
+    assert result.stdout == "/newest\n"
+    assert "$PYTHON cannot be used" in result.stderr and "Python 3.8.2" in result.stderr
+
+
+@pytest.mark.parametrize("minor, fits", [(8, 0), (9, 1), (10, 1), (11, 1), (12, 0), (13, 0)])
+def test_finder_knows_the_versions(tmp_path, minor, fits):
+    write_python(tmp_path / "python3", version_of(3, minor, 0))
+    assert (find_python(tmp_path).returncode == 0) == fits
+
+
+def test_finder_says_what_was_found_and_what_is_needed(tmp_path):
+    write_script(tmp_path / "python3.11", "echo 'shim: no such version' >&2; exit 127\n")
+    write_python(tmp_path / "python3.10", "sys.modules['ensurepip'] = None")
+    write_python(tmp_path / "python3", version_of(3, 13, 0))
+    result = find_python(tmp_path, PYTHON="nowhere")
+    assert result.returncode == 1 and result.stdout == ""
+    for expected in (
+        "needed: CPython 3.9, 3.10 or 3.11 with the modules venv and ensurepip",
+        "nowhere (from $PYTHON): no such command",
+        f"{tmp_path}/python3.11: does not run: shim: no such version",
+        f"{tmp_path}/python3: Python 3.13.0\n",
+        "but without the module ensurepip",
+    ):
+        assert expected in result.stderr
+    (tmp_path / "empty").mkdir()
+    assert "none of python3.11," in find_python(tmp_path / "empty").stderr
+
+
+# Stands for Python in a copy of the Makefile's surroundings: logs its arguments, makes the
+# environment when asked to, and fails to install while a file `broken` is there.
+FAKE_PYTHON = """
+case "$1" in -c) case "$2" in *ensurepip*) echo "$0" ;; esac; exit 0 ;; esac
+echo "$*" >> log
+case "$*" in
+*"-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+*install*requirements.lock) [ ! -e broken ] ;;
+esac
+"""
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Runs make in a folder with our Makefile and a recording Python; returns what Python ran."""
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "tools/find_python.sh"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy2(ROOT / name, tmp_path / name)
+    fake = write_script(tmp_path / "bin" / "python3.11", FAKE_PYTHON)
+
+    def run(*arguments, fails=False):
+        log = tmp_path / "log"
+        log.write_text("")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+        environment.update(PYTHON=str(fake), TEST_WORKERS="2")
+        result = subprocess.run(
+            ["make", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert (result.returncode != 0) == fails, result.stderr
+        return log.read_text().splitlines()
+
+    run.folder = tmp_path
+    return run
+
+
+def test_make_installs_once(make):
+    first = make("venv")
+    assert len(first) == 3
+    assert first[0] == "-m venv --clear .venv"
+    assert "--no-deps --require-hashes --requirement requirements.lock" in first[1]
+    assert "--no-deps --no-build-isolation --editable ." in first[2]
+    assert make("venv") == []
+    later = (make.folder / ".venv" / ".installed").stat().st_mtime_ns + 1
+    os.utime(make.folder / "requirements.lock", ns=(later, later))
+    assert make("venv") == first[1:], "a new lock is installed into the environment that is there"
+    shutil.rmtree(make.folder / ".venv")
+    assert make("venv") == first
+
+
+def test_make_takes_up_an_interrupted_installation(make):
+    (make.folder / "broken").touch()
+    make("venv", fails=True)
+    assert not (make.folder / ".venv" / ".installed").exists()
+    make("pretrain", fails=True)
+    (make.folder / "broken").unlink()
+    commands = make("pretrain")
+    assert "--requirement requirements.lock" in commands[0]
+    assert commands[-1] == "tools/train.py --flagfile=configs/pretrain.cfg"
+    assert make("pretrain") == commands[-1:]
+
+
+def test_make_replaces_an_environment_that_does_not_run(make):
+    make("venv")
+    (make.folder / ".venv" / ".installed").unlink()
+    write_script(make.folder / ".venv" / "bin" / "python", "exit 1\n")
+    assert make("venv")[0] == "-m venv --clear .venv"
+
+
+def test_make_test_checks_style_and_runs_the_tests(make):
+    assert make("test")[3:] == [
+        "-m ruff check .",
+        "-m ruff format --check .",
+        "-m pytest -n 2 --dist loadfile --durations 10",
+    ]
+    assert make("test-slow")[-1].endswith("-m slow")
+
+
+def test_continuous_integration_runs_make_test(make):
+    shutil.copytree(ROOT / ".ci", make.folder / ".ci")
+    assert os.access(make.folder / ".ci" / "run", os.X_OK)
+    (make.folder / "GNUmakefile").write_text("test:\n\ttouch tested\n")
+    subprocess.run([make.folder / ".ci" / "run"], cwd="/", check=True, stdout=subprocess.DEVNULL)
+    assert (make.folder / "tested").exists()
+
+
+def test_make_help_names_every_target():
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
+    targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    assert [line.split()[1] for line in shown.splitlines() if line.startswith("make ")] == (
+        targets.split()
+    )
+
+
+def read_lock(name: str) -> list:
+    """(requirement, hashes) of every row."""
+    text = (ROOT / name).read_text().replace("\\\n", "")
+    rows = [line.split(" --hash=") for line in text.splitlines() if not line.startswith("#")]
+    return [(Requirement(row[0].strip()), row[1:]) for row in rows]
+
+
+def pins(name: str, python: str) -> dict:
+    """Distribution -> version, as a lock file has it for a Python on Linux."""
+    environment = {
+        **default_environment(),
+        "python_version": python.rpartition(".")[0],
+        "python_full_version": python,
+        "sys_platform": "linux",
+    }
+    found = {}
+    for requirement, _ in read_lock(name):
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            assert requirement.name not in found, f"{name}: {requirement.name} twice on {python}"
+            (specifier,) = requirement.specifier
+            assert specifier.operator == "==", f"{name}: {requirement} is not exact"
+            found[requirement.name] = specifier.version
+    return found
+
+
+def declared(key: str) -> list:
+    """A list of requirements in pyproject.toml; its arrays are written as Python's are."""
+    text = (ROOT / "pyproject.toml").read_text()
+    array = re.search(rf"^{key} = (\[.*?\])$", text, re.MULTILINE | re.DOTALL)[1]
+    return [Requirement(entry) for entry in ast.literal_eval(array)]
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-beam.lock"])
+def test_locks_name_hashes_and_no_hosts(name):
+    text = (ROOT / name).read_text()
+    assert "://" not in text and "-index" not in text and "--find-links" not in text
+    for requirement, hashes in read_lock(name):
+        assert hashes, f"{requirement} has no hash"
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}\s*", digest) for digest in hashes)
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize(
+    "name, extras", [("requirements.lock", ["dev"]), ("requirements-beam.lock", ["dev", "beam"])]
+)
+def test_locks_satisfy_the_project(name, extras, python):
+    locked = pins(name, python)
+    for requirement in [each for key in ("dependencies", *extras) for each in declared(key)]:
+        assert requirement.name in locked, f"{name} lacks {requirement}; run `make lock`"
+        assert requirement.specifier.contains(locked[requirement.name]), requirement
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_beam_only_adds_packages(python):
+    assert (
+        pins("requirements.lock", python).items() <= pins("requirements-beam.lock", python).items()
+    )
+
+
+def test_the_stack_is_the_one_that_loads_together():
+    expected = {
+        "tensorflow": "2.15.1",
+        "keras": "2.15.0",
+        "tensorboard": "2.15.2",
+        "tensorflow-io": "0.36.0",
+        "tensorflow-addons": "0.23.0",
+    }
+    for python in PYTHONS:
+        locked = pins("requirements-beam.lock", python)
+        assert expected.items() <= locked.items()
+        assert int(locked["protobuf"].split(".")[0]) < 5
+        assert int(locked["setuptools"].split(".")[0]) < 81
+
+
+def test_this_environment_is_the_locked_one():
+    locked = pins("requirements.lock", ".".join(map(str, sys.version_info[:3])))
+    wrong = []
+    for name, version in locked.items():
+        try:
+            installed = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            installed = "nothing"
+        if installed != version:
+            wrong.append(f"{name}: locked {version}, installed {installed}")
+    assert not wrong, "run the tests with `make test`, or `make venv` first: " + "; ".join(wrong)
+
+
+def test_what_is_declared_is_what_is_used():
+    targets = read_build(ROOT).values()
+    used = {False: set(), True: set()}
+    for target in targets:
+        used[target.kind == "py_test" or target.name == "testing"].update(target.requirements)
+    run_time = {
+        canonicalize_name(r.name) for key in ("dependencies", "beam") for r in declared(key)
+    }
+    tests = {canonicalize_name(r.name) for r in declared("dev")}
+    assert used[False] <= run_time, "imported, but not in pyproject.toml"
+    assert used[True] <= run_time | tests, "imported by tests, but not in pyproject.toml"
+    assert run_time | tests <= used[False] | used[True] | NOT_IMPORTED, "declared, but not used"

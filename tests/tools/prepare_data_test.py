@@ -1,0 +1,131 @@
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from actcl_tf.data import records
+from tests.data.media_files import tone, write_clip
+
+TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "prepare_data.py"
+SMALL = ["--short_side=32", "--num_workers=1"]
+
+
+def start(*flags):
+    quiet = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.Popen(
+        [sys.executable, str(TOOL), *map(str, flags)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=quiet,
+    )
+
+
+def finish(process):
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+@pytest.fixture
+def videos(tmp_path):
+    root = tmp_path / "videos"
+    for index in range(4):
+        write_clip(root / "dog" / f"{index}.mp4", 1.2)
+        write_clip(root / "cat" / f"{index}.mp4", 1.2)
+    write_clip(root / "cat" / "silent.mp4", 1.2, sounds=[0 * tone(1.2)])
+    (root / "dog" / "empty.mp4").write_bytes(b"")
+    return root
+
+
+def test_a_folder_becomes_a_data_set(tmp_path, videos):
+    data = tmp_path / "data"
+    status, out, err = finish(
+        start(f"--input={videos}", f"--output={data}", "--test_fraction=0.2", *SMALL)
+    )
+    assert status == 0, err
+    assert "8 clips" in out and "Left out: 2" in out
+    assert "1  silent (the sound is digital silence): cat/silent.mp4" in out
+    assert "1  empty (the file has no bytes): dog/empty.mp4" in out
+    assert f"Next: python tools/train.py --data_dir={data}" in out
+    assert "clips/s" in err  # The progress bar.
+    manifests = [records.read_manifest(data / split) for split in ("train", "test")]
+    assert sum(manifest.num_clips for manifest in manifests) == 8
+    assert manifests[0].classes == ["cat", "dog"]
+
+    # Together, because starting takes longest: again, with other settings, and with --strict.
+    again, other, strict = (
+        start(f"--input={videos}", f"--output={out}", "--test_fraction=0.2", *SMALL, *more)
+        for out, more in ((data, []), (data, ["--frame_rate=10"]), (tmp_path / "new", ["--strict"]))
+    )
+    status, out, _ = finish(again)
+    assert status == 0 and "nothing was made" in out
+    status, _, err = finish(other)
+    assert status == 1
+    assert err.startswith(f"Error: --output={data}: holds a data set with --frame_rate=12.5")
+    status, _, err = finish(strict)
+    assert status == 1 and "Error: --strict: " in err
+
+
+def test_bad_input_ends_in_one_line_before_any_work(tmp_path, videos):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x")
+    good = {"--input": str(videos), "--output": str(tmp_path / "data")}
+    cases = [
+        ({"--input": str(tmp_path / "none")}, "there is no such folder"),
+        ({"--input": str(tmp_path / "empty")}, "no video in it"),
+        ({"--output": str(tmp_path / "file" / "data")}, "cannot be written"),
+        ({"--output": str(videos)}, "holds other files and no data set"),
+        ({"--frame_rate": "-1"}, "--frame_rate=-1.0: must be in"),
+        ({"--short_side": "big"}, "short_side"),
+        ({"--no_such_flag": "1"}, "no_such_flag"),
+        ({"--output": ""}, "--output=: must name the folder"),
+    ]
+    for begin in range(0, len(cases), 4):
+        some = cases[begin : begin + 4]
+        running = [start(*(f"{k}={v}" for k, v in {**good, **bad}.items())) for bad, _ in some]
+        for process, (bad, message) in zip(running, some):
+            status, out, err = finish(process)
+            assert status != 0, bad
+            assert err.count("\n") == 1 and err.startswith("Error: ") and message in err, err
+            assert out == ""
+    assert sorted(os.listdir(tmp_path)) == ["empty", "file", "videos"]
+
+
+def test_nothing_usable_is_an_error_that_says_why(tmp_path):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "a.mp4").write_bytes(b"")
+    flags = [f"--input={tmp_path / 'videos'}", f"--output={tmp_path / 'data'}", *SMALL]
+    status, _, err = finish(start(*flags))
+    assert status == 1
+    assert "1  empty (the file has no bytes): a.mp4" in err
+    assert err.endswith("Error: not one of 1 videos is usable\n")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_is_gone_on_with(tmp_path, sent):
+    for index in range(40):
+        write_clip(tmp_path / "videos" / f"{index}.mp4", 1.2)
+    data = tmp_path / "data"
+    flags = [f"--input={tmp_path / 'videos'}", f"--output={data}", "--short_side=32"]
+    flags += ["--clips_per_shard=1", "--num_workers=2"]
+    process = start(*flags)
+    while not list(data.glob(".partial/*.tfrecord")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    process.send_signal(sent)
+    status, _, err = finish(process)
+    if sent == signal.SIGTERM:
+        assert status == 130
+        assert err.endswith("Interrupted; the same command goes on where this one stopped.\n")
+    assert os.listdir(data) == [".partial"]
+    status, out, err = finish(start(*flags))
+    assert status == 0, err
+    made = int(out.split("Made ")[1].split()[0])
+    assert 0 < made < 40
+    assert sorted(os.listdir(data)) == ["test", "train"]
+    assert records.read_manifest(data / "train").num_clips == 36
+    assert records.read_manifest(data / "test").num_clips == 4

@@ -1,0 +1,94 @@
+"""Makes the built-in data set: sounding objects, rendered to real MP4 files.
+
+python tools/make_synthetic.py --output=FOLDER [--zipf=1.0]
+"""
+
+import os
+import pathlib
+import signal
+import sys
+import time
+
+# Run from anywhere, installed or not.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from absl import app, flags
+
+from actcl_tf.data import synthetic
+
+_OUTPUT = flags.DEFINE_string("output", None, "Folder to write the data set to.", required=True)
+_NUM_TRAIN = flags.DEFINE_integer("num_train", 1000, "Clips of the training split.")
+_NUM_TEST = flags.DEFINE_integer("num_test", 200, "Clips of the test split.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of every random draw.")
+_ZIPF = flags.DEFINE_float(
+    "zipf", 0.0, "Exponent of the categories' frequencies in the training split; 0: balanced."
+)
+_NUM_WORKERS = flags.DEFINE_integer("num_workers", None, "Rendering processes; none: one a core.")
+_SIZE = flags.DEFINE_integer("size", 96, "Height and width of the picture, in pixels.")
+_FRAME_RATE = flags.DEFINE_float("frame_rate", 12.5, "Frames a second.")
+_SECONDS = flags.DEFINE_float("seconds", 3.0, "Length of a clip.")
+_SAMPLE_RATE = flags.DEFINE_integer("sample_rate", 16000, "Samples of sound a second.")
+
+
+def main(argv: list[str]) -> None:
+    """Writes the data set and says what was made and what comes next."""
+    # Ends the rendering processes as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    if len(argv) > 1:
+        sys.exit(f"error: unexpected argument {argv[1]}; flags are written --name=value")
+    folder = pathlib.Path(_OUTPUT.value)
+    start = time.monotonic()
+    try:
+        synthetic.write_dataset(
+            folder,
+            num_train=_NUM_TRAIN.value,
+            num_test=_NUM_TEST.value,
+            seed=_SEED.value,
+            zipf=_ZIPF.value,
+            num_workers=_NUM_WORKERS.value,
+            size=_SIZE.value,
+            frame_rate=_FRAME_RATE.value,
+            seconds=_SECONDS.value,
+            sample_rate=_SAMPLE_RATE.value,
+        )
+    except (synthetic.SyntheticError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on where it stopped")
+    print(_summary(folder, time.monotonic() - start))
+
+
+def _summary(folder: pathlib.Path, elapsed: float) -> str:
+    files = [
+        os.path.join(place, name)
+        for place, _, names in os.walk(folder)
+        for name in names
+        if name.endswith(".mp4")
+    ]
+    megabytes = sum(map(os.path.getsize, files)) / 1e6
+    counts = synthetic.category_counts(_NUM_TRAIN.value, _ZIPF.value, _SEED.value)
+    prepared = folder.with_name(folder.name + "_prepared")
+    return "\n".join(
+        (
+            f"{len(files)} clips of {_SECONDS.value:g} s in {folder}: train {_NUM_TRAIN.value}, "
+            f"test {_NUM_TEST.value} ({megabytes:.1f} MB, {elapsed:.1f} s)",
+            f"{len(counts)} categories, {min(counts.values())} to {max(counts.values())} training "
+            "clips each",
+            f"true parameters of every clip, for evaluation only: "
+            f"{folder / synthetic.PARAMETERS_FILE}",
+            "next: python tools/prepare_data.py "
+            f"--input={folder} --output={prepared} --frame_rate={_FRAME_RATE.value:g} "
+            f"--sample_rate={_SAMPLE_RATE.value}",
+        )
+    )
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=_parse_flags)
