@@ -72,6 +72,10 @@ class DataConfig:
     num_frames: int = _field(16, "Frames of a training clip (T).")
     frame_stride: int = _field(1, "Step between these frames, in stored frames.")
     image_size: int = _field(112, "Height and width of the training crop, in pixels.")
+    region: str = _field(
+        "0,0,1,1",
+        "Part of the frames to look at: top,left,bottom,right as shares of height and width.",
+    )
     shuffle_buffer: int = _field(2048, "Raw records held by the shuffle buffer.")
     min_crop_area: float = _field(0.4, "Smallest share of the frame that a random crop covers.")
     flip: bool = _field(True, "Mirror half of the clips from left to right.")
@@ -87,6 +91,7 @@ class DataConfig:
         for name in ("num_frames", "frame_stride", "shuffle_buffer"):
             _check_range(self, name, 1)
         _check_range(self, "image_size", 16)
+        self.region_box  # Checked here, before any work.
         _check_range(self, "min_crop_area", 0.0, 1.0, open_low=True)
         for name in ("color_jitter", "gray_probability", "blur_probability"):
             _check_range(self, name, 0.0, 1.0)
@@ -94,6 +99,20 @@ class DataConfig:
             _check_range(self, name, 0.0, 0.9)
         _check_range(self, "audio_gain_db", 0.0)
         _check_range(self, "audio_noise", 0.0, 1.0)
+
+    @property
+    def region_box(self) -> tuple[float, float, float, float]:
+        """`region` as numbers: top, left, bottom, right, shares of the frame's height and width."""
+        try:
+            top, left, bottom, right = (float(part) for part in self.region.split(","))
+        except ValueError:
+            top = left = bottom = right = -1.0
+        if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):
+            raise ConfigError(
+                f"--region={self.region}: must be four numbers top,left,bottom,right with "
+                "0 <= top < bottom <= 1 and 0 <= left < right <= 1"
+            )
+        return top, left, bottom, right
 
 
 @dataclasses.dataclass(frozen=True)

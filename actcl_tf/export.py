@@ -7,10 +7,12 @@ from typing import Any, Callable
 import tensorflow as tf
 
 METADATA = "metadata.json"
+Region = tuple[float, float, float, float]
+WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
 _INPUTS = {
     "video": {
-        "video": "uint8 [B, T, H, W, 3], RGB frames of any size; the largest central square is "
-        "resized in the graph"
+        "video": "uint8 [B, T, H, W, 3], RGB frames of any size; the largest central square "
+        "of the region is resized in the graph"
     },
     "audio": {"audio": "float32 [B, S], mono waveforms in [-1, 1]"},
 }
@@ -32,6 +34,7 @@ def export_towers(
     metadata: dict[str, Any],
     *,
     image_size: int,
+    region: Region = WHOLE,
 ) -> None:
     """Writes OUTPUT_DIR/video, OUTPUT_DIR/audio and OUTPUT_DIR/metadata.json.
 
@@ -47,6 +50,8 @@ def export_towers(
       metadata: what an application must know besides, such as `frame_rate` and `sample_rate`; is
         written with the signatures added.
       image_size: height and width that the video tower was trained on, in pixels.
+      region: part of the frames that it was trained on: top, left, bottom and right, as shares of
+        the height and the width.
 
     Raises:
       ExportError: the folder is not empty or cannot be written.
@@ -54,12 +59,13 @@ def export_towers(
     folder = pathlib.Path(output_dir)
     min_samples = audio_tower.frontend.window
     modules = {
-        "video": _video_module(video_tower, image_size),
+        "video": _video_module(video_tower, image_size, region),
         "audio": _audio_module(audio_tower, min_samples),
     }
     description = {
         **metadata,
         "image_size": image_size,
+        "region": list(region),
         "min_audio_samples": min_samples,
         "signatures": {
             name: {"inputs": inputs, "outputs": _OUTPUTS} for name, inputs in _INPUTS.items()
@@ -80,20 +86,25 @@ def export_towers(
         raise ExportError(f"{folder} cannot be written: {error}") from error
 
 
-def central_square(video: tf.Tensor, image_size: int) -> tf.Tensor:
-    """The largest central square of each frame, resized as in evaluation.
+def central_square(video: tf.Tensor, image_size: int, region: Region = WHOLE) -> tf.Tensor:
+    """The largest central square of a region of each frame, resized as in evaluation.
 
     Args:
       video: [B, T, H, W, 3] uint8.
       image_size: height and width of the result.
+      region: top, left, bottom and right, as shares of the height and the width.
 
     Returns:
       [B, T, image_size, image_size, 3] uint8, bilinear, with a low-pass filter where the picture
       shrinks to less than half.
     """
     shape = tf.shape(video)
-    side = tf.minimum(shape[2], shape[3])
-    top, left = (shape[2] - side) // 2, (shape[3] - side) // 2
+    sides = tf.cast(tf.concat([shape[2:4], shape[2:4]], 0), tf.float32)
+    ends = tf.cast(tf.round(sides * tf.constant(region)), tf.int32)
+    start = tf.minimum(ends[:2], shape[2:4] - 1)
+    size = tf.maximum(ends[2:] - start, 1)
+    side = tf.reduce_min(size)
+    top, left = tf.unstack(start + (size - side) // 2)
     frames = video[:, :, top : top + side, left : left + side]
     frames = tf.reshape(frames, [-1, side, side, 3])
     size = [image_size, image_size]
@@ -106,13 +117,13 @@ def central_square(video: tf.Tensor, image_size: int) -> tf.Tensor:
     return tf.reshape(pixels, [shape[0], shape[1], *size, 3])
 
 
-def _video_module(tower: tf.keras.Model, image_size: int) -> tf.Module:
+def _video_module(tower: tf.keras.Model, image_size: int, region: Region) -> tf.Module:
     def encode(video: tf.Tensor) -> dict[str, tf.Tensor]:
         shape = tf.shape(video)
         tf.debugging.assert_positive(
             shape, message="video must be [B, T, H, W, 3] uint8 with B, T, H and W of at least 1"
         )
-        return _outputs(tower(central_square(video, image_size), training=False))
+        return _outputs(tower(central_square(video, image_size, region), training=False))
 
     return _module(tower, encode, tf.TensorSpec([None, None, None, None, 3], tf.uint8, "video"))
 

@@ -97,7 +97,8 @@ def _central_square(video):
     """What the input pipeline does to the frames of a clip in evaluation."""
     clips = []
     for frames in video:
-        top, left, height, width = video_ops.central_box(tf.constant(frames.shape[1:3])).numpy()
+        box = video_ops.central_box(tf.constant([0, 0, *frames.shape[1:3]]))
+        top, left, height, width = box.numpy()
         square = tf.constant(frames[:, top : top + height, left : left + width])
         clips.append(video_ops.to_uint8(video_ops.resize(square, IMAGE_SIZE)).numpy())
     return np.stack(clips)
@@ -167,3 +168,14 @@ def test_a_folder_in_use_is_left_alone(towers, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
     with pytest.raises(export.ExportError, match="cannot be written"):
         export.export_towers(*towers, str(tmp_path / "notes.txt"), {}, image_size=IMAGE_SIZE)
+
+
+@pytest.mark.parametrize("size", [(40, 60), (31, 17), (1, 1)])
+def test_region_is_cut_as_by_the_pipeline(size, rng):
+    region = (0.5, 0.22, 1.0, 0.62)
+    video = rng.integers(0, 256, size=(1, 2, *size, 3), dtype=np.uint8)
+    box = video_ops.central_box(video_ops.region_of(tf.constant(size), region))
+    top, left, height, width = box.numpy()
+    square = tf.constant(video[0, :, top : top + height, left : left + width])
+    expected = video_ops.to_uint8(video_ops.resize(square, 8))
+    np.testing.assert_array_equal(export.central_square(video, 8, region)[0], expected)

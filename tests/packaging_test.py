@@ -27,6 +27,7 @@ NOT_IMPORTED = {
     "keras",  # as tf.keras
     "tensorboard",  # as tf.summary, and as a command
     "setuptools",  # by TensorBoard
+    "apache-beam",  # an extra, for preparing data on many machines
     "google-crc32c",  # by Apache Beam
     "pip",
     "pytest-xdist",

@@ -57,6 +57,7 @@ def main(argv: list) -> None:
                 "model": run.config.to_dict()["model"],
             },
             image_size=data.image_size,
+            region=data.region_box,
         )
     except (checkpointing.CheckpointError, export.ExportError) as error:
         sys.exit(f"error: {error}")

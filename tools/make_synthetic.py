@@ -14,9 +14,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from absl import app, flags
 
-from actcl_tf.data import synthetic
+from actcl_tf.data import synthetic, synthetic_plan
 
-_OUTPUT = flags.DEFINE_string("output", None, "Folder to write the data set to.", required=True)
+_OUTPUT = flags.DEFINE_string("output", None, "Folder to write the data set to.")
 _NUM_TRAIN = flags.DEFINE_integer("num_train", 1000, "Clips of the training split.")
 _NUM_TEST = flags.DEFINE_integer("num_test", 200, "Clips of the test split.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of every random draw.")
@@ -36,6 +36,8 @@ def main(argv: list[str]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     if len(argv) > 1:
         sys.exit(f"error: unexpected argument {argv[1]}; flags are written --name=value")
+    if not _OUTPUT.value:
+        sys.exit("error: --output=: must name the folder that the data set is written to")
     folder = pathlib.Path(_OUTPUT.value)
     start = time.monotonic()
     try:
@@ -66,7 +68,7 @@ def _summary(folder: pathlib.Path, elapsed: float) -> str:
         if name.endswith(".mp4")
     ]
     megabytes = sum(map(os.path.getsize, files)) / 1e6
-    counts = synthetic.category_counts(_NUM_TRAIN.value, _ZIPF.value, _SEED.value)
+    counts = synthetic_plan.category_counts(_NUM_TRAIN.value, _ZIPF.value, _SEED.value)
     prepared = folder.with_name(folder.name + "_prepared")
     return "\n".join(
         (

@@ -41,7 +41,7 @@ def _run() -> prepare.Summary:
         raise ValueError("--output=: must name the folder that the data set is written to")
     if not (FLAGS.input or FLAGS.csv):
         raise ValueError("--input=: must name a folder of videos (or --csv a file)")
-    prepare.check_test_fraction(FLAGS.test_fraction)
+    catalogs.check_test_fraction(FLAGS.test_fraction)
     settings = {f.name: FLAGS[f.name].value for f in dataclasses.fields(shard_writing.Settings)}
     shard_writing.Settings(**settings)  # Wrong values are found before videos are looked for.
     draw = {name: FLAGS[name].value for name in ("unlabelled", "test_fraction", "seed")}

@@ -24,7 +24,7 @@ from absl import app
 
 from actcl_tf import config
 from actcl_tf.data import pipeline, records, synthetic
-from actcl_tf.evaluate import held_out, report
+from actcl_tf.evaluate import held_out, probes, report
 from actcl_tf.train import callbacks, checkpointing, loop
 
 
@@ -80,6 +80,7 @@ def main(argv: list[str]) -> int:
         synthetic.SyntheticError,
         checkpointing.CheckpointError,
         loop.NonFiniteError,
+        probes.ProbeError,
         OSError,
     ) as error:
         print(f"error: {error}", file=sys.stderr)

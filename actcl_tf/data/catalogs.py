@@ -14,6 +14,7 @@ import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
+from actcl_tf import config
 from actcl_tf.data.records import DataError
 
 SPLITS = ("train", "test", "val", "validation")
@@ -187,6 +188,7 @@ def draw_test_split(clips: Iterable[Clip], fraction: float, seed: int) -> list[C
     The draw is by video, so that all clips of one video are on one side, and a function of the seed
     and the names alone.
     """
+    check_test_fraction(fraction)
     clips = list(clips)
     videos = sorted({clip.name for clip in clips}, key=lambda name: draw_key(name, seed))
     # One video at least is left to train on.
@@ -195,6 +197,12 @@ def draw_test_split(clips: Iterable[Clip], fraction: float, seed: int) -> list[C
     return [
         dataclasses.replace(clip, split=TEST if clip.name in drawn else TRAIN) for clip in clips
     ]
+
+
+def check_test_fraction(fraction: float) -> None:
+    """Raises ConfigError unless it is in [0, 1)."""
+    if not 0 <= fraction < 1:
+        raise config.ConfigError(f"--test_fraction={fraction}: must be at least 0 and below 1")
 
 
 def draw_key(name: str, seed: int) -> bytes:

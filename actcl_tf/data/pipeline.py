@@ -167,9 +167,9 @@ def build_eval_dataset(
     manifest, paths = shards.open_split(config.data_dir, split)
     make_clip = functools.partial(
         _evaluation_clip,
+        config=config,
         span=_check_span(config, manifest),
         num_windows=num_windows,
-        image_size=config.image_size,
     )
     dataset = shards.ordered_records(paths).map(make_clip, tf.data.AUTOTUNE, deterministic=True)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(manifest.num_clips))
@@ -205,10 +205,10 @@ def _training_clip(
     start = clip_sampling.random_start(tf.size(clip["frames_jpeg"]), span.frames, seeds[1])
     frames_jpeg, waveform = _cut(clip, start, span)
 
-    size = video_ops.frame_size(frames_jpeg[0])
+    region = video_ops.region_of(video_ops.frame_size(frames_jpeg[0]), config.region_box)
     view_seeds = tf.reshape(seeds[2:], [2, 3, 2])  # Of each view: crop, looks, sound.
     boxes = [
-        video_ops.random_box(size, config.min_crop_area, view_seeds[view, 0])
+        video_ops.random_box(region, config.min_crop_area, view_seeds[view, 0])
         for view in range(views)
     ]
     crops = video_ops.decode_boxes(frames_jpeg, boxes)
@@ -228,7 +228,9 @@ def _training_clip(
     return result
 
 
-def _evaluation_clip(record: tf.Tensor, *, span: Span, num_windows: int, image_size: int) -> Clip:
+def _evaluation_clip(
+    record: tf.Tensor, *, config: DataConfig, span: Span, num_windows: int
+) -> Clip:
     """PARSE, SAMPLE and DECODE the windows of one evaluation clip; no frame is decoded twice."""
     clip = records.parse_example(record)
     starts = clip_sampling.window_starts(tf.size(clip["frames_jpeg"]), span.frames, num_windows)
@@ -236,9 +238,10 @@ def _evaluation_clip(record: tf.Tensor, *, span: Span, num_windows: int, image_s
     used, places = tf.unique(tf.reshape(indices, [-1]))
     frames_jpeg = tf.gather(clip["frames_jpeg"], used)
 
-    box = video_ops.central_box(video_ops.frame_size(frames_jpeg[0]))
-    frames = video_ops.to_uint8(video_ops.resize(video_ops.decode(frames_jpeg, box), image_size))
-    shape = [num_windows, span.num_frames, image_size, image_size, 3]
+    region = video_ops.region_of(video_ops.frame_size(frames_jpeg[0]), config.region_box)
+    crops = video_ops.decode(frames_jpeg, video_ops.central_box(region))
+    frames = video_ops.to_uint8(video_ops.resize(crops, config.image_size))
+    shape = [num_windows, span.num_frames, config.image_size, config.image_size, 3]
 
     first = clip_sampling.audio_starts(
         starts, tf.size(clip["waveform"]), span.samples, span.frame_rate, span.sample_rate

@@ -74,25 +74,12 @@ def prepare_folder(
     **settings: Any,
 ) -> Summary:
     """Prepares a folder of videos; see `catalogs.from_folder` and `prepare`."""
-    check_test_fraction(test_fraction)
+    catalogs.check_test_fraction(test_fraction)
     clips = catalogs.from_folder(
         input_dir, unlabelled=unlabelled, test_fraction=test_fraction, seed=seed
     )
-    return prepare(
-        clips,
-        output_dir,
-        num_workers=num_workers,
-        strict=strict,
-        progress=progress,
-        seed=seed,
-        **settings,
-    )
-
-
-def check_test_fraction(fraction: float) -> None:
-    """Raises ConfigError unless it is in [0, 1)."""
-    if not 0 <= fraction < 1:
-        raise config.ConfigError(f"--test_fraction={fraction}: must be at least 0 and below 1")
+    shared = {"num_workers": num_workers, "strict": strict, "progress": progress, "seed": seed}
+    return prepare(clips, output_dir, **shared, **settings)
 
 
 def prepare(

@@ -40,7 +40,7 @@ from actcl_tf.data.synthetic_plan import (
 SETTINGS_FILE = "dataset.json"
 PARAMETERS_FILE = "parameters.csv"
 # Raised whenever the same settings give other clips than before.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def render_clip(settings: Settings, item: Item) -> tuple[np.ndarray, np.ndarray]:
@@ -120,7 +120,9 @@ def _claim_folder(folder: pathlib.Path, settings: Settings) -> None:
     if folder.exists() and not folder.is_dir():
         raise SyntheticError(f"{folder} is a file; name a folder for the data set")
     if not path.is_file():
-        if folder.is_dir() and any(folder.iterdir()):
+        # A run killed at its very start leaves a partial settings file.
+        names = [place.name for place in folder.iterdir()] if folder.is_dir() else []
+        if any(name != SETTINGS_FILE + PARTIAL_SUFFIX for name in names):
             raise SyntheticError(
                 f"{folder} holds other files and no {SETTINGS_FILE}; name a new or empty folder"
             )
@@ -129,7 +131,7 @@ def _claim_folder(folder: pathlib.Path, settings: Settings) -> None:
         return
     try:
         found = dict(json.loads(path.read_text()))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise SyntheticError(f"{path} cannot be read ({error}); name another folder") from error
     differing = [
         f"{name} {found.get(name)} (asked for: {value})"

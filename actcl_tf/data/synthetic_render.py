@@ -5,7 +5,7 @@ import numpy as np
 from actcl_tf.data import synthetic_scene as scene
 
 # Wavelength of every texture. It is the same for all sizes: a large object shows more stripes,
-# rings, spikes or dots than a small one, so that its size can be told in a crop as well.
+# spikes or dots than a small one, so that its size can be told in a crop as well.
 _GRAIN = 0.075
 _SPIKE_WIDTH = 0.13
 # The background is drawn with this margin, in pixels at 96, for the camera to shake in.
@@ -79,7 +79,7 @@ def _paint(
     mark = np.clip((0.45 * along - np.abs(across)) / edge + 0.5, 0.0, 1.0)
     mark *= along > 0.3 * causes.radius
     mark *= along < 0.85 * causes.radius
-    if causes.material != "hiss":
+    if causes.material in ("buzz", "wood"):
         rim = np.clip(0.5 + (outside + 2.0 * edge) / edge, 0.0, 1.0)
         mark = np.maximum(mark, rim)
     base, accent = (np.asarray(color, np.float32) for color in nuisance.object_colors)
@@ -110,13 +110,15 @@ def _material(
         return outside, (np.cos(wave * across) > 0).astype(np.float32)
     distance = np.sqrt(along**2 + across**2)
     if causes.material == "bell":
-        return distance - radius, 0.5 - 0.5 * np.cos(wave * distance)
+        # A ring: what lies behind shows through it.
+        outside = np.maximum(distance - radius, 0.5 * radius - distance)
+        return outside, np.zeros_like(distance)
     if causes.material == "hiss":
         dots = np.cos(wave * along) * np.cos(wave * across)
         return distance - radius, np.clip(0.5 + 2.0 * dots, 0.0, 1.0)
     spikes = max(4, round(2 * np.pi * causes.radius / _SPIKE_WIDTH))
     boundary = radius * (0.85 + 0.3 * np.cos(spikes * np.arctan2(across, along)))
-    return distance - boundary, (distance < 0.45 * radius).astype(np.float32)
+    return distance - boundary, np.zeros_like(distance)
 
 
 def _camera_path(rng: np.random.Generator, times: np.ndarray, shake: float) -> np.ndarray:

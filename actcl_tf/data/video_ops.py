@@ -32,33 +32,51 @@ def frame_size(frame_jpeg: tf.Tensor) -> tf.Tensor:
     return tf.io.extract_jpeg_shape(frame_jpeg)[:2]
 
 
-def central_box(size: tf.Tensor) -> tf.Tensor:
-    """The largest square in the middle of a frame.
+def region_of(size: tf.Tensor, shares: tuple[float, float, float, float]) -> tf.Tensor:
+    """The part of a frame that is looked at.
 
     Args:
       size: [2] int32, height and width of the frame.
+      shares: top, left, bottom and right, as shares of the height and the width.
+
+    Returns:
+      [4] int32: top, left, height, width; height and width at least 1.
+    """
+    ends = tf.reshape(tf.cast(size, tf.float32) * np.reshape(shares, [2, 2]).astype("f"), [4])
+    ends = tf.cast(tf.round(ends), tf.int32)
+    start = tf.minimum(ends[:2], size - 1)
+    return tf.concat([start, tf.maximum(ends[2:] - start, 1)], 0)
+
+
+def central_box(region: tf.Tensor) -> tf.Tensor:
+    """The largest square in the middle of a region.
+
+    Args:
+      region: [4] int32: top, left, height, width.
 
     Returns:
       [4] int32: top, left, height, width.
     """
+    start, size = region[:2], region[2:]
     side = tf.reduce_min(size)
-    return tf.concat([(size - side) // 2, [side, side]], 0)
+    return tf.concat([start + (size - side) // 2, [side, side]], 0)
 
 
-def random_box(size: tf.Tensor, min_area: float, seed: tf.Tensor) -> tf.Tensor:
+def random_box(region: tf.Tensor, min_area: float, seed: tf.Tensor) -> tf.Tensor:
     """Draws a crop window: area, then aspect ratio (3/4 to 4/3), then place.
 
-    The area is uniform; the aspect ratio log-uniform among those that fit the frame at that area.
-    Where none fits (a large area of a very wide frame), the window shrinks until it does.
+    The area is uniform; the aspect ratio log-uniform among those that fit the region at that area.
+    Where none fits (a large area of a very wide region), the window shrinks until it does.
 
     Args:
-      size: [2] int32, height and width of the frame.
-      min_area: smallest share of the frame's area, in (0, 1].
+      region: [4] int32, top, left, height and width of the part of the frame to crop from.
+      min_area: smallest share of the region's area, in (0, 1].
       seed: [2] int32, stateless seed.
 
     Returns:
-      [4] int32: top, left, height, width; inside the frame, height and width at least 1.
+      [4] int32: top, left, height, width; inside the region, height and width at least 1.
     """
+    start, size = region[:2], region[2:]
     draws = tf.random.stateless_uniform([4], seed)
     height, width = tf.unstack(tf.cast(size, tf.float32))
     area = height * width * (min_area + (1.0 - min_area) * draws[0])
@@ -72,7 +90,7 @@ def random_box(size: tf.Tensor, min_area: float, seed: tf.Tensor) -> tf.Tensor:
     sides = tf.round(tf.stack([crop_height, crop_height * aspect]))
     sides = tf.clip_by_value(tf.cast(sides, tf.int32), 1, size)
     room = tf.cast(size - sides + 1, tf.float32)
-    return tf.concat([tf.cast(tf.floor(draws[2:] * room), tf.int32), sides], 0)
+    return tf.concat([start + tf.cast(tf.floor(draws[2:] * room), tf.int32), sides], 0)
 
 
 def decode(frames_jpeg: tf.Tensor, box: tf.Tensor) -> tf.Tensor:

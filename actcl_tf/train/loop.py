@@ -9,7 +9,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import pipeline, records
+from actcl_tf.data import pipeline, records, shards
 from actcl_tf.models import two_tower
 from actcl_tf.train import callbacks, checkpointing, optimizers, pretrain_model
 from actcl_tf.train import strategy as strategies
@@ -274,6 +274,11 @@ def _fit(
                 callbacks=every,
                 verbose=0,
             )
+    except tf.errors.DataLossError as error:
+        damage = shards.find_damage(configuration.data.data_dir, configuration.data.train_split)
+        raise records.DataError(
+            damage or f"{configuration.data.data_dir}: a record cannot be read: {error.message}"
+        ) from error
     except tf.errors.InvalidArgumentError as error:
         quantity = _non_finite_quantity(error)
         if quantity is None:

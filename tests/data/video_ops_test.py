@@ -41,7 +41,7 @@ def _jpegs(frames):
 
 def _random_boxes(size, min_area, count):
     return _over_seeds(
-        lambda seed: video_ops.random_box(tf.constant(size), min_area, seed), count, tf.int32
+        lambda seed: video_ops.random_box(tf.constant([0, 0, *size]), min_area, seed), count, tf.int32
     )
 
 
@@ -56,7 +56,7 @@ def _random_boxes(size, min_area, count):
     ],
 )
 def test_central_box(size, expected):
-    np.testing.assert_array_equal(video_ops.central_box(tf.constant(size)), expected)
+    np.testing.assert_array_equal(video_ops.central_box(tf.constant([0, 0, *size])), expected)
 
 
 @pytest.mark.parametrize(
@@ -345,3 +345,25 @@ def test_eager_and_graph_agree_and_seeds_differ(rng):
         np.testing.assert_allclose(graph(seed).numpy().astype(int), eager, atol=1)
     different = np.abs(augment(tf.constant([1, 2])).numpy() - augment(tf.constant([1, 3])).numpy())
     assert different.max() > 3
+
+
+@pytest.mark.parametrize(
+    ("size", "shares", "expected"),
+    [
+        ([100, 200], (0.0, 0.0, 1.0, 1.0), [0, 0, 100, 200]),
+        ([100, 200], (0.5, 0.25, 1.0, 0.75), [50, 50, 50, 100]),
+        ([3, 3], (0.0, 0.0, 0.1, 0.1), [0, 0, 1, 1]),  # Never empty.
+        ([1, 1], (0.6, 0.9, 1.0, 1.0), [0, 0, 1, 1]),
+    ],
+)
+def test_region_of(size, shares, expected):
+    np.testing.assert_array_equal(video_ops.region_of(tf.constant(size), shares), expected)
+
+
+def test_boxes_stay_inside_their_region():
+    region = tf.constant([10, 40, 30, 20])
+    np.testing.assert_array_equal(video_ops.central_box(region), [15, 40, 20, 20])
+    for i in range(50):
+        top, left, height, width = video_ops.random_box(region, 0.3, [0, i]).numpy()
+        assert 10 <= top <= top + height <= 40
+        assert 40 <= left <= left + width <= 60

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import multiprocessing
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -196,3 +197,14 @@ def test_what_was_logged_after_the_last_checkpoint_is_logged_once(tiny_run):
     loop.run(run, say=_quiet)
     steps = [json.loads(line)["step"] for line in lines.read_text().splitlines()]
     assert steps == [2, 4, 6, 8]
+
+
+def test_a_damaged_record_is_named_by_its_shard(tiny_data, tiny_run, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(tiny_data, data)
+    shard = sorted((data / "train").glob("*.tfrecord"))[1]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    shard.write_bytes(content)
+    with pytest.raises(records.DataError, match=shard.name):
+        loop.run(tiny_run(data_dir=str(data)), say=_quiet)

@@ -1,0 +1,51 @@
+import pathlib
+
+import pytest
+import tensorflow as tf
+
+from actcl_tf import config
+from actcl_tf.train import strategy
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("auto", tf.distribute.OneDeviceStrategy), ("one_device", tf.distribute.OneDeviceStrategy)],
+)
+def test_without_accelerators_one_device_is_chosen(name, expected):
+    if tf.config.list_physical_devices("GPU"):
+        expected = tf.distribute.Strategy
+    chosen, why = strategy.build_strategy(name)
+    assert isinstance(chosen, expected)
+    assert "one device" in why or "mirrored" in why
+
+
+def test_mirrored_counts_its_devices():
+    chosen, why = strategy.build_strategy("mirrored")
+    assert chosen.num_replicas_in_sync >= 1
+    assert "mirrored over" in why
+
+
+def test_unknown_strategy():
+    with pytest.raises(config.ConfigError, match="--strategy=tpu: must be one of auto"):
+        strategy.build_strategy("tpu")
+
+
+@pytest.mark.parametrize("name", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_a_named_precision_is_taken(name):
+    assert strategy.resolve_precision(name) == name
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("fpu sse2 avx512f", "float32"),
+        ("fpu amx_bf16 amx_tile", "mixed_bfloat16"),
+        ("fpu avx512_bf16", "mixed_bfloat16"),
+        (None, "float32"),
+    ],
+)
+def test_auto_asks_the_cpu(monkeypatch, flags, expected):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(pathlib.Path, "exists", lambda self: flags is not None)
+    monkeypatch.setattr(pathlib.Path, "read_text", lambda self, errors: f"flags : {flags}")
+    assert strategy.resolve_precision("auto") == expected
