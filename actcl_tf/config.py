@@ -91,7 +91,7 @@ class DataConfig:
         for name in ("num_frames", "frame_stride", "shuffle_buffer"):
             _check_range(self, name, 1)
         _check_range(self, "image_size", 16)
-        self.region_box  # Checked here, before any work.
+        _ = self.region_box  # Checked here, before any work.
         _check_range(self, "min_crop_area", 0.0, 1.0, open_low=True)
         for name in ("color_jitter", "gray_probability", "blur_probability"):
             _check_range(self, name, 0.0, 1.0)

@@ -29,7 +29,7 @@ _CACHE_DIR = flags.DEFINE_string(
     "cache_dir", str(_CACHE), "Where the built-in data set is made, once."
 )
 _SYNTHETIC_TRAIN = flags.DEFINE_integer(
-    "synthetic_train", 1000, "Training clips of the built-in data set.", lower_bound=1
+    "synthetic_train", 2400, "Training clips of the built-in data set.", lower_bound=1
 )
 _SYNTHETIC_TEST = flags.DEFINE_integer(
     "synthetic_test", 200, "Test clips of the built-in data set.", lower_bound=1
@@ -55,7 +55,8 @@ def read_configuration() -> config.PretrainConfig:
 def _built_in_data() -> pathlib.Path:
     """Folder of the prepared built-in data set; made on the first call, found on later ones."""
     sizes = (_SYNTHETIC_TRAIN.value, _SYNTHETIC_TEST.value)
-    name = f"sounding_objects_{sizes[0]}_{sizes[1]}_zipf{_ZIPF.value:g}"
+    version = f"sounding_objects_v{synthetic.FORMAT_VERSION}"
+    name = f"{version}_{sizes[0]}_{sizes[1]}_zipf{_ZIPF.value:g}"
     folder = pathlib.Path(_CACHE_DIR.value).expanduser() / name
     videos, prepared = folder / "videos", folder / "records"
     if not all((prepared / split / records.MANIFEST).exists() for split in ("train", "test")):

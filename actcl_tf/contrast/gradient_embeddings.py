@@ -59,8 +59,8 @@ def gradient_factors(
       ValueError: shapes do not fit together, or an unknown space.
 
     Source: Ma et al., Active Contrastive Learning of Audio-Visual Video Representations
-    (arXiv 2009.09805), section 3. Through the normalisations, u = scale * (I - k k^T) c / |outputs| with
-    c = (1 / tau) sum_j (p_j - [j = y]) q_j.
+    (arXiv 2009.09805), section 3. Through the normalisations,
+    u = scale * (I - k k^T) c / |outputs| with c = (1 / tau) sum_j (p_j - [j = y]) q_j.
     """
     if space not in ("last_layer", "embedding"):
         raise ValueError(f"space must be last_layer or embedding, got {space}")

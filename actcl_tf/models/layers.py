@@ -90,7 +90,6 @@ class _PaddedConvolution:
             data_format=self._tf_data_format,
         )
 
-
     def _pad(self, inputs: tf.Tensor) -> tuple[tf.Tensor, str]:
         return pad_strided(inputs, self.kernel_size, self.strides)
 

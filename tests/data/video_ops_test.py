@@ -41,7 +41,9 @@ def _jpegs(frames):
 
 def _random_boxes(size, min_area, count):
     return _over_seeds(
-        lambda seed: video_ops.random_box(tf.constant([0, 0, *size]), min_area, seed), count, tf.int32
+        lambda seed: video_ops.random_box(tf.constant([0, 0, *size]), min_area, seed),
+        count,
+        tf.int32,
     )
 
 

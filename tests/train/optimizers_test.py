@@ -59,9 +59,7 @@ def test_moves_against_the_gradient(name):
 def test_first_steps_by_hand():
     np.testing.assert_allclose(_apply("adam", 3.0, weight_decay=0.0), [0.9] * 3, atol=1e-5)
     np.testing.assert_allclose(_apply("sgd", 3.0, weight_decay=0.0), [0.7] * 3, atol=1e-5)
-    np.testing.assert_allclose(
-        _apply("adamw", 3.0, weight_decay=0.5), [0.85, 0.9, 0.9], atol=1e-5
-    )
+    np.testing.assert_allclose(_apply("adamw", 3.0, weight_decay=0.5), [0.85, 0.9, 0.9], atol=1e-5)
 
 
 def test_half_precision_scales_the_loss():

@@ -92,7 +92,9 @@ def test_within_modal_keys_come_from_the_second_view(tiny_run):
     np.testing.assert_allclose(keys, swapped, atol=1e-6)
 
 
-@pytest.mark.parametrize("changes", [{"gradient_encoder": "query"}, {"gradient_space": "embedding"}])
+@pytest.mark.parametrize(
+    "changes", [{"gradient_encoder": "query"}, {"gradient_space": "embedding"}]
+)
 def test_gradient_options_train(tiny_run, changes):
     model, batches = _model_and_batches(tiny_run(**changes), 2)
     for batch in batches:
@@ -129,7 +131,6 @@ def test_dynamic_loss_scaling_skips_an_overflow(tiny_run, optimizer):
     try:
         model = loop.build_model(run, facts, "mixed_float16")
         before = float(model.optimizer.loss_scale)
-        model.optimizer.loss_scale  # 2^15 at first.
         model.remember(batch["clip_id"], model.encode_keys(batch))
         scalars = model.train_step(batch)
     finally:
@@ -142,7 +143,9 @@ def test_dynamic_loss_scaling_skips_an_overflow(tiny_run, optimizer):
 def _train_on_two_devices(run, answers):
     """In a process of its own, since logical devices are made at start-up."""
     cpus = tf.config.list_physical_devices("CPU")
-    tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+    tf.config.set_logical_device_configuration(
+        cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     facts = loop.check(run)
     with strategy.scope():
