@@ -25,6 +25,7 @@ CONTRASTS = ("cross_modal", "within_modal", "joint")
 POOLS = ("stream", "epoch")
 GRADIENT_SPACES = ("last_layer", "embedding")
 GRADIENT_ENCODERS = ("key", "query")
+KEY_STATISTICS = ("batch", "moving")
 OPTIMIZERS = ("adam", "adamw", "sgd", "lamb")
 SCHEDULES = ("constant", "cosine")
 STRATEGIES = ("auto", "one_device", "mirrored")
@@ -152,6 +153,13 @@ class ContrastConfig:
     key_momentum: float = _field(0.999, "Momentum of the key encoders (m).")
     key_momentum_schedule: str = _field(
         "constant", "constant, or cosine: from --key_momentum to 1 over the run.", SCHEDULES
+    )
+    key_statistics: str = _field(
+        "batch",
+        "Statistics of the key encoders' batch normalisation: of the batch, or moving averages "
+        "that follow by momentum. In batches below about 64 a query and its key would know each "
+        "other by the batch they share, and learn little else: use moving.",
+        KEY_STATISTICS,
     )
     gradient_space: str = _field(
         "last_layer", "Gradient embedding: of the last layer, or of its output.", GRADIENT_SPACES

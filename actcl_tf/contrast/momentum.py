@@ -39,18 +39,44 @@ def update_key_encoder(
     Raises:
       ValueError: the two lists do not match in length or shapes.
     """
-    shapes = [[v.shape for v in variables] for variables in (key_variables, query_variables)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(
-            "key and query encoder must have the same variables in the same order, got "
-            f"{len(key_variables)} and {len(query_variables)} variables or other shapes"
-        )
+    _require_same_shapes(key_variables, query_variables)
 
     def update_all(strategy: tf.distribute.Strategy, momentum: tf.Tensor) -> None:
         for key, query in zip(key_variables, query_variables):
             strategy.extended.update(key, _move, args=(query, momentum), group=False)
 
     tf.distribute.get_replica_context().merge_call(update_all, args=(momentum,))
+
+
+def update_key_statistics(
+    key_variables: Sequence[tf.Variable],
+    query_variables: Sequence[tf.Variable],
+    momentum: tf.Tensor,
+) -> None:
+    """The same for the moving statistics of batch normalisations, which each replica has its own of.
+
+    Args:
+      key_variables: non-trainable variables of the key encoder.
+      query_variables: those of the query encoder, in the same order.
+      momentum: float32 scalar in [0, 1].
+
+    Raises:
+      ValueError: the two lists do not match in length or shapes.
+    """
+    _require_same_shapes(key_variables, query_variables)
+    for key, query in zip(key_variables, query_variables):
+        _move(key, query, momentum)
+
+
+def _require_same_shapes(
+    key_variables: Sequence[tf.Variable], query_variables: Sequence[tf.Variable]
+) -> None:
+    shapes = [[v.shape for v in variables] for variables in (key_variables, query_variables)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "key and query encoder must have the same variables in the same order, got "
+            f"{len(key_variables)} and {len(query_variables)} variables or other shapes"
+        )
 
 
 def _move(key: tf.Variable, query: tf.Tensor, momentum: tf.Tensor) -> None:

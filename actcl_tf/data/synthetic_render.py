@@ -6,8 +6,8 @@ from actcl_tf.data import synthetic_scene as scene
 
 # Wavelength of every texture. It is the same for all sizes: a large object shows more stripes,
 # spikes or dots than a small one, so that its size can be told in a crop as well.
-_GRAIN = 0.075
-_SPIKE_WIDTH = 0.13
+_GRAIN = 0.13
+_SPIKE_WIDTH = 0.2
 # The background is drawn with this margin, in pixels at 96, for the camera to shake in.
 _MARGIN = 0.0625
 

@@ -18,9 +18,9 @@ MOTIONS = ("bounce", "hop", "spin", "swing")
 MATERIALS = ("bell", "buzz", "hiss", "wood")
 CATEGORIES = tuple(f"{motion}_{material}" for motion in MOTIONS for material in MATERIALS)
 
-MIN_RADIUS = 0.11
-MAX_RADIUS = 0.28
-# Pitch of the smallest object at mid height, and how fast it falls with the radius: 2.7 octaves
+MIN_RADIUS = 0.15
+MAX_RADIUS = 0.32
+# Pitch of the smallest object at mid height, and how fast it falls with the radius: 2.2 octaves
 # from the smallest object to the largest.
 TOP_PITCH = 1100.0
 PITCH_EXPONENT = 2.0
@@ -205,8 +205,8 @@ def draw_nuisance(seed: int, split: str, index: int) -> Nuisance:
         seed=int(rng.integers(2**31)),
         background=str(rng.choice(_BACKGROUNDS)),
         background_colors=(
-            _draw_color(rng, background_level - rng.uniform(0.0, 0.06), reach=0.1),
-            _draw_color(rng, background_level + rng.uniform(0.0, 0.06), reach=0.1),
+            _draw_color(rng, background_level - rng.uniform(0.0, 0.03), reach=0.08),
+            _draw_color(rng, background_level + rng.uniform(0.0, 0.03), reach=0.08),
         ),
         object_colors=(_draw_color(rng, object_level), _draw_color(rng, accent_level)),
         outline=0.0,

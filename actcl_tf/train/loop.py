@@ -1,6 +1,5 @@
 """A pretraining run from configuration to result: build, restore, fit, evaluate."""
 
-import dataclasses
 import hashlib
 import json
 import pathlib
@@ -11,7 +10,14 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.data import pipeline, records, shards
 from actcl_tf.models import two_tower
-from actcl_tf.train import callbacks, checkpointing, optimizers, pretrain_model
+from actcl_tf.train import (
+    callbacks,
+    checkpointing,
+    epochs,
+    optimizers,
+    pictures,
+    pretrain_model,
+)
 from actcl_tf.train import strategy as strategies
 
 
@@ -256,7 +262,7 @@ def _fit(
     every = [
         progress,
         log,
-        callbacks.Pictures(log.writer, train.summary_every, sample),
+        pictures.Pictures(log.writer, train.summary_every, sample),
         *([evaluation] if evaluation is not None else []),
         saver,
     ]
@@ -264,7 +270,7 @@ def _fit(
         every.insert(0, _redraw_pool(configuration, strategy))
     steps_per_epoch = max(facts.num_clips // train.batch_size, 1)
     try:
-        for part in fit_parts(start, last, steps_per_epoch):
+        for part in epochs.fit_parts(start, last, steps_per_epoch):
             dataset = make_train_dataset(configuration, start_step=part.start)
             model.fit(
                 dataset,
@@ -292,49 +298,6 @@ def _fit(
         progress.close()
         saver.restore_signals()
         log.writer.flush()
-
-
-@dataclasses.dataclass(frozen=True)
-class FitPart:
-    """Arguments of one call of `fit`.
-
-    Attributes:
-      start: the first step's number.
-      initial_epoch: epochs before it.
-      epochs: epochs after it, counted from the start of the run.
-      steps_per_epoch: steps of each of its epochs.
-    """
-
-    start: int
-    initial_epoch: int
-    epochs: int
-    steps_per_epoch: int
-
-
-def fit_parts(start: int, last: int, steps_per_epoch: int) -> list[FitPart]:
-    """Cuts steps [start, last) into calls of `fit` with equally long epochs each.
-
-    Args:
-      start: steps done.
-      last: step to end at.
-      steps_per_epoch: steps of a whole epoch.
-
-    Returns:
-      The rest of a begun epoch, whole epochs, and the begun last one; each only if there is any.
-    """
-    parts = []
-    step = start
-    while step < last:
-        epoch, offset = divmod(step, steps_per_epoch)
-        whole = (last - step) // steps_per_epoch
-        if offset or not whole:
-            steps = min(steps_per_epoch - offset, last - step)
-            parts.append(FitPart(step, epoch, epoch + 1, steps))
-            step += steps
-        else:
-            parts.append(FitPart(step, epoch, epoch + whole, steps_per_epoch))
-            step += whole * steps_per_epoch
-    return parts
 
 
 def _redraw_pool(

@@ -36,7 +36,10 @@ class Keys(NamedTuple):
 def _gather(value: tf.Tensor) -> tf.Tensor:
     """Concatenates a [B, ...] tensor over replicas, in replica order, on every replica."""
     context = tf.distribute.get_replica_context()
-    return value if context.num_replicas_in_sync == 1 else context.all_gather(value, axis=0)
+    if context.num_replicas_in_sync == 1:
+        return value
+    # Gathering forgets the static shape; only the batch's size may differ between replicas.
+    return tf.ensure_shape(context.all_gather(value, axis=0), [None, *value.shape[1:]])
 
 
 def _sum(values: list[tf.Tensor]) -> list[tf.Tensor]:
@@ -177,11 +180,16 @@ class PretrainModel(tf.keras.Model):
         return scalars
 
     def encode_keys(self, batch: dict[str, tf.Tensor]) -> dict[str, Keys]:
-        """Step 1, keys: the key encoders on view 2 where there is one, on batch statistics."""
+        """Step 1, keys: the key encoders, on view 2 where there is one.
+
+        On statistics of the batch, or on moving ones, with which a key carries no trace of the
+        batch that it shares with its query; then the spectrogram is not masked either.
+        """
         keys = {}
+        on_batch = self._contrast.key_statistics == "batch"
         for modality in MODALITIES:
             inputs = batch.get(f"key_{modality}", batch[modality])
-            output = self.key_towers[modality](inputs, seeds=batch["seed"] + 1, training=True)
+            output = self.key_towers[modality](inputs, seeds=batch["seed"] + 1, training=on_batch)
             embedding = tf.debugging.check_numerics(output.embedding, f"{modality} keys")
             keys[modality] = Keys(tf.stop_gradient(embedding), tf.stop_gradient(output.hidden))
         return keys
@@ -292,11 +300,12 @@ class PretrainModel(tf.keras.Model):
             self._total_steps,
         )
         for modality in MODALITIES:
-            momentum.update_key_encoder(
-                self.key_towers[modality].trainable_variables,
-                self.query_towers[modality].trainable_variables,
-                value,
-            )
+            key, query = self.key_towers[modality], self.query_towers[modality]
+            momentum.update_key_encoder(key.trainable_variables, query.trainable_variables, value)
+            if self._contrast.key_statistics == "moving":
+                momentum.update_key_statistics(
+                    key.non_trainable_variables, query.non_trainable_variables, value
+                )
         return value
 
     def remember(self, ids: tf.Tensor, keys: dict[str, Keys]) -> None:

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import multiprocessing
 import pathlib
@@ -26,34 +25,6 @@ def _values(run_dir):
 
 def _quiet(_):
     pass
-
-
-@pytest.mark.parametrize(
-    ("start", "last", "expected"),
-    [
-        (0, 10, [(0, 0, 2, 5)]),
-        (0, 7, [(0, 0, 1, 5), (5, 1, 2, 2)]),
-        (3, 12, [(3, 0, 1, 2), (5, 1, 2, 5), (10, 2, 3, 2)]),
-        (3, 4, [(3, 0, 1, 1)]),
-        (5, 5, []),
-        (0, 1, [(0, 0, 1, 1)]),
-    ],
-)
-def test_fit_parts(start, last, expected):
-    parts = [dataclasses.astuple(part) for part in loop.fit_parts(start, last, 5)]
-    assert parts == expected
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_fit_parts_cover_every_step_once(seed):
-    rng = np.random.default_rng(seed)
-    start, more, epoch = (int(x) for x in rng.integers(1, 40, size=3))
-    covered = []
-    for part in loop.fit_parts(start, start + more, epoch):
-        steps = (part.epochs - part.initial_epoch) * part.steps_per_epoch
-        assert part.start // epoch == part.initial_epoch
-        covered += range(part.start, part.start + steps)
-    assert covered == list(range(start, start + more))
 
 
 def _run_whole_and_in_parts(whole, parts, said):

@@ -183,7 +183,10 @@ def test_dictionaries_and_pools_are_bit_equal_on_two_replicas(tiny_run):
     answers = context.Queue()
     process = context.Process(target=_train_on_two_devices, args=(tiny_run(), answers))
     process.start()
-    found, losses_seen, step = answers.get(timeout=240)
+    while answers.empty() and process.is_alive():
+        process.join(0.2)
+    assert not answers.empty(), "the process ended without an answer"
+    found, losses_seen, step = answers.get(timeout=10)
     process.join()
     assert step == 6
     assert len(found) == 14

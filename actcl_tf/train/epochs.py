@@ -1,0 +1,46 @@
+"""How a run's steps are cut into the epochs of Keras' `fit`, wherever it starts and ends."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class FitPart:
+    """Arguments of one call of `fit`.
+
+    Attributes:
+      start: the first step's number.
+      initial_epoch: epochs before it.
+      epochs: epochs after it, counted from the start of the run.
+      steps_per_epoch: steps of each of its epochs.
+    """
+
+    start: int
+    initial_epoch: int
+    epochs: int
+    steps_per_epoch: int
+
+
+def fit_parts(start: int, last: int, steps_per_epoch: int) -> list[FitPart]:
+    """Cuts steps [start, last) into calls of `fit` with equally long epochs each.
+
+    Args:
+      start: steps done.
+      last: step to end at.
+      steps_per_epoch: steps of a whole epoch.
+
+    Returns:
+      The rest of a begun epoch, whole epochs, and the begun last one; each only if there is any.
+    """
+    parts = []
+    step = start
+    while step < last:
+        epoch, offset = divmod(step, steps_per_epoch)
+        whole = (last - step) // steps_per_epoch
+        if offset or not whole:
+            steps = min(steps_per_epoch - offset, last - step)
+            parts.append(FitPart(step, epoch, epoch + 1, steps))
+            step += steps
+        else:
+            parts.append(FitPart(step, epoch, epoch + whole, steps_per_epoch))
+            step += whole * steps_per_epoch
+    return parts
