@@ -157,8 +157,8 @@ class ContrastConfig:
     key_statistics: str = _field(
         "batch",
         "Statistics of the key encoders' batch normalisation: of the batch, or moving averages "
-        "that follow by momentum. In batches below about 64 a query and its key would know each "
-        "other by the batch they share, and learn little else: use moving.",
+        "that follow by momentum. In small batches a query and its key would know each "
+        "other by the batch they share: use moving, or larger batches.",
         KEY_STATISTICS,
     )
     gradient_space: str = _field(

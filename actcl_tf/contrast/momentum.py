@@ -53,7 +53,7 @@ def update_key_statistics(
     query_variables: Sequence[tf.Variable],
     momentum: tf.Tensor,
 ) -> None:
-    """The same for the moving statistics of batch normalisations, which each replica has its own of.
+    """The same for moving statistics, of which each replica has its own.
 
     Args:
       key_variables: non-trainable variables of the key encoder.
