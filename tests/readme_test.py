@@ -237,7 +237,7 @@ def one_tool(monkeypatch):
         ("```sh\npython tools/tain.py --seed=3\n```\n", "no such tool: tools/tain.py"),
         ("```sh\npython tools/make_synthetic.py \\\n  --sed=3\n```\n", "flag 'sed'"),
         ("```sh\nA=1 .venv/bin/python tools/make_synthetic.py --seed=x\n```\n", "--seed=x"),
-        ("```sh\npython tools/make_synthetic.py --seed=1\n```\n", "--output must have a value"),
+        ("```sh\npython tools/export.py --checkpoint=a\n```\n", "--output must have a value"),
         ("```sh\npython tools/make_synthetic.py --flagfile=configs/none.cfg\n```\n", "none.cfg"),
         ("```sh\npython tools/make_synthetic.py --output=a b\n```\n", r"no flags: \['b'\]"),
         ("```sh\npython -m pyteste\n```\n", "no module pyteste"),

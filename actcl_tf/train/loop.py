@@ -257,19 +257,19 @@ def _fit(
     train = configuration.train
     start = int(model.step.numpy())
     saver = callbacks.SaveCheckpoints(checkpoints, train.save_every)
-    sample = next(iter(make_train_dataset(configuration, start_step=0).take(1)))
     progress = callbacks.Progress(train.steps, train.log_every, train.batch_size)
-    every = [
-        progress,
-        log,
-        pictures.Pictures(log.writer, train.summary_every, sample),
-        *([evaluation] if evaluation is not None else []),
-        saver,
-    ]
-    if configuration.contrast.uses_pool and configuration.contrast.pool == "epoch":
-        every.insert(0, _redraw_pool(configuration, strategy))
-    steps_per_epoch = max(facts.num_clips // train.batch_size, 1)
     try:
+        sample = next(iter(make_train_dataset(configuration, start_step=0).take(1)))
+        every = [
+            progress,
+            log,
+            pictures.Pictures(log.writer, train.summary_every, sample),
+            *([evaluation] if evaluation is not None else []),
+            saver,
+        ]
+        if configuration.contrast.uses_pool and configuration.contrast.pool == "epoch":
+            every.insert(0, _redraw_pool(configuration, strategy))
+        steps_per_epoch = max(facts.num_clips // train.batch_size, 1)
         for part in epochs.fit_parts(start, last, steps_per_epoch):
             dataset = make_train_dataset(configuration, start_step=part.start)
             model.fit(

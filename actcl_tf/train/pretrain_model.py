@@ -60,6 +60,12 @@ def _counter(initial: int, name: str) -> tf.Variable:
     )
 
 
+def _mean(values: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Means of tensors over replicas."""
+    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+    return [value / replicas for value in _sum(values)]
+
+
 class PretrainModel(tf.keras.Model):
     """Query and key towers of both modalities, their dictionaries and pools, and the train step.
 
@@ -216,9 +222,11 @@ class PretrainModel(tf.keras.Model):
         step = tf.cast(self.step.read_value(), tf.int32)
         served = {key: query for query, key in reversed(self._directions)}
         for index, modality in enumerate(MODALITIES):
+            kernel, *affine = towers[modality].head.last_layer_affine()
             count = self.dictionaries[modality].sample(
                 queries[served[modality]],
-                gradient_embeddings.LastLayer(*towers[modality].head.last_layer_affine()),
+                # Each replica has moving statistics of its own; picks need the same ones.
+                gradient_embeddings.LastLayer(kernel, *_mean(affine)),
                 self._batch_size,
                 tf.random.experimental.stateless_fold_in([self._seed, 2 * step + index], 0),
             )

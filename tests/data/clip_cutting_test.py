@@ -8,7 +8,7 @@ from PIL import Image
 
 from actcl_tf.data import clip_cutting, media
 from actcl_tf.data.clip_cutting import MediaClip, Rejected
-from tests.data.media_files import grey, tone, turn_in_mp4, write_clip, write_media
+from tests.media_files import grey, tone, turn_in_mp4, write_clip, write_media
 
 OPTIONS = {
     "frame_rate": 25.0,

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from actcl_tf.data import media
-from tests.data.media_files import grey, tone, write_clip, write_media
+from tests.media_files import grey, tone, write_clip, write_media
 
 
 def cover_only(path):

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data import catalogs, prepare, prepare_report, records
-from tests.data.media_files import grey, tone, write_clip, write_media
+from tests.media_files import grey, tone, write_clip, write_media
 
 SETTINGS = {"short_side": 32, "clip_seconds": 1.0, "num_workers": 1, "progress": False}
 

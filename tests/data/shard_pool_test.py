@@ -7,7 +7,7 @@ import pytest
 from actcl_tf.data import catalogs, shard_pool
 from actcl_tf.data.records import DataError
 from actcl_tf.data.shard_writing import Settings, ShardTask
-from tests.data.media_files import write_clip
+from tests.media_files import write_clip
 
 OPTIONS = Settings(short_side=32)
 

@@ -103,7 +103,7 @@ def test_parameters_are_those_of_the_scene():
         assert row["path"] == item.path
         assert row["category"] == f"{row['motion']}_{row['material']}" == item.category
         assert float(row["radius"]) == pytest.approx(causes.radius, abs=1e-5)
-        assert float(row["pitch"]) == pytest.approx(1100 * (0.11 / causes.radius) ** 2, rel=1e-5)
+        assert float(row["pitch"]) == pytest.approx(1100 * (0.15 / causes.radius) ** 2, rel=1e-5)
         assert float(row["gain_db"]) == pytest.approx(nuisance.gain_db, abs=1e-5)
         events = [float(time) for time in row["events"].split()]
         assert all(0 <= time <= 3 for time in events)

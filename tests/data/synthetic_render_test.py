@@ -112,7 +112,8 @@ def test_background_is_the_same_whatever_the_cause(background):
     )
     times = np.arange(6) / 12.5
     frames = [render(still(material, 0.15), nuisance, times) for material in scene.MATERIALS]
-    frames.append(render(scene.draw_causes(0, "test", 1, "bounce_bell", 3.0), nuisance, times))
+    moving = scene.draw_causes(0, "test", 1, "bounce_bell", 3.0)
+    frames.append(render(dataclasses.replace(moving, radius=0.15), nuisance, times))
     for other in frames[1:]:
         np.testing.assert_array_equal(other[:, :, :12], frames[0][:, :, :12])
     assert nuisance.background_colors[0] != nuisance.background_colors[1]

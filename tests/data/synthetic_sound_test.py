@@ -155,7 +155,7 @@ def test_every_category_sounds_in_every_span(category):
 
 
 def test_low_sample_rate_does_not_alias():
-    causes = scene.Causes("swing", "bell", 0.11, 1.0, 0.0, 0.5, 0.0)
+    causes = scene.Causes("swing", "bell", 0.15, 1.0, 0.0, 0.5, 0.0)
     waveform = synthetic_sound.render_voice(causes, NUISANCE, num_samples=8000, sample_rate=8000)
     spectrum = np.abs(np.fft.rfft(waveform * np.hanning(8000)))
     peaks = np.flatnonzero(spectrum > 0.05 * spectrum.max())

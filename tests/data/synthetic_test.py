@@ -34,7 +34,7 @@ def test_layout_and_parameters(tmp_path):
     for row in rows:
         split, category, _ = row["path"].split("/")
         assert (split, category) == (row["split"], row["category"])
-        assert 0.11 <= float(row["radius"]) <= 0.28
+        assert 0.15 <= float(row["radius"]) <= 0.32
     frames, waveform, start = read(next(iter(files.values())))
     assert len(frames) == 8 and frames[0][1].shape == (32, 32, 3)
     assert start == 0.0 and 9600 <= waveform.size < 9600 + 2048 and np.abs(waveform).max() > 0.05

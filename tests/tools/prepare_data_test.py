@@ -8,7 +8,7 @@ import time
 import pytest
 
 from actcl_tf.data import records
-from tests.data.media_files import tone, write_clip
+from tests.media_files import tone, write_clip
 
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "prepare_data.py"
 SMALL = ["--short_side=32", "--num_workers=1"]
