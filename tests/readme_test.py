@@ -237,7 +237,6 @@ def one_tool(monkeypatch):
         ("```sh\npython tools/tain.py --seed=3\n```\n", "no such tool: tools/tain.py"),
         ("```sh\npython tools/make_synthetic.py \\\n  --sed=3\n```\n", "flag 'sed'"),
         ("```sh\nA=1 .venv/bin/python tools/make_synthetic.py --seed=x\n```\n", "--seed=x"),
-        ("```sh\npython tools/export.py --checkpoint=a\n```\n", "--output must have a value"),
         ("```sh\npython tools/make_synthetic.py --flagfile=configs/none.cfg\n```\n", "none.cfg"),
         ("```sh\npython tools/make_synthetic.py --output=a b\n```\n", r"no flags: \['b'\]"),
         ("```sh\npython -m pyteste\n```\n", "no module pyteste"),
@@ -255,6 +254,14 @@ def one_tool(monkeypatch):
 def test_a_wrong_text_is_found(text, expected, one_tool):
     problems = check_text(text)
     assert any(re.search(expected, problem) for problem in problems), problems
+
+
+def test_a_missing_flag_is_found():
+    _, answers = parse_flags(
+        "tools/export.py", [["--checkpoint=a"], ["--checkpoint=a", "--output=b"]]
+    )
+    assert "--output must have a value" in answers[0][0]
+    assert not answers[1][0]
 
 
 def test_a_right_text_passes(one_tool):
