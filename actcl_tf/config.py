@@ -25,6 +25,8 @@ CONTRASTS = ("cross_modal", "within_modal", "joint")
 POOLS = ("stream", "epoch")
 GRADIENT_SPACES = ("last_layer", "embedding")
 GRADIENT_ENCODERS = ("key", "query")
+SEEDINGS = ("blocked", "plain", "greedy", "afkmc2", "two_level")
+FIRST_PICKS = ("uniform", "largest_norm")
 KEY_STATISTICS = ("batch", "moving")
 OPTIMIZERS = ("adam", "adamw", "sgd", "lamb")
 SCHEDULES = ("constant", "cosine")
@@ -168,10 +170,25 @@ class ContrastConfig:
         "key", "Whose last layer the candidates are seen through.", GRADIENT_ENCODERS
     )
 
+    seeding: str = _field(
+        "blocked",
+        "How active sampling seeds: exactly (blocked; plain is the same law, slowly), with local "
+        "trials (greedy), by Markov chains (afkmc2), or on parts of the pool (two_level).",
+        SEEDINGS,
+    )
+    first_pick: str = _field(
+        "uniform", "First pick of active sampling: any candidate, or the longest.", FIRST_PICKS
+    )
+    chain_length: int = _field(200, "Steps of each Markov chain of --seeding=afkmc2.")
+    seeding_shards: int = _field(8, "Parts of the pool for --seeding=two_level.")
+
     def __post_init__(self) -> None:
         _check_allowed(self)
         _check_range(self, "dictionary_size", 1)
         _check_range(self, "pool_size", 1)
+        _check_range(self, "chain_length", 1)
+        parts = self.pool_size if self.seeding == "two_level" else float("inf")
+        _check_range(self, "seeding_shards", 1, parts)
         _check_range(self, "temperature", 0.0, open_low=True)
         _check_range(self, "key_momentum", 0.0, 1.0)
 

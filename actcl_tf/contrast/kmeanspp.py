@@ -1,47 +1,17 @@
 """k-means++ seeding (D^2 sampling) on points given as outer products of two factors."""
 
+from typing import Optional
+
 import tensorflow as tf
 
-from actcl_tf.contrast import gradient_embeddings
+from actcl_tf.contrast import (
+    gradient_embeddings,
+    seeding_exact,
+    seeding_start,
+    seeding_variants,
+)
 
-
-def draw(weights: tf.Tensor, eligible: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Draws one index with probability proportional to its weight, by an exponential race.
-
-    Args:
-      weights: [N] float32, not negative; weights of all zero stand for all equal.
-      eligible: [N] bool; only these can be drawn, and there must be one for the draw to mean
-        anything.
-      seed: [2] int32, stateless seed.
-
-    Returns:
-      int32 scalar.
-    """
-    weights = tf.where(eligible, weights, 0.0)
-    none = tf.reduce_max(weights) <= 0.0
-    weights = tf.where(tf.logical_and(none, eligible), 1.0, weights)
-    # Exponential times with the weights as rates: the first to ring is the draw. Weights of zero
-    # never ring; the logarithm of the time keeps tiny and huge weights in range.
-    log_time = tf.math.log(-tf.math.log1p(-uniform(tf.shape(weights), seed)))
-    return tf.argmin(log_time - tf.math.log(weights), output_type=tf.int32)
-
-
-def uniform(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Uniform numbers in (0, 1] that are the same eager, in a graph and under XLA.
-
-    TensorFlow's own uniform floats differ under XLA; the random bits do not.
-
-    Args:
-      shape: int32 vector.
-      seed: [2] int32, stateless seed.
-
-    Returns:
-      float32 of that shape, multiples of 2^-32 near 0.
-    """
-    bits = tf.random.stateless_uniform(
-        shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
-    )
-    return (tf.cast(bits, tf.float32) + 0.5) * 2.0**-32
+METHODS = ("blocked", "plain", "greedy", "afkmc2", "two_level")
 
 
 def kmeanspp_seeds(
@@ -49,44 +19,58 @@ def kmeanspp_seeds(
     eligible: tf.Tensor,
     num_picks: int,
     seed: tf.Tensor,
-) -> tf.Tensor:
-    """Picks points by k-means++ seeding (Arthur and Vassilvitskii 2007), without repetition.
+    *,
+    method: str = "blocked",
+    weights: Optional[tf.Tensor] = None,
+    first_pick: str = "uniform",
+    chain_length: int = 200,
+    num_shards: int = 8,
+) -> seeding_start.Seeding:
+    """Picks points by k-means++ seeding, without repetition.
 
-    The first pick is uniform among the eligible; each further one is drawn with probability
-    proportional to its squared distance from the nearest pick so far. Distances come from
-    |g_i - g_j|^2 = |u_i|^2|h_i|^2 + |u_j|^2|h_j|^2 - 2 (u_i.u_j)(h_i.h_j), clipped at 0, so that
-    no point is ever built. Where all distances are 0 the draw is uniform among the eligible.
+    After the first pick, each further one is drawn with probability proportional to its weight
+    times its squared distance from the nearest pick so far. Where all that is left coincides with
+    picks, the draw is by weight alone. No point is ever built, shapes are static, and arithmetic is
+    in float32 whatever the factors' type. The picks are a function of the seed, the same eager, in
+    a graph and under XLA (but for a draw that falls between two points to within float32 rounding).
+
+    The methods:
+      blocked: exact, and the fastest; see `seeding_exact.blocked`.
+      plain: exact; the textbook's loop, which reads all points once a pick.
+      greedy: the best of some draws each time, as scikit-learn does by default; tighter picks.
+      afkmc2: by Markov chains; approximate.
+      two_level: on parts of the points, then on the union of the picks; approximate.
 
     Args:
-      factors: u [N, D] and h [N, d] float32; point n is outer(h[n], u[n]).
+      factors: u [N, D] and h [N, d], floating and finite; point n is outer(h[n], u[n]). N is
+        static; the length of a row is 0 or from 1e-15 to 1e15.
       eligible: [N] bool, points that may be picked.
       num_picks: M, static.
       seed: [2] int32, stateless seed.
+      method: one of `METHODS`.
+      weights: [N] float32, not negative; points of weight 0 are not picked. Default: all 1.
+      first_pick: "uniform" (in proportion to the weights), or "largest_norm" (the longest point;
+        the first of several).
+      chain_length: of `afkmc2`.
+      num_shards: of `two_level`.
 
     Returns:
-      [M] int32 indices; where fewer than M points are eligible, those come first and the rest
-      are -1.
+      Seeding; where fewer than M points can be picked, those come first and the rest are -1.
+
+    Raises:
+      ValueError: shapes do not fit together, or an unknown method or rule.
     """
-    u, h = factors
-    norms = gradient_embeddings.squared_norms(factors)
-    # Points are scaled to a largest length of 1, so that no square overflows or vanishes.
-    largest = tf.reduce_max(tf.where(eligible, norms, 0.0))
-    norms = tf.where(largest > 0.0, norms / largest, 0.0)
-    scale = tf.where(largest > 0.0, 1.0 / largest, 0.0)
-
-    def pick(step: tf.Tensor, distances: tf.Tensor, free: tf.Tensor, picks: tf.Tensor) -> tuple:
-        index = draw(distances, free, seed + tf.stack([0, step]))
-        any_free = tf.reduce_any(free)
-        dot = tf.linalg.matvec(u, tf.gather(u, index)) * tf.linalg.matvec(h, tf.gather(h, index))
-        to_new = tf.maximum(norms + tf.gather(norms, index) - 2.0 * dot * scale, 0.0)
-        first = tf.equal(step, 0)
-        distances = tf.where(first, to_new, tf.minimum(distances, to_new))
-        free = tf.logical_and(free, tf.range(tf.shape(free)[0]) != index)
-        chosen = tf.where(any_free, index, -1)
-        picks = tf.tensor_scatter_nd_update(picks, [[step]], [chosen])
-        return step + 1, distances, free, picks
-
-    state = (tf.constant(0), tf.zeros_like(norms), eligible, tf.fill([num_picks], -1))
-    return tf.while_loop(
-        lambda step, *_: step < num_picks, pick, state, maximum_iterations=num_picks
-    )[-1]
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {METHODS}, got {method}")
+    if method == "two_level":
+        counted = tf.ones(eligible.shape) if weights is None else tf.cast(weights, tf.float32)
+        counted = tf.where(eligible, counted, 0.0)
+        return seeding_variants.two_level(factors, counted, num_picks, seed, first_pick, num_shards)
+    begun = seeding_start.start(factors, eligible, num_picks, seed, weights, first_pick)
+    if method == "blocked":
+        return seeding_exact.blocked(begun, num_picks)
+    if method == "plain":
+        return seeding_exact.plain(begun, num_picks)
+    if method == "greedy":
+        return seeding_variants.greedy(begun, num_picks)
+    return seeding_variants.afkmc2(begun, num_picks, chain_length)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 
 import tensorflow as tf
 
-from actcl_tf.contrast import gradient_embeddings, kmeanspp
+from actcl_tf.contrast import gradient_embeddings, kmeanspp, weighted_draw
 
 
 class Picks(NamedTuple):
@@ -30,7 +30,7 @@ class RandomSampler:
 
     def __call__(self, eligible: tf.Tensor, num_picks: int, seed: tf.Tensor) -> tf.Tensor:
         """Returns [M] int32 indices, -1 beyond the eligible ones."""
-        order = kmeanspp.uniform(tf.shape(eligible), seed)
+        order = weighted_draw.uniform(tf.shape(eligible), seed)
         return _first(tf.where(eligible, order, -1.0), num_picks)
 
 
@@ -57,6 +57,17 @@ class _GradientSampler:
 class ActiveSampler(_GradientSampler):
     """k-means++ seeding on the gradient embeddings: uncertain and different from each other."""
 
+    def __init__(self, temperature: float, gradient_space: str = "last_layer", **seeding: Any):
+        """Takes how gradients are formed and how they are seeded.
+
+        Args:
+          temperature: positive float, no unit.
+          gradient_space: of `gradient_embeddings.gradient_factors`.
+          **seeding: method, first_pick, chain_length and num_shards of `kmeanspp.kmeanspp_seeds`.
+        """
+        super().__init__(temperature, gradient_space)
+        self._seeding = seeding
+
     @tf.function(jit_compile=True)
     def __call__(
         self,
@@ -69,7 +80,8 @@ class ActiveSampler(_GradientSampler):
     ) -> tf.Tensor:
         """Returns [M] int32 indices, -1 beyond the eligible ones."""
         factors = self._factors(features, last_layer, queries)
-        return kmeanspp.kmeanspp_seeds(factors, eligible, num_picks, seed)
+        picked = kmeanspp.kmeanspp_seeds(factors, eligible, num_picks, seed, **self._seeding)
+        return picked.indices
 
 
 class HardestSampler(_GradientSampler):
@@ -129,12 +141,24 @@ def choose(
     return Picks(tf.maximum(indices, 0), count)
 
 
-def build_sampler(negatives: str, temperature: float, gradient_space: str) -> Optional[Any]:
-    """The strategy of a name; None for those that have no pool (moco, in_batch)."""
+def build_sampler(
+    negatives: str, temperature: float, gradient_space: str, **seeding: Any
+) -> Optional[Any]:
+    """The strategy of a name; None for those that have no pool (moco, in_batch).
+
+    Args:
+      negatives: active, random, hardest, moco or in_batch.
+      temperature: positive float, no unit.
+      gradient_space: of `gradient_embeddings.gradient_factors`.
+      **seeding: see `ActiveSampler`; the other strategies do not need it.
+
+    Raises:
+      ValueError: an unknown name.
+    """
     if negatives == "random":
         return RandomSampler()
     if negatives == "active":
-        return ActiveSampler(temperature, gradient_space)
+        return ActiveSampler(temperature, gradient_space, **seeding)
     if negatives == "hardest":
         return HardestSampler(temperature, gradient_space)
     if negatives in ("moco", "in_batch"):

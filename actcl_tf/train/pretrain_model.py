@@ -117,7 +117,13 @@ class PretrainModel(tf.keras.Model):
             # has to run on batch statistics. They get no gradient since no tape watches them.
             key_towers[modality].set_weights(query_towers[modality].get_weights())
         sampler = negative_sampling.build_sampler(
-            contrast.negatives, contrast.temperature, contrast.gradient_space
+            contrast.negatives,
+            contrast.temperature,
+            contrast.gradient_space,
+            method=contrast.seeding,
+            first_pick=contrast.first_pick,
+            chain_length=contrast.chain_length,
+            num_shards=contrast.seeding_shards,
         )
         self.dictionaries = {}
         if contrast.uses_dictionary:

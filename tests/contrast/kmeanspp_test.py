@@ -7,9 +7,12 @@ import tensorflow as tf
 from actcl_tf.contrast import kmeanspp
 from actcl_tf.contrast.gradient_embeddings import GradientFactors
 
-_eager = kmeanspp.kmeanspp_seeds
-_graph = tf.function(kmeanspp.kmeanspp_seeds)
-_xla = tf.function(kmeanspp.kmeanspp_seeds, jit_compile=True)
+_EXACT = ("blocked", "plain")
+_MODES = {
+    "eager": kmeanspp.kmeanspp_seeds,
+    "graph": tf.function(kmeanspp.kmeanspp_seeds),
+    "xla": tf.function(kmeanspp.kmeanspp_seeds, jit_compile=True),
+}
 
 
 def _factors(seed, n, size=3, d=4):
@@ -20,115 +23,179 @@ def _factors(seed, n, size=3, d=4):
     )
 
 
-def _built(factors):
-    return np.einsum("nd,nk->ndk", factors.h, factors.u).reshape(factors.u.shape[0], -1)
+def _squared(factors):
+    points = np.einsum("nd,nk->ndk", factors.h, factors.u).reshape(factors.u.shape[0], -1)
+    points = points.astype(np.float64)
+    return ((points[:, None] - points[None]) ** 2).sum(-1)
 
 
-def _many(factors, eligible, num_picks, repeats, jit=False):
-    """Picks for seeds (0, 1000 i), [repeats, num_picks]."""
+def _many(factors, num_picks, repeats, jit=False, eligible=None, start=0, **options):
+    """Picks for seeds (7, start + i), [repeats, num_picks]."""
+    eligible = tf.fill([factors.u.shape[0]], True) if eligible is None else tf.constant(eligible)
 
     @tf.function(jit_compile=jit)
     def run():
         return tf.map_fn(
-            lambda i: kmeanspp.kmeanspp_seeds(factors, eligible, num_picks, tf.stack([7, i])),
-            tf.range(repeats) * 1000,
+            lambda i: (
+                kmeanspp.kmeanspp_seeds(
+                    factors, eligible, num_picks, tf.stack([7, i]), **options
+                ).indices
+            ),
+            start + tf.range(repeats),
         )
 
     return run().numpy()
 
 
-@pytest.mark.parametrize("jit", [False, True])
-def test_first_two_picks_follow_the_d2_law(jit):
-    factors = _factors(0, n=5)
-    picks = _many(factors, tf.fill([5], True), 2, 6000, jit)
-    points = _built(factors).astype(np.float64)
-    squared = ((points[:, None] - points[None]) ** 2).sum(-1)
-    expected = squared / squared.sum(1, keepdims=True) / 5  # Uniform first, then D^2.
-    counts = np.zeros((5, 5))
-    np.add.at(counts, (picks[:, 0], picks[:, 1]), 1)
-    off = ~np.eye(5, dtype=bool)
-    assert counts[~off].sum() == 0
-    assert scipy.stats.chisquare(counts[off], expected[off] * len(picks)).pvalue > 1e-3
+def _law(squared, num_picks, weights=None, first=None):
+    """Probability of every sequence of picks, by the definition of D^2 sampling."""
+    n = len(squared)
+    weights = np.ones(n) if weights is None else np.asarray(weights, np.float64)
+    start = weights / weights.sum() if first is None else np.eye(n)[first]
+    law = {(i,): start[i] for i in range(n) if start[i] > 0}
+    for _ in range(num_picks - 1):
+        longer = {}
+        for picks, probability in law.items():
+            masses = weights * squared[list(picks)].min(0)
+            for i in np.flatnonzero(masses):
+                longer[(*picks, i)] = probability * masses[i] / masses.sum()
+        law = longer
+    return law
 
 
-def test_third_pick_follows_the_distance_to_the_nearest_of_the_first_two():
-    factors = _factors(1, n=5)
-    picks = _many(factors, tf.fill([5], True), 3, 20000)
-    points = _built(factors).astype(np.float64)
-    squared = ((points[:, None] - points[None]) ** 2).sum(-1)
-    tested = 0
-    for first in range(5):
-        for second in range(5):
-            chosen = picks[(picks[:, 0] == first) & (picks[:, 1] == second)]
-            nearest = np.minimum(squared[first], squared[second])
-            nearest[[first, second]] = 0.0
-            rest = nearest > 0
-            expected = nearest[rest] / nearest.sum() * len(chosen)
-            if first == second or expected.min() < 5:
-                continue
-            counts = np.bincount(chosen[:, 2], minlength=5)[rest]
-            # Twenty tests at most: the threshold allows for all of them.
-            assert scipy.stats.chisquare(counts, expected).pvalue > 5e-5
-            tested += 1
-    assert tested >= 5
+def _follows(picks, law):
+    """p value of the chi-square test of the joint distribution; rare sequences share a cell."""
+    sequences, counts = np.unique(picks, axis=0, return_counts=True)
+    counts = dict(zip(map(tuple, sequences.tolist()), counts))
+    assert set(counts) <= set(law), "a sequence of picks that the law rules out"
+    expected = np.array(list(law.values())) * len(picks)
+    observed = np.array([counts.get(sequence, 0) for sequence in law])
+    rare = expected < 5
+    expected = np.append(expected[~rare], expected[rare].sum())
+    observed = np.append(observed[~rare], observed[rare].sum())
+    kept = expected > 0
+    return scipy.stats.chisquare(observed[kept], expected[kept]).pvalue
 
 
-def test_final_potential_is_distributed_as_scikit_learns():
-    factors = _factors(2, n=40)
-    points = _built(factors).astype(np.float64)
-    picks = _many(factors, tf.fill([40], True), 6, 400)
+@pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
+@pytest.mark.parametrize("method", _EXACT)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_first_three_picks_follow_the_d2_law_jointly(seed, method, jit):
+    factors = _factors(seed, n=5)
+    picks = _many(factors, 3, 6000, jit, start=seed * 100_000, method=method)
+    assert _follows(picks, _law(_squared(factors), 3)) > 1e-3
+
+
+@pytest.mark.parametrize("method", _EXACT)
+def test_the_law_holds_where_distances_shrink_a_lot(method):
+    # Three tight pairs: after one of each, what is left is a hundredth of what it was, so blocked
+    # seeding has to reject nearly everything and to work the distances out anew.
+    where = np.array([[0, 0], [0, 0.1], [1, 0], [1, 0.12], [0, 2], [0.15, 2]])
+    factors = GradientFactors(tf.constant(where, tf.float32), tf.ones([6, 1]))
+    picks = _many(factors, 5, 8000, method=method)
+    assert _follows(picks, _law(_squared(factors), 5)) > 1e-3
+
+
+@pytest.mark.parametrize("method", _EXACT)
+def test_weights_multiply_the_law(method):
+    factors, weights = _factors(3, n=5), [1.0, 4.0, 0.0, 0.5, 2.0]
+    picks = _many(factors, 3, 6000, method=method, weights=tf.constant(weights))
+    assert _follows(picks, _law(_squared(factors), 3, weights)) > 1e-3
+
+
+@pytest.mark.parametrize("method", _EXACT)
+def test_what_is_not_eligible_is_as_if_it_were_not_there(method):
+    factors, eligible = _factors(4, n=6), [True, True, False, True, False, True]
+    far = tf.where(tf.constant(eligible)[:, tf.newaxis], factors.u, 1e6)
+    picks = _many(factors._replace(u=far), 3, 6000, eligible=eligible, method=method)
+    assert _follows(picks, _law(_squared(factors), 3, np.float64(eligible))) > 1e-3
+
+
+@pytest.mark.parametrize("method", _EXACT)
+def test_largest_norm_starts_with_the_longest_point(method):
+    factors = _factors(5, n=6)
+    lengths = np.sum(np.square(factors.u), 1) * np.sum(np.square(factors.h), 1)
+    picks = _many(factors, 3, 6000, method=method, first_pick="largest_norm")
+    law = _law(_squared(factors), 3, first=int(lengths.argmax()))
+    assert _follows(picks, law) > 1e-3
+
+
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
+def test_largest_norm_passes_over_what_is_not_eligible(method):
+    u = tf.constant([[1.0], [9.0], [2.0], [3.0]])
+    factors = GradientFactors(u, tf.ones([4, 1]))
+    eligible = tf.constant([True, False, True, True])
+    options = {"method": method, "first_pick": "largest_norm", "num_shards": 2}
+    picks = kmeanspp.kmeanspp_seeds(factors, eligible, 2, [0, 0], **options).indices
+    assert int(picks[0]) == 3
+
+
+@pytest.mark.parametrize("method", _EXACT)
+def test_final_potential_is_distributed_as_scikit_learns(method):
+    rng = np.random.default_rng(2)
+    factors = _factors(2, n=60)
+    clustered = factors._replace(u=tf.gather(factors.u, rng.integers(8, size=60)) + 0.1 * factors.u)
+    points = np.einsum("nd,nk->ndk", clustered.h, clustered.u).reshape(60, -1).astype(np.float64)
 
     def potential(chosen):
         return ((points[:, None] - points[chosen][None]) ** 2).sum(-1).min(1).sum()
 
-    ours = [potential(chosen) for chosen in picks]
+    ours = [potential(chosen) for chosen in _many(clustered, 12, 500, method=method)]
     theirs = [
         potential(
-            sklearn.cluster.kmeans_plusplus(points, 6, random_state=seed, n_local_trials=1)[1]
+            sklearn.cluster.kmeans_plusplus(points, 12, random_state=seed, n_local_trials=1)[1]
         )
-        for seed in range(400)
+        for seed in range(500)
     ]
     assert scipy.stats.ks_2samp(ours, theirs).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
 @pytest.mark.parametrize("seed", range(3))
-def test_no_repeats_and_only_eligible(seed):
+def test_no_repeats_and_only_eligible(seed, method):
     rng = np.random.default_rng(seed)
-    eligible = rng.random(50) < 0.6
-    picks = _xla(_factors(seed, 50), tf.constant(eligible), 20, [seed, 0]).numpy()
-    assert len(set(picks)) == 20
+    eligible = rng.random(200) < 0.6
+    picked = _MODES["xla"](_factors(seed, 200), tf.constant(eligible), 40, [seed, 0], method=method)
+    picks = picked.indices.numpy()
+    assert len(set(picks)) == 40
     assert eligible[picks].all()
 
 
-def test_same_picks_eager_graph_and_xla():
-    factors, eligible = _factors(3, 64), tf.fill([64], True)
-    picks = [f(factors, eligible, 16, [5, 6]).numpy() for f in (_eager, _graph, _xla)]
-    np.testing.assert_array_equal(picks[0], picks[1])
-    np.testing.assert_array_equal(picks[0], picks[2])
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
+def test_same_seed_same_picks_eager_graph_and_xla(method):
+    factors, eligible = _factors(3, 300, size=8, d=16), tf.fill([300], True)
+    for seed in ([5, 6], [7, 8]):
+        picks = [
+            mode(factors, eligible, 16, seed, method=method).indices.numpy()
+            for mode in _MODES.values()
+        ]
+        np.testing.assert_array_equal(picks[0], picks[1])
+        np.testing.assert_array_equal(picks[0], picks[2])
+    other = _MODES["graph"](factors, eligible, 16, [5, 7], method=method).indices.numpy()
+    assert list(other) != list(picks[0])
 
 
-def _uniform_among(counts, expected_zero):
-    assert counts[expected_zero].sum() == 0
-    return scipy.stats.chisquare(counts[~expected_zero]).pvalue > 1e-3
-
-
-def test_all_zero_gradients_fall_back_to_uniform_among_the_eligible():
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
+def test_all_zero_gradients_fall_back_to_uniform_among_the_eligible(method):
     factors = GradientFactors(tf.zeros([6, 3]), tf.ones([6, 2]))
     eligible = np.array([True, False, True, True, False, True])
-    picks = _many(factors, tf.constant(eligible), 3, 3000)
+    picks = _many(factors, 3, 1500, eligible=eligible, method=method, num_shards=2)
     assert all(len(set(row)) == 3 for row in picks)
     for column in range(3):
-        assert _uniform_among(np.bincount(picks[:, column], minlength=6), ~eligible)
+        counts = np.bincount(picks[:, column], minlength=6)
+        assert counts[~eligible].sum() == 0
+        assert scipy.stats.chisquare(counts[eligible]).pvalue > 1e-3
 
 
-def test_duplicates_are_picked_once_all_else_is_used_up():
+@pytest.mark.parametrize("method", _EXACT)
+def test_duplicates_are_picked_once_all_else_is_used_up(method):
     u = tf.constant([[1.0, 0.0]] * 4 + [[0.0, 1.0]])
-    factors = GradientFactors(u, tf.ones([5, 1]))
-    picks = _many(factors, tf.fill([5], True), 2, 200)
+    picks = _many(GradientFactors(u, tf.ones([5, 1])), 2, 200, method=method)
     # The two directions come first, whatever the first pick was.
     assert ((picks == 4).sum(1) == 1).all()
 
 
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
 @pytest.mark.parametrize(
     ("eligible", "expected"),
     [
@@ -136,39 +203,71 @@ def test_duplicates_are_picked_once_all_else_is_used_up():
         ([False, True, False], [1, -1]),
     ],
 )
-def test_fewer_eligible_than_picks(eligible, expected):
-    picks = _xla(_factors(0, 3), tf.constant(eligible), 2, [0, 0])
-    np.testing.assert_array_equal(picks, expected)
+def test_fewer_eligible_than_picks(eligible, expected, method):
+    factors, eligible = _factors(0, 3), tf.constant(eligible)
+    picked = _MODES["xla"](factors, eligible, 2, [0, 0], method=method, num_shards=2)
+    np.testing.assert_array_equal(picked.indices, expected)
 
 
-@pytest.mark.parametrize("scale", [1e-12, 1e-4, 1e8])
-def test_huge_and_tiny_gradients_pick_as_ordinary_ones(scale):
-    factors = _factors(4, 30)
-    scaled = GradientFactors(factors.u * scale, factors.h)
-    eligible = tf.fill([30], True)
-    plain = _eager(factors, eligible, 10, [1, 2]).numpy()
-    np.testing.assert_array_equal(_eager(scaled, eligible, 10, [1, 2]).numpy(), plain)
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
+def test_one_candidate_and_one_pick(method):
+    picked = kmeanspp.kmeanspp_seeds(
+        _factors(0, 1), tf.constant([True]), 1, [0, 0], method=method, num_shards=1
+    )
+    np.testing.assert_array_equal(picked.indices, [0])
 
 
-def test_near_duplicates_give_no_repeats():
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
+@pytest.mark.parametrize("scale", [1e-15, 1e-4, 1e8, 1e15])
+def test_huge_and_tiny_gradients_pick_as_ordinary_ones(scale, method):
+    factors, eligible = _factors(4, 30), tf.fill([30], True)
+    scaled = factors._replace(u=factors.u * scale)
+    picks = [
+        _MODES["graph"](f, eligible, 10, [1, 2], method=method).indices.numpy()
+        for f in (factors, scaled)
+    ]
+    np.testing.assert_array_equal(*picks)
+
+
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
+@pytest.mark.parametrize("length", [1e-6, 1e3, 1e15])
+def test_near_duplicates_give_no_repeats(length, method):
     rng = np.random.default_rng(0)
     base = rng.normal(size=(1, 8))
-    u = tf.constant(1e3 * (base + 1e-7 * rng.normal(size=(40, 8))), tf.float32)
-    picks = _xla(GradientFactors(u, tf.ones([40, 4])), tf.fill([40], True), 40, [0, 3]).numpy()
-    assert sorted(picks) == list(range(40))
+    u = tf.constant(length * (base + 1e-7 * rng.normal(size=(40, 8))), tf.float32)
+    factors = GradientFactors(u, tf.ones([40, 4]))
+    picked = _MODES["xla"](factors, tf.fill([40], True), 40, [0, 3], method=method, num_shards=2)
+    assert sorted(picked.indices.numpy()) == list(range(40))
+
+
+@pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16])
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
+def test_half_precision_factors_are_measured_in_float32(method, dtype):
+    factors = GradientFactors(*(tf.cast(f, dtype) for f in _factors(6, 50)))
+    wide = GradientFactors(*(tf.cast(f, tf.float32) for f in factors))
+    picks = [
+        _MODES["graph"](f, tf.fill([50], True), 12, [2, 2], method=method).indices.numpy()
+        for f in (factors, wide)
+    ]
+    np.testing.assert_array_equal(*picks)
+
+
+def test_the_cost_of_plain_seeding_is_a_pass_a_pick():
+    picked = kmeanspp.kmeanspp_seeds(
+        _factors(0, 20), tf.fill([20], True), 5, [0, 0], method="plain"
+    )
+    assert [int(value) for value in picked[1:]] == [5, 4, 5]
 
 
 @pytest.mark.parametrize(
-    ("weights", "eligible", "possible"),
+    ("options", "message"),
     [
-        ([0.0, 0.0, 5.0], [True, True, True], {2}),
-        ([9.0, 1.0, 0.0], [False, True, True], {1}),
-        ([0.0, 0.0, 0.0], [True, False, True], {0, 2}),
-        ([1e-30, 0.0, 0.0], [True, True, True], {0}),
+        ({"method": "lloyd"}, "method must be one of .*got lloyd"),
+        ({"first_pick": "median"}, "first_pick must be one of .*got median"),
+        ({"num_picks": 0}, "num_picks must be at least 1, got 0"),
     ],
 )
-def test_draw(weights, eligible, possible):
-    drawn = {
-        int(kmeanspp.draw(tf.constant(weights), tf.constant(eligible), [0, i])) for i in range(40)
-    }
-    assert drawn == possible
+def test_wrong_arguments(options, message):
+    arguments = {"num_picks": 2, "seed": [0, 0], **options}
+    with pytest.raises(ValueError, match=message):
+        kmeanspp.kmeanspp_seeds(_factors(0, 4), tf.fill([4], True), **arguments)

@@ -1,0 +1,96 @@
+"""What every method of seeding starts from, ends in, and does at each pick."""
+
+from typing import NamedTuple, Optional
+
+import tensorflow as tf
+
+from actcl_tf.contrast import factored_points, gradient_embeddings, weighted_draw
+
+FIRST_PICKS = ("uniform", "largest_norm")
+
+
+class Seeding(NamedTuple):
+    """What seeding picked, and what it cost.
+
+    Attributes:
+      indices: [M] int32, no repeats; -1 beyond the points that could be picked.
+      proposals: int32 scalar, points drawn; some methods reject most of them.
+      columns: int32 scalar, points whose distances to all N were worked out.
+      passes: int32 scalar, how often the factors of all N points were read.
+    """
+
+    indices: tf.Tensor
+    proposals: tf.Tensor
+    columns: tf.Tensor
+    passes: tf.Tensor
+
+
+class Start(NamedTuple):
+    """The points, measured, and the first pick.
+
+    Attributes:
+      points: the N points.
+      weights: [N] float32, 0 for those that cannot be picked.
+      first: int32 scalar, the first pick; meaningless if target is 0.
+      target: int32 scalar, how many will be picked: M, or all that can be.
+      seed: [2] int32; `weighted_draw.fold_in(seed, 0)` is used up.
+    """
+
+    points: factored_points.Points
+    weights: tf.Tensor
+    first: tf.Tensor
+    target: tf.Tensor
+    seed: tf.Tensor
+
+
+def start(
+    factors: gradient_embeddings.GradientFactors,
+    eligible: tf.Tensor,
+    num_picks: int,
+    seed: tf.Tensor,
+    weights: Optional[tf.Tensor],
+    first_pick: str,
+) -> Start:
+    """Measures the points and makes the first pick; see `kmeanspp.kmeanspp_seeds`."""
+    if num_picks < 1:
+        raise ValueError(f"num_picks must be at least 1, got {num_picks}")
+    if weights is None:
+        weights = tf.ones(eligible.shape)
+    weights = tf.where(eligible, tf.cast(weights, tf.float32), 0.0)
+    points = factored_points.build_points(factors, weights > 0.0)
+    if first_pick == "uniform":
+        first = weighted_draw.draw(weights, 1, weighted_draw.fold_in(seed, 0))[0]
+    elif first_pick == "largest_norm":
+        lengths = tf.where(weights > 0.0, points.norms, -1.0)
+        first = tf.argmax(lengths, output_type=tf.int32)
+    else:
+        raise ValueError(f"first_pick must be one of {FIRST_PICKS}, got {first_pick}")
+    available = tf.math.count_nonzero(weights > 0.0, dtype=tf.int32)
+    return Start(points, weights, first, tf.minimum(available, num_picks), seed)
+
+
+def masses(distances: tf.Tensor, free: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """What the next pick is drawn in proportion to.
+
+    Args:
+      distances: [N] float32, squared distance to the nearest pick so far, or a bound on it.
+      free: [N] float32, weights; 0 for points that are picked already or cannot be.
+
+    Returns:
+      ([N] float32, bool scalar): the D^2 masses; and whether every free point coincides with a
+      pick, in which case the masses are the weights alone.
+    """
+    squared = distances * free
+    nothing_left = tf.reduce_max(squared) <= 0.0
+    return tf.where(nothing_left, free, squared), nothing_left
+
+
+def first_of(picks: Start, num_picks: int) -> tf.Tensor:
+    """[M] int32 with the first pick in its place and -1 everywhere else."""
+    first = tf.where(picks.target > 0, picks.first, -1)
+    return tf.concat([[first], tf.fill([num_picks - 1], -1)], axis=0)
+
+
+def take_away(free: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """The weights [N] without the point of an index, which is picked now."""
+    return tf.where(tf.range(free.shape[0]) == index, 0.0, free)
