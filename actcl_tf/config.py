@@ -228,6 +228,9 @@ class TrainConfig:
     save_every: int = _field(500, "Steps between checkpoints.")
     keep: int = _field(3, "Checkpoints kept, besides the best.")
     log_every: int = _field(20, "Steps between records of the scalars.")
+    diagnostics_every: int = _field(
+        100, "Steps between figures of what the dictionaries are like; 0: none."
+    )
     summary_every: int = _field(300, "Steps between pictures and histograms in TensorBoard.")
     eval_every: int = _field(0, "Steps between evaluations; 0: at the end only.")
     eval_windows: int = _field(
@@ -244,7 +247,9 @@ class TrainConfig:
         for name in ("steps", "batch_size", "save_every", "keep", "log_every", "summary_every"):
             _check_range(self, name, 1)
         _check_range(self, "eval_windows", 1, 100)
-        for name in ("warmup_steps", "weight_decay", "clip_norm", "eval_every", "seed"):
+        for name in ("warmup_steps", "weight_decay", "clip_norm", "seed"):
+            _check_range(self, name, 0)
+        for name in ("eval_every", "diagnostics_every"):
             _check_range(self, name, 0)
         _check_range(self, "learning_rate", 0.0, open_low=True)
 

@@ -1,10 +1,44 @@
 """The dictionary of one modality with the pool that feeds it."""
 
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import tensorflow as tf
 
 from actcl_tf.contrast import gradient_embeddings, memory_queue, negative_sampling
+
+
+class KeyBatch(NamedTuple):
+    """The keys of a global batch and where they come from.
+
+    Attributes:
+      ids: [M] int64, clip ids.
+      keys: [M, D] float32, unit vectors from the key encoder.
+      features: [M, d] float32, inputs of the last linear layer that made them.
+      labels: [M] int64, index of the class, -1 for none; for diagnostics and nothing else.
+      born: [M] int64, the step that made them.
+    """
+
+    ids: tf.Tensor
+    keys: tf.Tensor
+    features: tf.Tensor
+    labels: tf.Tensor
+    born: tf.Tensor
+
+
+class Sampled(NamedTuple):
+    """What a dictionary took in at one step.
+
+    Attributes:
+      picks: Picks out of the pool.
+      eligible: [N] bool, candidates that could be picked.
+    """
+
+    picks: negative_sampling.Picks
+    eligible: tf.Tensor
+
+
+# What is kept of each key besides its id, in dictionary and pool.
+_FACTS = ("labels", "born")
 
 
 class Dictionary(tf.Module):
@@ -40,15 +74,14 @@ class Dictionary(tf.Module):
         """
         super().__init__(name=name)
         self._sampler = sampler
+        columns = {"keys": tf.TensorSpec([embedding_size])}
+        columns.update({fact: tf.TensorSpec([], tf.int64) for fact in _FACTS})
         with self.name_scope:
-            self.queue = memory_queue.MemoryQueue(
-                dictionary_size, {"keys": embedding_size}, name="queue"
-            )
+            self.queue = memory_queue.MemoryQueue(dictionary_size, columns, name="queue")
             self.pool = None
             if sampler is not None:
-                self.pool = memory_queue.MemoryQueue(
-                    pool_size, {"keys": embedding_size, "features": num_features}, name="pool"
-                )
+                columns["features"] = tf.TensorSpec([num_features])
+                self.pool = memory_queue.MemoryQueue(pool_size, columns, name="pool")
 
     def sample(
         self,
@@ -56,7 +89,7 @@ class Dictionary(tf.Module):
         last_layer: gradient_embeddings.LastLayer,
         num_picks: int,
         seed: tf.Tensor,
-    ) -> tf.Tensor:
+    ) -> Sampled:
         """Picks keys out of the pool and enqueues them, dequeuing the oldest.
 
         Candidates whose clip is in the dictionary already are passed over.
@@ -68,7 +101,7 @@ class Dictionary(tf.Module):
           seed: [2] int32, stateless seed of this step and dictionary.
 
         Returns:
-          int32 scalar, how many keys were picked: M unless fewer were eligible.
+          Sampled; M keys were picked unless fewer were eligible.
         """
         ids = self.pool.ids.read_value()
         seen = memory_queue.contains(ids, self.queue.ids.read_value())
@@ -77,19 +110,19 @@ class Dictionary(tf.Module):
         picks = negative_sampling.choose(
             self._sampler, eligible, num_picks, seed, features, last_layer, queries
         )
-        keys = tf.gather(self.pool.columns["keys"], picks.indices)
-        self.queue.enqueue(tf.gather(ids, picks.indices), {"keys": keys}, picks.count)
-        return picks.count
+        rows = {
+            column: tf.gather(self.pool.columns[column], picks.indices)
+            for column in self.queue.columns
+        }
+        self.queue.enqueue(tf.gather(ids, picks.indices), rows, picks.count)
+        return Sampled(picks, eligible)
 
-    def remember(self, ids: tf.Tensor, keys: tf.Tensor, features: tf.Tensor) -> None:
+    def remember(self, batch: KeyBatch) -> None:
         """Takes in the keys of a batch: into the pool, or straight into the dictionary (moco).
 
         Args:
-          ids: [M] int64, clip ids of the global batch.
-          keys: [M, D] float32, unit vectors from the key encoder.
-          features: [M, d] float32, inputs of the last linear layer that made them.
+          batch: keys of the global batch.
         """
-        if self.pool is None:
-            self.queue.enqueue(ids, {"keys": keys})
-        else:
-            self.pool.enqueue(ids, {"keys": keys, "features": features})
+        target = self.queue if self.pool is None else self.pool
+        rows = batch._asdict()
+        target.enqueue(batch.ids, {column: rows[column] for column in target.columns})

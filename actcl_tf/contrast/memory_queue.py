@@ -42,16 +42,16 @@ class MemoryQueue(tf.Module):
     Attributes:
       size: rows it can hold.
       ids: [size] int64 variable, clip ids; -1 for empty slots.
-      columns: name -> [size, width] float32 variable.
+      columns: name -> [size, ...] variable.
       pointer: int64 variable, the slot that the next row goes to.
     """
 
-    def __init__(self, size: int, widths: dict[str, int], name: str = "memory_queue"):
+    def __init__(self, size: int, columns: dict[str, tf.TensorSpec], name: str = "memory_queue"):
         """Makes an empty queue.
 
         Args:
           size: rows it can hold, at least 1.
-          widths: column name -> width of its rows.
+          columns: column name -> shape and type of one row.
           name: name of the module.
         """
         super().__init__(name=name)
@@ -62,8 +62,8 @@ class MemoryQueue(tf.Module):
             self.ids = _variable(tf.fill([size], tf.constant(EMPTY, tf.int64)), "ids")
             self.pointer = _variable(tf.zeros([], tf.int64), "pointer")
             self.columns = {
-                column: _variable(tf.zeros([size, width]), column)
-                for column, width in widths.items()
+                column: _variable(tf.zeros([size, *row.shape], row.dtype), column)
+                for column, row in columns.items()
             }
 
     def filled(self) -> tf.Tensor:
@@ -80,7 +80,7 @@ class MemoryQueue(tf.Module):
 
         Args:
           ids: [m] int64, clip ids; of a clip that stands twice the last row counts; m <= size.
-          rows: column name -> [m, width] float32.
+          rows: column name -> [m, ...].
           count: int32 scalar, how many of the rows (the first ones) to write; default: all.
 
         Raises:
@@ -104,14 +104,15 @@ class MemoryQueue(tf.Module):
         kept = tf.where(written, new_ids, tf.gather(old_ids, slots))
         self.ids.assign(tf.tensor_scatter_nd_update(old_ids, slots[:, tf.newaxis], kept))
         for column, variable in self.columns.items():
-            # `handle` is this replica's own copy; the raw operation writes in place.
+            # `handle` is this replica's own copy; the raw operations write in place.
             old = tf.raw_ops.ResourceGather(
                 resource=variable.handle, indices=slots, dtype=variable.dtype
             )
+            along = tf.reshape(written, [-1] + [1] * (variable.shape.rank - 1))
             tf.raw_ops.ResourceScatterUpdate(
                 resource=variable.handle,
                 indices=slots,
-                updates=tf.where(written[:, tf.newaxis], rows[column], old),
+                updates=tf.where(along, rows[column], old),
             )
         self.pointer.assign((self.pointer.read_value() + count) % self.size)
 

@@ -117,9 +117,11 @@ def blocked(begun: seeding_start.Start, num_picks: int) -> seeding_start.Seeding
 def _propose(state: _State, begun: seeding_start.Start, block: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws a block of proposals and accepts some: ([b] int32 indices, [b] bool)."""
     masses, nothing_left = seeding_start.masses(state.bounds, state.free)
-    seed = weighted_draw.fold_in(begun.seed, state.round)
-    indices = weighted_draw.draw(masses, block, weighted_draw.fold_in(seed, 0))
-    chance = weighted_draw.uniform([block], weighted_draw.fold_in(seed, 1))
+    chances = weighted_draw.uniform(
+        [block, weighted_draw.num_levels(masses) + 1],
+        weighted_draw.fold_in(begun.seed, state.round),
+    )
+    indices = weighted_draw.draw_by(masses, chances[:, 1:])
     proposals = begun.points.take(indices)
     # Where all that is left coincides with picks, all distances count as one.
     bounds = tf.where(nothing_left, 1.0, tf.gather(state.bounds, indices))
@@ -134,7 +136,7 @@ def _propose(state: _State, begun: seeding_start.Start, block: int) -> tuple[tf.
     among = factored_points.squared_distances(proposals, proposals)
     among = tf.where(nothing_left, 1.0, among)
     among = tf.where(indices[:, tf.newaxis] == indices, 0.0, among)
-    return indices, _accepted_in_turn(chance * bounds, nearest, among)
+    return indices, _accepted_in_turn(chances[:, 0] * bounds, nearest, among)
 
 
 def _accepted_in_turn(threshold: tf.Tensor, nearest: tf.Tensor, among: tf.Tensor) -> tf.Tensor:

@@ -84,9 +84,11 @@ def afkmc2(begun: seeding_start.Start, num_picks: int, chain_length: int) -> see
     density = 0.5 * (shares[0] + shares[1])  # Of the chains' proposals, a unit of weight.
 
     def pick(step: tf.Tensor, free: tf.Tensor, picks: tf.Tensor) -> tuple:
-        seed = weighted_draw.fold_in(begun.seed, step)
-        drawn, chance, otherwise = (weighted_draw.fold_in(seed, use) for use in range(3))
-        chain = weighted_draw.draw(weights * density, chain_length, drawn)
+        levels = weighted_draw.num_levels(weights)
+        chances = weighted_draw.uniform(
+            [chain_length + 1, levels + 1], weighted_draw.fold_in(begun.seed, step)
+        )
+        chain = weighted_draw.draw_by(weights * density, chances[1:, 1:])
         made = tf.range(num_picks) < step
         to_picks = factored_points.squared_distances(
             points.take(chain), points.take(tf.maximum(picks, 0))
@@ -94,9 +96,9 @@ def afkmc2(begun: seeding_start.Start, num_picks: int, chain_length: int) -> see
         nearest = tf.reduce_min(tf.where(made, to_picks, _INFINITY), axis=1)
         nearest = tf.where(tf.gather(free, chain) > 0.0, nearest, 0.0)
         ratios = nearest / tf.gather(density, chain)
-        end = _end_of_chain(ratios, weighted_draw.uniform([chain_length], chance))
+        end = _end_of_chain(ratios, chances[1:, 0])
         # A chain that met nothing but picks leaves the choice to the weights.
-        anything = weighted_draw.draw(free, 1, otherwise)[0]
+        anything = weighted_draw.draw_by(free, chances[:1, 1:])[0]
         newest = tf.where(tf.gather(ratios, end) > 0.0, tf.gather(chain, end), anything)
         free = tf.where(tf.range(free.shape[0]) == newest, 0.0, free)
         return step + 1, free, tf.tensor_scatter_nd_update(picks, [[step]], [newest])

@@ -46,9 +46,29 @@ def draw(weights: tf.Tensor, num_draws: int, seed: tf.Tensor) -> tf.Tensor:
     Returns:
       [b] int32; an index of weight 0 is never drawn. Without any positive weight they mean nothing.
     """
+    return draw_by(weights, uniform([num_draws, num_levels(weights)], seed))
+
+
+def num_levels(weights: tf.Tensor) -> int:
+    """How many random numbers a draw among weights [N] takes, one for each level of their tree."""
+    levels, reach = 1, _FAN_OUT
+    while reach < weights.shape[0]:
+        levels, reach = levels + 1, reach * _FAN_OUT
+    return levels
+
+
+def draw_by(weights: tf.Tensor, chances: tf.Tensor) -> tf.Tensor:
+    """Draws as `draw` does, with random numbers that the caller made.
+
+    Args:
+      weights: [N] float32, not negative, at least one of them positive; N is static.
+      chances: [b, L] float32, uniform in (0, 1], where L = `num_levels(weights)`.
+
+    Returns:
+      [b] int32.
+    """
     levels = _levels(weights)
-    chances = uniform([num_draws, len(levels)], seed)
-    nodes = tf.zeros([num_draws], tf.int32)
+    nodes = tf.zeros(chances.shape[:1], tf.int32)
     for depth, level in enumerate(reversed(levels)):
         rows = tf.gather(level, nodes)
         cumulative = tf.cumsum(rows, axis=1)

@@ -13,7 +13,7 @@ import tensorflow as tf
 import tqdm
 
 from actcl_tf.data import records
-from actcl_tf.train import checkpointing, pretrain_model
+from actcl_tf.train import checkpointing, diagnosis, pretrain_model
 
 Evaluate = Callable[[tf.keras.Model, tf.keras.Model], dict[str, float]]
 
@@ -76,7 +76,14 @@ class Progress(tf.keras.callbacks.Callback):
 class ScalarLog(tf.keras.callbacks.Callback):
     """Writes the step's scalars to TensorBoard and to RUN/scalars.jsonl every few steps."""
 
-    def __init__(self, run_dir: str, every: int, batch_size: int, temperature: float):
+    def __init__(
+        self,
+        run_dir: str,
+        every: int,
+        batch_size: int,
+        temperature: float,
+        diagnostics_every: int = 0,
+    ):
         """Opens the files.
 
         Args:
@@ -84,12 +91,14 @@ class ScalarLog(tf.keras.callbacks.Callback):
           every: steps between records.
           batch_size: clips a step, for the rate.
           temperature: constant, shown with the other scalars.
+          diagnostics_every: steps between figures of the dictionaries; 0 for none.
         """
         super().__init__()
         self._supports_tf_logs = True  # Tensors are only read when a record is due.
         self._every = every
         self._batch_size = batch_size
         self._temperature = temperature
+        self._diagnostics_every = diagnostics_every
         self._lines = pathlib.Path(run_dir) / "scalars.jsonl"
         self.writer = tf.summary.create_file_writer(str(pathlib.Path(run_dir) / "tensorboard"))
         self._steps = 0
@@ -114,11 +123,18 @@ class ScalarLog(tf.keras.callbacks.Callback):
         if "data_wait" in logs:
             self._waits.append(logs["data_wait"])
         step = int(self.model.step.numpy())
+        if self._diagnostics_every and step % self._diagnostics_every == 0:
+            figures = {n: float(value) for n, value in logs.items() if diagnosis.is_diagnostic(n)}
+            self.write(step, {n: value for n, value in figures.items() if not np.isnan(value)})
         if step % self._every:
             return
         now = time.perf_counter()
         steps_a_second = self._steps / (now - self._since)
-        scalars = {name: float(value) for name, value in logs.items() if name != "data_wait"}
+        scalars = {
+            name: float(value)
+            for name, value in logs.items()
+            if name != "data_wait" and not diagnosis.is_diagnostic(name)
+        }
         scalars["steps_per_second"] = steps_a_second
         scalars["clips_per_second"] = steps_a_second * self._batch_size
         if self._waits:

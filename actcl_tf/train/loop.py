@@ -121,6 +121,7 @@ def build_model(
         embedding_size=run.model.embedding_size,
         total_steps=run.train.steps,
         clip_norm=run.train.clip_norm,
+        diagnostics_every=run.train.diagnostics_every,
         seed=run.train.seed,
     )
     optimizer = optimizers.build_optimizer(run.train, precision)
@@ -181,7 +182,11 @@ def run(
         say(f"{train.run_dir} holds no checkpoint yet; starting at step 0.")
 
     log = callbacks.ScalarLog(
-        train.run_dir, train.log_every, train.batch_size, configuration.contrast.temperature
+        train.run_dir,
+        train.log_every,
+        train.batch_size,
+        configuration.contrast.temperature,
+        train.diagnostics_every,
     )
     evaluation, initial = None, {}
     if evaluate is not None:

@@ -12,6 +12,7 @@ from actcl_tf.contrast import (
     momentum,
     negative_sampling,
 )
+from actcl_tf.train import diagnosis, replicas
 
 MODALITIES = ("video", "audio")
 
@@ -31,39 +32,6 @@ class Keys(NamedTuple):
 
     keys: tf.Tensor
     features: tf.Tensor
-
-
-def _gather(value: tf.Tensor) -> tf.Tensor:
-    """Concatenates a [B, ...] tensor over replicas, in replica order, on every replica."""
-    context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync == 1:
-        return value
-    # Gathering forgets the static shape; only the batch's size may differ between replicas.
-    return tf.ensure_shape(context.all_gather(value, axis=0), [None, *value.shape[1:]])
-
-
-def _sum(values: list[tf.Tensor]) -> list[tf.Tensor]:
-    """Sums tensors over replicas."""
-    context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync == 1:
-        return values
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
-
-
-def _counter(initial: int, name: str) -> tf.Variable:
-    return tf.Variable(
-        initial,
-        dtype=tf.int64,
-        trainable=False,
-        name=name,
-        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-    )
-
-
-def _mean(values: list[tf.Tensor]) -> list[tf.Tensor]:
-    """Means of tensors over replicas."""
-    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-    return [value / replicas for value in _sum(values)]
 
 
 class PretrainModel(tf.keras.Model):
@@ -88,6 +56,7 @@ class PretrainModel(tf.keras.Model):
         embedding_size: int,
         total_steps: int,
         clip_norm: float = 0.0,
+        diagnostics_every: int = 0,
         seed: int = 0,
     ):
         """Joins towers that are already built; the key towers take over the queries' weights.
@@ -101,6 +70,7 @@ class PretrainModel(tf.keras.Model):
           embedding_size: D.
           total_steps: steps of the whole run, for the momentum's schedule.
           clip_norm: largest global gradient norm; 0 for no clipping.
+          diagnostics_every: steps between figures of the dictionaries; 0 for none.
           seed: seed of the sampling.
         """
         super().__init__(name="pretrain_model")
@@ -108,6 +78,7 @@ class PretrainModel(tf.keras.Model):
         self._batch_size = batch_size
         self._total_steps = total_steps
         self._clip_norm = clip_norm
+        self._diagnostics_every = diagnostics_every
         self._seed = seed
         self._directions = DIRECTIONS[contrast.contrast]
         self.query_towers = query_towers
@@ -138,8 +109,8 @@ class PretrainModel(tf.keras.Model):
                 )
                 for modality in MODALITIES
             }
-        self.step = _counter(0, "step")
-        self.pool_epoch = _counter(-1, "pool_epoch")
+        self.step = replicas.counter(0, "step")
+        self.pool_epoch = replicas.counter(-1, "pool_epoch")
 
     @property
     def query_variables(self) -> list[tf.Variable]:
@@ -161,30 +132,35 @@ class PretrainModel(tf.keras.Model):
 
         Args:
           batch: this replica's clips: video uint8 [B, T, H, W, 3], audio float32 [B, S], clip_id
-            int64 [B], seed int32 [B, 2]; key_video and key_audio too where two views are used. B
-            may differ between replicas and from step to step (a short last batch).
+            int64 [B], label int64 [B] (for diagnostics alone), seed int32 [B, 2]; key_video and
+            key_audio too where two views are used. B may differ between replicas and from step to
+            step (a short last batch).
 
         Returns:
           Scalars of this step, float32, the same on every replica.
         """
-        ids = _gather(batch["clip_id"])
+        ids, labels = replicas.gather(batch["clip_id"]), replicas.gather(batch["label"])
         keys = self.encode_keys(batch)
-        all_keys = {m: Keys(*map(_gather, keys[m])) for m in MODALITIES}
+        all_keys = {m: Keys(*map(replicas.gather, keys[m])) for m in MODALITIES}
         with tf.GradientTape() as tape:
             queries = self.encode_queries(batch)
             with tape.stop_recording():
-                picked = self.sample_negatives({m: _gather(queries[m]) for m in MODALITIES})
+                all_queries = {m: replicas.gather(queries[m]) for m in MODALITIES}
+                sampling = self.sample_negatives(all_queries)
             results = self.contrastive_losses(batch["clip_id"], queries, keys, ids, all_keys)
             loss = sum(result.loss for result in results.values())
             # Divided by the global batch, so that the sum over replicas is the mean.
             loss = tf.reduce_sum(loss) / tf.cast(tf.shape(ids)[0], tf.float32)
             loss = self._scale_loss(tf.debugging.check_numerics(loss, "loss"))
+        figures = self.diagnose(ids, labels, all_queries, all_keys, sampling)
         gradient_norm = self.update_query_encoders(tape, loss)
         key_momentum = self.update_key_encoders()
-        self.remember(ids, all_keys)
+        self.remember(ids, labels, all_keys)
         self.step.assign_add(1)
         scalars = self._scalars(results, tf.shape(ids)[0])
-        scalars.update(picked)
+        scalars.update(figures)
+        for modality, drawn in sampling.items():
+            scalars[f"picked/{modality}"] = tf.cast(drawn.sampled.picks.count, tf.float32)
         scalars["gradient_norm"] = gradient_norm
         scalars["key_momentum"] = key_momentum
         if "data_wait" in batch:
@@ -211,33 +187,32 @@ class PretrainModel(tf.keras.Model):
         queries = self(batch, training=True)
         return {m: tf.debugging.check_numerics(queries[m], f"{m} queries") for m in MODALITIES}
 
-    def sample_negatives(self, queries: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def sample_negatives(self, queries: dict[str, tf.Tensor]) -> dict[str, diagnosis.Sampling]:
         """Steps 2 and 3: picks keys out of the pools into the dictionaries.
 
         Args:
           queries: modality -> [M, D], of the global batch.
 
         Returns:
-          Scalars: how many keys each dictionary took in.
+          Modality -> what its dictionary took in and why; empty where there is no pool.
         """
-        picked = {}
+        sampling = {}
         if not self._contrast.uses_pool:
-            return picked
+            return sampling
         towers = {"key": self.key_towers, "query": self.query_towers}
         towers = towers[self._contrast.gradient_encoder]
         step = tf.cast(self.step.read_value(), tf.int32)
         served = {key: query for query, key in reversed(self._directions)}
         for index, modality in enumerate(MODALITIES):
             kernel, *affine = towers[modality].head.last_layer_affine()
-            count = self.dictionaries[modality].sample(
-                queries[served[modality]],
-                # Each replica has moving statistics of its own; picks need the same ones.
-                gradient_embeddings.LastLayer(kernel, *_mean(affine)),
-                self._batch_size,
-                tf.random.experimental.stateless_fold_in([self._seed, 2 * step + index], 0),
+            # Each replica has moving statistics of its own; picks need the same ones.
+            layer = gradient_embeddings.LastLayer(kernel, *replicas.mean_over(affine))
+            seed = tf.random.experimental.stateless_fold_in([self._seed, 2 * step + index], 0)
+            sampled = self.dictionaries[modality].sample(
+                queries[served[modality]], layer, self._batch_size, seed
             )
-            picked[f"picked/{modality}"] = tf.cast(count, tf.float32)
-        return picked
+            sampling[modality] = diagnosis.Sampling(sampled, layer, queries[served[modality]])
+        return sampling
 
     def contrastive_losses(
         self,
@@ -281,7 +256,7 @@ class PretrainModel(tf.keras.Model):
         gradients = tape.gradient(loss, variables)
         if self._scales_loss:
             gradients = self.optimizer.get_unscaled_gradients(gradients)
-        gradients = _sum(gradients)
+        gradients = replicas.sum_over(gradients)
         norm = tf.linalg.global_norm(gradients)
         if not self._scales_loss:  # Which skips the steps whose gradient overflows, by design.
             norm = tf.debugging.check_numerics(norm, "gradient")
@@ -322,18 +297,51 @@ class PretrainModel(tf.keras.Model):
                 )
         return value
 
-    def remember(self, ids: tf.Tensor, keys: dict[str, Keys]) -> None:
+    def diagnose(
+        self,
+        ids: tf.Tensor,
+        labels: tf.Tensor,
+        queries: dict[str, tf.Tensor],
+        keys: dict[str, Keys],
+        sampling: dict[str, diagnosis.Sampling],
+    ) -> dict[str, tf.Tensor]:
+        """Figures of the dictionaries as this step uses them; NaN at steps whose turn it is not."""
+        every = self._diagnostics_every
+        if not every:
+            return {}
+        batch = diagnosis.Batch(ids, labels, queries, {m: keys[m].keys for m in MODALITIES})
+
+        def figures() -> dict[str, tf.Tensor]:
+            return diagnosis.diagnose(
+                self.dictionaries,
+                sampling,
+                batch,
+                self._directions,
+                temperature=self._contrast.temperature,
+                gradient_space=self._contrast.gradient_space,
+                step=self.step.read_value(),
+            )
+
+        names = diagnosis.names(self.dictionaries, sampling, self._directions)
+        due = (self.step.read_value() + 1) % every == 0
+        return tf.cond(due, figures, lambda: {name: tf.constant(float("nan")) for name in names})
+
+    def remember(self, ids: tf.Tensor, labels: tf.Tensor, keys: dict[str, Keys]) -> None:
         """Step 5: the batch's keys enter the pools (moco: the dictionaries), after sampling."""
         if self._contrast.uses_pool and self._contrast.pool == "epoch":
             return  # The pool is redrawn at the start of every epoch instead.
-        for modality, target in self.dictionaries.items():
-            target.remember(ids, keys[modality].keys, keys[modality].features)
+        self._remember(ids, labels, keys)
 
     def fill_pools_step(self, batch: dict[str, tf.Tensor]) -> None:
         """Encodes a batch with the key encoders into the pools and trains nothing."""
-        ids, keys = _gather(batch["clip_id"]), self.encode_keys(batch)
+        ids, labels = replicas.gather(batch["clip_id"]), replicas.gather(batch["label"])
+        keys = self.encode_keys(batch)
+        self._remember(ids, labels, {m: Keys(*map(replicas.gather, keys[m])) for m in MODALITIES})
+
+    def _remember(self, ids: tf.Tensor, labels: tf.Tensor, keys: dict[str, Keys]) -> None:
+        born = tf.fill(tf.shape(ids), self.step.read_value())
         for modality, target in self.dictionaries.items():
-            target.remember(ids, *map(_gather, keys[modality]))
+            target.remember(dictionary.KeyBatch(ids, *keys[modality], labels, born))
 
     def _scalars(
         self, results: dict[str, losses.InfoNCE], global_batch: tf.Tensor
@@ -351,7 +359,7 @@ class PretrainModel(tf.keras.Model):
             values[f"similarity/negative/{direction}"] = tf.math.divide_no_nan(
                 total, tf.reduce_sum(negatives, axis=1)
             )
-        sums = _sum([tf.reduce_sum(value) for value in values.values()])
+        sums = replicas.sum_over([tf.reduce_sum(value) for value in values.values()])
         count = tf.cast(global_batch, tf.float32)
         scalars = {name: total / count for name, total in zip(values, sums)}
         scalars["loss"] = tf.add_n([scalars[f"loss/{direction}"] for direction in results])

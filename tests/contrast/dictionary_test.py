@@ -12,7 +12,8 @@ def _layer():
 def _batch(ids):
     ids = np.array(ids)
     keys = np.stack([np.cos(ids), np.sin(ids)], axis=1).astype(np.float32)
-    return tf.constant(ids, tf.int64), tf.constant(keys), tf.constant(2.0 * keys)
+    ids = tf.constant(ids, tf.int64)
+    return dictionary.KeyBatch(ids, tf.constant(keys), tf.constant(2.0 * keys), ids % 3, ids + 100)
 
 
 def _dictionary(name="active", size=6, pool=12):
@@ -26,40 +27,49 @@ def _queries():
     return tf.constant([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
 
 
+def _take(target, seed):
+    """Refreshes a dictionary with three keys; returns how many there were."""
+    sampled = target.sample(_queries(), _layer(), 3, tf.constant([0, seed]))
+    return int(sampled.picks.count)
+
+
 @pytest.mark.parametrize("name", ["active", "random", "hardest"])
 def test_dictionary_never_holds_a_clip_twice_and_keys_belong_to_their_ids(name):
     target = _dictionary(name)
     step = tf.function(target.sample)
     for i in range(8):
-        target.remember(*_batch([3 * i, 3 * i + 1, (3 * i + 2) % 9]))
+        target.remember(_batch([3 * i, 3 * i + 1, (3 * i + 2) % 9]))
         step(_queries(), _layer(), 3, tf.stack([0, i]))
         held = target.queue.ids.numpy()
         filled = held[held >= 0]
         assert len(set(filled)) == len(filled)
         keys = target.queue.columns["keys"].numpy()[held >= 0]
         np.testing.assert_allclose(keys, np.stack([np.cos(filled), np.sin(filled)], 1), rtol=1e-5)
+        facts = {name: target.queue.columns[name].numpy()[held >= 0] for name in ("labels", "born")}
+        np.testing.assert_array_equal(facts["labels"], filled % 3)
+        np.testing.assert_array_equal(facts["born"], filled + 100)
     assert len(filled) == 6
 
 
 @pytest.mark.parametrize("name", ["active", "random", "hardest"])
 def test_empty_pool_adds_nothing(name):
     target = _dictionary(name)
-    assert int(target.sample(_queries(), _layer(), 3, tf.constant([0, 0]))) == 0
+    assert _take(target, 0) == 0
     assert int(target.queue.filled()) == 0
 
 
 def test_only_the_unseen_are_picked():
     target = _dictionary(size=6)
-    target.remember(*_batch([1, 2, 3]))
-    assert int(target.sample(_queries(), _layer(), 3, tf.constant([0, 0]))) == 3
-    target.remember(*_batch([2, 3, 4]))
-    assert int(target.sample(_queries(), _layer(), 3, tf.constant([0, 1]))) == 1
+    target.remember(_batch([1, 2, 3]))
+    assert _take(target, 0) == 3
+    target.remember(_batch([2, 3, 4]))
+    assert _take(target, 1) == 1
     assert sorted(target.queue.ids.numpy()) == [-1, -1, 1, 2, 3, 4]
 
 
 def test_moco_takes_every_key():
     target = _dictionary("moco")
-    target.remember(*_batch([1, 2, 3]))
-    target.remember(*_batch([4, 5]))
+    target.remember(_batch([1, 2, 3]))
+    target.remember(_batch([4, 5]))
     assert sorted(target.queue.ids.numpy()) == [-1, 1, 2, 3, 4, 5]
     assert target.pool is None

@@ -6,7 +6,7 @@ from actcl_tf.contrast import memory_queue
 
 
 def _queue(size=4):
-    return memory_queue.MemoryQueue(size, {"keys": 1})
+    return memory_queue.MemoryQueue(size, {"keys": tf.TensorSpec([1])})
 
 
 def _put(queue, ids, count=None):

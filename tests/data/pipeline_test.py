@@ -321,3 +321,28 @@ def test_waveform_shorter_than_its_frames_stops_the_run(tmp_path):
     )
     with pytest.raises(tf.errors.InvalidArgumentError, match="shorter than its frames"):
         _batches(dataset, 1)
+
+
+@pytest.mark.parametrize("eval_only", [False, True], ids=["training", "evaluation"])
+def test_nothing_outside_the_region_is_ever_seen(tmp_path, eval_only):
+    # A bright lower right quarter in black frames; the frame's middle is at its edge.
+    frames = np.zeros((20, 64, 80, 3), np.uint8)
+    frames[:, 32:, 40:] = 255
+    clips = [
+        split_files.clip(f"quarter {i}", list(frames), np.zeros(2000, np.float32)) for i in range(4)
+    ]
+    split_files.write_split(tmp_path, "train", clips, 1)
+
+    def darkest(region):
+        config = _config(tmp_path, train_split="train", region=region, min_crop_area=0.2, **PLAIN)
+        if eval_only:
+            dataset = pipeline.build_eval_dataset(
+                config, split="train", batch_size=4, num_windows=1
+            )
+        else:
+            dataset = pipeline.build_train_dataset(config, batch_size=4, seed=3)
+        return min(batch["video"].min() for batch in _batches(dataset, 4))
+
+    assert darkest("0.5,0.5,1,1") > 200  # But for the ringing of JPEG.
+    assert darkest("0,0,1,1") < 50
+    assert darkest("0.2,0.2,1,1") < 50

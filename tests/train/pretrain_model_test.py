@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.contrast import losses
-from actcl_tf.train import loop, pretrain_model
+from actcl_tf.train import diagnosis, loop, pretrain_model
 
 
 def _model_and_batches(run, steps):
@@ -15,13 +15,24 @@ def _model_and_batches(run, steps):
     return loop.build_model(run, facts, "float32"), batches
 
 
+def _remember(model, batch):
+    model.remember(batch["clip_id"], batch["label"], model.encode_keys(batch))
+
+
+def _all_finite(scalars):
+    """Diagnostics aside, which are NaN at most steps."""
+    return all(
+        np.isfinite(value) or diagnosis.is_diagnostic(name) for name, value in scalars.items()
+    )
+
+
 def test_key_towers_start_as_the_query_towers_and_follow_by_momentum(tiny_run):
     model, batches = _model_and_batches(tiny_run(key_momentum=0.75), 1)
     query, key = (towers["video"] for towers in (model.query_towers, model.key_towers))
     before = [v.numpy() for v in key.trainable_variables]
     for start, variable in zip(before, query.trainable_variables):
         np.testing.assert_array_equal(start, variable)
-    model.remember(batches[0]["clip_id"], model.encode_keys(batches[0]))  # Something to contrast.
+    _remember(model, batches[0])  # Something to contrast.
     model.train_step(batches[0])
     moved = 0.0
     for start, old, new in zip(before, key.trainable_variables, query.trainable_variables):
@@ -58,7 +69,7 @@ def test_loss_is_that_of_the_dictionary_and_the_batch_enters_after_sampling(
             assert set(batch["clip_id"].numpy()) <= set(target.pool.ids.numpy())
         else:
             assert set(batch["clip_id"].numpy()) <= set(held)
-    assert np.isfinite([float(value) for value in scalars.values()]).all()
+    assert _all_finite(scalars)
     directions = 2 if contrast == "cross_modal" else 4
     assert sum(name.startswith("loss/") for name in scalars) == directions
     np.testing.assert_allclose(
@@ -109,7 +120,7 @@ def test_a_short_last_batch_is_a_step_like_any_other(tiny_run):
     for batch in batches:
         step(batch)
     scalars = step({name: value[:2] for name, value in batches[0].items()})
-    assert np.isfinite([float(value) for value in scalars.values()]).all()
+    assert _all_finite(scalars)
     assert int(model.step) == 4
 
 
@@ -123,6 +134,32 @@ def test_no_gradient_reaches_the_key_towers(tiny_run):
     )
 
 
+def test_keys_on_moving_statistics_carry_no_trace_of_their_batch(tiny_run):
+    run = tiny_run(key_statistics="moving", time_mask=0.0, frequency_mask=0.0)
+    model, batches = _model_and_batches(run, 2)
+    one, other = batches
+    mixed = {name: tf.concat([one[name][:1], other[name][1:]], 0) for name in one}
+    for modality in pretrain_model.MODALITIES:
+        alone, among = (model.encode_keys(batch)[modality].keys[0] for batch in (one, mixed))
+        np.testing.assert_allclose(alone, among, atol=1e-5)
+    on_batch, batches = _model_and_batches(tiny_run(), 1)
+    alone, among = (on_batch.encode_keys(batch)["video"].keys[0] for batch in (one, mixed))
+    assert np.abs(alone - among).max() > 1e-3
+
+
+def test_moving_statistics_follow_the_query_towers_by_momentum(tiny_run):
+    run = tiny_run(key_statistics="moving", key_momentum=0.75)
+    model, batches = _model_and_batches(run, 1)
+    query, key = (towers["audio"] for towers in (model.query_towers, model.key_towers))
+    before = [v.numpy() for v in key.non_trainable_variables]
+    model.train_step(batches[0])
+    moved = 0.0
+    for start, old, new in zip(before, key.non_trainable_variables, query.non_trainable_variables):
+        np.testing.assert_allclose(old, 0.75 * start + 0.25 * new.numpy(), rtol=1e-4, atol=1e-6)
+        moved += np.abs(new.numpy() - start).max()
+    assert moved > 0
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "lamb"])
 def test_dynamic_loss_scaling_skips_an_overflow(tiny_run, optimizer):
     run = tiny_run(optimizer=optimizer)
@@ -131,7 +168,7 @@ def test_dynamic_loss_scaling_skips_an_overflow(tiny_run, optimizer):
     try:
         model = loop.build_model(run, facts, "mixed_float16")
         before = float(model.optimizer.loss_scale)
-        model.remember(batch["clip_id"], model.encode_keys(batch))
+        _remember(model, batch)
         scalars = model.train_step(batch)
     finally:
         tf.keras.mixed_precision.set_global_policy("float32")
@@ -189,7 +226,7 @@ def test_dictionaries_and_pools_are_bit_equal_on_two_replicas(tiny_run):
     found, losses_seen, step = answers.get(timeout=10)
     process.join()
     assert step == 6
-    assert len(found) == 14
+    assert len(found) == 22
     for name, copies in found.items():
         assert len(copies) == 2
         np.testing.assert_array_equal(copies[0], copies[1], err_msg=name)
