@@ -24,6 +24,16 @@ RULES = {
     "train.checkpointing": {"config", "data", "models", "contrast"},
     "train": {"config", "data", "models", "contrast", "train.checkpointing"},
     "evaluate": {"config", "data", "models", "train", "train.checkpointing"},
+    "benchmark": {"config", "contrast", "train"},
+    "inspection": {
+        "config",
+        "data",
+        "models",
+        "contrast",
+        "train",
+        "train.checkpointing",
+        "evaluate",
+    },
     "export": {"config", "models", "train.checkpointing"},
 }
 RULES["tools"] = RULES["tests"] = set(RULES)

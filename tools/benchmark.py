@@ -1,10 +1,18 @@
-"""Measures the training step, several ways side by side in one run.
+"""Measures the training step or the sampler, several ways side by side in one run.
+
+The training step with active against random negatives:
 
   python tools/benchmark.py --flagfile=configs/pretrain.cfg --compare=active,random
 
 Each way of choosing negatives gets its own model; their steps take turns, so that a machine whose
-speed drifts treats them alike. Batches are the same and are made beforehand, so what is timed is
-the step alone.
+speed drifts treats them alike. The batches are made beforehand: what is timed is the step alone.
+
+The sampler, which picks M of N candidates by k-means++ seeding on factored gradients:
+
+  python tools/benchmark.py --what=sampler --output=sampler.json
+
+Time, memory and memory traffic of our methods, with and without XLA, of the plain loop in NumPy and
+of scikit-learn on explicit gradients; on made-up points. Of the run's flags, only --seed counts.
 """
 
 import dataclasses
@@ -12,80 +20,78 @@ import json
 import os
 import pathlib
 import sys
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np
 import run_flags
-import tensorflow as tf
 from absl import app, flags
-from tqdm import tqdm
 
 from actcl_tf import config
+from actcl_tf.benchmark import seeding_report, seeding_settings, seeding_time, step_time
 from actcl_tf.data import records
-from actcl_tf.train import loop, strategy
 
-_COMPARE = flags.DEFINE_list(
-    "compare", ["active", "random"], "Values of --negatives to time; ratios are to the last."
-)
-_TIMED_STEPS = flags.DEFINE_integer("timed_steps", 30, "Timed steps of each.", lower_bound=1)
+_WHAT = flags.DEFINE_enum("what", "step", ["step", "sampler"], "What to measure.")
 _OUTPUT = flags.DEFINE_string("output", "", "JSON file to write the figures to as well.")
+_COMPARE = flags.DEFINE_list(
+    "compare", ["active", "random"], "step: values of --negatives to time; ratios are to the last."
+)
+_TIMED_STEPS = flags.DEFINE_integer("timed_steps", 30, "step: timed steps of each.", lower_bound=1)
+
+_FIELDS = [f for f in dataclasses.fields(seeding_settings.Settings) if f.name != "seed"]
+for _field in _FIELDS:  # Name, default and help are the field's own.
+    _help = f"sampler: {_field.metadata['help']}"
+    if isinstance(_field.default, tuple):
+        flags.DEFINE_list(_field.name, [str(value) for value in _field.default], _help)
+    else:
+        flags.DEFINE_integer(_field.name, _field.default, _help)
 
 
-def _stepper(configuration: config.PretrainConfig, batches: list) -> callable:
-    """A function that runs one training step and waits for its end; the pools are full."""
-    model = loop.build_model(
-        configuration,
-        loop.check(configuration),
-        strategy.resolve_precision(configuration.train.precision),
-    )
-    step = tf.function(model.train_step, reduce_retracing=True)
+def _read_settings() -> seeding_settings.Settings:
+    values = {"seed": flags.FLAGS["seed"].value}
+    for field in _FIELDS:
+        value = flags.FLAGS[field.name].value
+        if isinstance(field.default, tuple):
+            try:
+                value = tuple(map(type(field.default[0]), value))
+            except ValueError:
+                text = f"--{field.name}={','.join(value)}"
+                raise config.ConfigError(f"{text}: must be whole numbers") from None
+        values[field.name] = value
+    return seeding_settings.Settings(**values)
 
-    def run(index: int) -> None:
-        step(batches[index % len(batches)])["loss"].numpy()
 
-    fill = configuration.contrast.pool_size // configuration.train.batch_size + 1
-    for index in tqdm(range(min(fill, len(batches))), desc=configuration.contrast.negatives):
-        run(index)
-    return run
+def _measure_step() -> dict:
+    base = run_flags.read_configuration()
+    seconds = step_time.measure(base, _COMPARE.value, _TIMED_STEPS.value)
+    figures, table = step_time.summarise(seconds, _COMPARE.value, base.train.batch_size)
+    print(table)
+    return {"figures": figures, "config": base.to_dict()}
+
+
+def _measure_sampler() -> dict:
+    settings = _read_settings()
+    result = seeding_time.measure(settings)
+    targets = seeding_report.targets(result)
+    print(f"\n{seeding_report.table(result)}\n\n{seeding_report.verdicts(targets)}")
+    figures = seeding_time.to_dict(settings, result)
+    return {**figures, "targets": [{**t._asdict(), "met": t.met} for t in targets]}
 
 
 def main(argv: list[str]) -> int:
-    """Times and prints a table; returns the exit status."""
-    del argv
+    """Measures and prints a table; returns the exit status."""
     try:
-        base = run_flags.read_configuration()
-        chosen = [
-            dataclasses.replace(base, contrast=dataclasses.replace(base.contrast, negatives=name))
-            for name in _COMPARE.value
-        ]
-        epoch = loop.check(base).num_clips // base.train.batch_size
-        batches = list(loop.make_train_dataset(base, start_step=0).take(epoch))
+        if len(argv) > 1:
+            raise config.ConfigError(f"unexpected argument {argv[1]}; flags look like --name=value")
+        output = pathlib.Path(_OUTPUT.value)
+        if _OUTPUT.value and (output.is_dir() or not output.absolute().parent.is_dir()):
+            raise config.ConfigError(f"--output={output}: must be a file in a folder that exists")
+        figures = _measure_sampler() if _WHAT.value == "sampler" else _measure_step()
     except (config.ConfigError, records.DataError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    steppers = [_stepper(configuration, batches) for configuration in chosen]
-    seconds = np.zeros([_TIMED_STEPS.value, len(steppers)])
-    for row in tqdm(range(_TIMED_STEPS.value), desc="timing", unit="round"):
-        for column, run in enumerate(steppers):
-            started = time.perf_counter()
-            run(row)
-            seconds[row, column] = time.perf_counter() - started
-    ratios = seconds / seconds[:, -1:]
-    print(f"{'negatives':12}{'s/step':>10}{'clips/s':>10}   ratio to {_COMPARE.value[-1]}")
-    figures = {}
-    for column, name in enumerate(_COMPARE.value):
-        median = float(np.median(seconds[:, column]))
-        low, ratio, high = (float(x) for x in np.percentile(ratios[:, column], [25, 50, 75]))
-        rate = base.train.batch_size / median
-        print(f"{name:12}{median:10.4f}{rate:10.1f}   {ratio:.3f} [{low:.3f}, {high:.3f}]")
-        figures[name] = {"seconds": median, "ratio": ratio, "quartiles": [low, high]}
-    print(f"Medians of {len(seconds)} paired steps; in brackets, quartiles of the paired ratio.")
     if _OUTPUT.value:
-        text = json.dumps({"figures": figures, "config": base.to_dict()}, indent=2) + "\n"
-        records.write_atomically(pathlib.Path(_OUTPUT.value), text)
-        print(f"The same numbers: {_OUTPUT.value}")
+        records.write_atomically(output, json.dumps(figures, indent=2) + "\n")
+        print(f"The same numbers: {output}")
     return 0
 
 

@@ -98,6 +98,8 @@ def build_model(
       A compiled PretrainModel with all its variables made.
     """
     tf.keras.mixed_precision.set_global_policy(precision)
+    # Distances between neighbouring gradients drown in the ten bits that GPUs may use for float32.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     towers = [
         dict(
             zip(

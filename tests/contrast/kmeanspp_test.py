@@ -252,6 +252,21 @@ def test_half_precision_factors_are_measured_in_float32(method, dtype):
     np.testing.assert_array_equal(*picks)
 
 
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
+def test_the_compiled_program_stays_on_the_device_and_its_shapes_are_static(method):
+    factors, eligible = _factors(0, 300), tf.fill([300], True)
+
+    @tf.function(jit_compile=True)
+    def program(factors, eligible, seed):
+        return kmeanspp.kmeanspp_seeds(factors, eligible, 8, seed, method=method)
+
+    compiler_ir = program.experimental_get_compiler_ir(factors, eligible, tf.constant([0, 0]))
+    text = compiler_ir(stage="hlo")
+    assert "while(" in text
+    for word in ("infeed", "outfeed", " send(", " recv(", "custom-call", "dynamic-reshape", "<="):
+        assert word not in text, word
+
+
 def test_the_cost_of_plain_seeding_is_a_pass_a_pick():
     picked = kmeanspp.kmeanspp_seeds(
         _factors(0, 20), tf.fill([20], True), 5, [0, 0], method="plain"

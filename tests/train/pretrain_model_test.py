@@ -81,6 +81,12 @@ def test_loss_is_that_of_the_dictionary_and_the_batch_enters_after_sampling(
     np.testing.assert_allclose(norms, np.ones(6), rtol=1e-5)
 
 
+def test_float32_means_float32_on_gpus_too(tiny_run):
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    _model_and_batches(tiny_run(negatives="in_batch"), 0)
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+
+
 def test_in_batch_loss_by_hand(tiny_run):
     model, batches = _model_and_batches(tiny_run(negatives="in_batch"), 1)
     batch = batches[0]
