@@ -8,8 +8,8 @@ from actcl_tf.contrast import factored_points, seeding_start, weighted_draw
 
 # Distances to so many picks are worked out in one pass over all points.
 _COLUMNS = 32
-# Passes over all points pay once fewer than one in so many proposals is accepted.
-_WORTH_A_PASS = 16
+# What a round costs beside its products of proposals and picks: measured on CPUs, and not critical.
+_ROUND_OVERHEAD = 5.0
 _INFINITY = float("inf")
 
 
@@ -75,8 +75,9 @@ def blocked(begun: seeding_start.Start, num_picks: int) -> seeding_start.Seeding
     bounds of the squared distances, and each is accepted in turn with probability (squared distance
     now) / (bound): rejection sampling, exact whatever the bounds are. The distance of a proposal
     needs only the proposal and the picks. The first bounds are (|g_n| + |g_first|)^2, for which no
-    point has to be looked at; when too few proposals are accepted, the distances of all points to
-    the picks that the bounds do not cover yet are worked out in matrix products of many columns.
+    point has to be looked at; when so few proposals are accepted that it pays, the distances of all
+    points to the picks that the bounds do not cover yet are worked out in matrix products of many
+    columns.
 
     Args:
       begun: the points and the first pick.
@@ -92,9 +93,15 @@ def blocked(begun: seeding_start.Start, num_picks: int) -> seeding_start.Seeding
         state = _State(*values)
         proposals, accepted = _propose(state, begun, block)
         state = _accept(state, begun.target, proposals, accepted)
-        gained = tf.math.count_nonzero(accepted, dtype=tf.int32)
-        stale = tf.logical_and(gained * _WORTH_A_PASS < block, state.count < begun.target)
-        return _cover(state, points, tf.where(stale, state.count, state.covered))
+        gained = tf.math.count_nonzero(accepted, dtype=tf.float32)
+        # The rounds that are left at this rate of acceptance, against a column for each uncovered
+        # pick, in products of two points.
+        rounds = tf.cast(begun.target - state.count, tf.float32)
+        rounds *= _ROUND_OVERHEAD * block * (block + num_picks)
+        columns = tf.cast(state.count - state.covered, tf.float32) * points.norms.shape[0]
+        return _cover(
+            state, points, tf.where(rounds > gained * columns, state.count, state.covered)
+        )
 
     lengths = tf.sqrt(points.norms)
     state = _State(

@@ -186,7 +186,7 @@ class Checkpoints:
             return None
         try:
             self._last.checkpoint.restore(path).assert_existing_objects_matched()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
+        except (AssertionError, ValueError, IndexError, tf.errors.OpError) as error:
             reason = str(error).strip().splitlines()[0]
             raise CheckpointError(f"checkpoint {path} cannot be restored: {reason}") from error
         return path
@@ -238,7 +238,7 @@ def load_towers(run_dir: str, which: str = "latest") -> LoadedRun:
     try:
         checkpoint = tf.train.Checkpoint(video=video, audio=audio)
         checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
+    except (AssertionError, ValueError, IndexError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
         raise CheckpointError(f"checkpoint {path} cannot be restored: {reason}") from error
     step = int(tf.train.load_variable(path, "model/step/.ATTRIBUTES/VARIABLE_VALUE"))

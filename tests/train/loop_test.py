@@ -179,3 +179,14 @@ def test_a_damaged_record_is_named_by_its_shard(tiny_data, tiny_run, tmp_path):
     shard.write_bytes(content)
     with pytest.raises(records.DataError, match=shard.name):
         loop.run(tiny_run(data_dir=str(data)), say=_quiet)
+
+
+def test_a_checkpoint_that_was_cut_off_is_named(tiny_run):
+    run = tiny_run(negatives="in_batch", save_every=2)
+    loop.run(run, say=_quiet, stop_at=2)
+    path = checkpointing.find_checkpoint(run.train.run_dir)
+    data = pathlib.Path(f"{path}.data-00000-of-00001")
+    data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    for load in (loop.run, lambda run, say: checkpointing.load_towers(run.train.run_dir)):
+        with pytest.raises(checkpointing.CheckpointError, match="cannot be restored"):
+            load(run, say=_quiet)

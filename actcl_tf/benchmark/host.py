@@ -1,0 +1,76 @@
+"""What the machine can do and what a call takes of it: copy bandwidth and peak memory."""
+
+import concurrent.futures
+import contextlib
+import ctypes
+import gc
+import os
+import pathlib
+import re
+import time
+from collections.abc import Callable
+from typing import Optional
+
+import numpy as np
+
+# Far beyond most caches, so that memory is what is measured.
+_COPY_BYTES = 512 * 2**20
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of glibc's malloc.h.
+
+
+def num_cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class CopyMeter:
+    """Measures how fast memory is copied by one thread a core, each its own part of an array."""
+
+    def __init__(self, num_bytes: int = _COPY_BYTES) -> None:
+        self._source = np.ones(num_bytes // 8)
+        self._target = np.zeros_like(self._source)
+        self._threads = concurrent.futures.ThreadPoolExecutor(num_cores())
+        self.measure()  # Starts the threads and makes the pages present.
+
+    def measure(self) -> float:
+        """Bytes a second of one copy, read and written ones added up."""
+        pieces = zip(*(np.array_split(x, num_cores()) for x in (self._target, self._source)))
+        started = time.perf_counter()
+        # NumPy lets go of the interpreter's lock while it copies.
+        list(self._threads.map(lambda piece: np.copyto(*piece), pieces))
+        return 2 * self._source.nbytes / (time.perf_counter() - started)
+
+
+def forget_freed_memory() -> None:
+    """From now on, freed blocks of memory go back to the system, where that can be had (glibc).
+
+    Else memory that an earlier call freed would serve the next one without being counted again.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 64 * 1024)
+
+
+def peak_extra_bytes(call: Callable[[], object]) -> Optional[int]:
+    """How far a call raises this process's resident memory above the level before it, at its peak.
+
+    Call `forget_freed_memory` early in the process; best in a fresh one.
+
+    Returns:
+      Bytes; None where the system does not tell (it takes Linux, whose peak can be reset).
+    """
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        pathlib.Path("/proc/self/clear_refs").write_text("5")  # The peak is now the level.
+        before = _status_bytes("VmRSS")
+        call()
+        return max(_status_bytes("VmHWM") - before, 0)
+    except (AttributeError, OSError):
+        return None
+
+
+def _status_bytes(name: str) -> int:
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)[1]) * 1024

@@ -1,0 +1,82 @@
+"""What of seeding is measured: one frozen dataclass, checked before any work starts."""
+
+import dataclasses
+from typing import Any
+
+from actcl_tf import config
+from actcl_tf.benchmark import seeding_ways
+
+_MIN_POINTS = 8  # Two-level seeding makes so many parts.
+
+
+def _field(default: Any, help_text: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": help_text})
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Each field but the seed is a flag of `tools/benchmark.py`, with the same name."""
+
+    sizes: tuple[int, ...] = _field((1280, 4096, 38400), "Numbers of points (N), growing.")
+    picks: int = _field(128, "How many of them to pick (M).")
+    embedding: int = _field(128, "Length of the points' first factor (D).")
+    features: int = _field(512, "Length of their second factor (d).")
+    points: tuple[str, ...] = _field(
+        seeding_ways.POINTS,
+        "Kinds of made-up points: gaussian (all about equally far apart), clustered (around 100 "
+        "centres, so that nearly every point is close to others).",
+    )
+    ways: tuple[str, ...] = _field(
+        seeding_ways.WAYS,
+        f"What to measure, as METHOD_HOW; {seeding_ways.OURS} is what ratios are to.",
+    )
+    ladder: tuple[int, ...] = _field(
+        (1280, 2560, 5120, 10240, 20480, 40960),
+        f"Values of N, each twice the one before, to time {seeding_ways.OURS} alone at; may be "
+        "empty.",
+    )
+    repeats: int = _field(5, "Rounds, in each of which each way takes its turn.")
+    sklearn_repeats: int = _field(1, "Rounds in which scikit-learn does; it takes long.")
+    explicit_limit_mb: int = _field(
+        500, "scikit-learn is measured where explicit gradients take so many megabytes at most."
+    )
+    seed: int = _field(0, "Seed of the points and the picks.")
+
+    def __post_init__(self) -> None:
+        """Refuses wrong values.
+
+        Raises:
+          config.ConfigError: a wrong value; the message names the flag.
+        """
+        for name in ("picks", "embedding", "features", "repeats", "sklearn_repeats"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        self._require("explicit_limit_mb", self.explicit_limit_mb >= 0, "at least 0")
+        for name, known in (("points", seeding_ways.POINTS), ("ways", seeding_ways.WAYS)):
+            value = getattr(self, name)
+            right = value and set(value) <= set(known) and len(set(value)) == len(value)
+            self._require(name, right, f"one or more of {', '.join(known)}")
+        self._require("ways", seeding_ways.OURS in self.ways, f"with {seeding_ways.OURS} in it")
+        growing = self.sizes and list(self.sizes) == sorted(set(self.sizes))
+        self._require("sizes", growing, "one or more numbers, each larger than the one before")
+        doubling = all(b == 2 * a for a, b in zip(self.ladder, self.ladder[1:]))
+        self._require("ladder", doubling, "numbers that are each twice the one before")
+        least = max(self.picks, _MIN_POINTS)
+        for name in ("sizes", "ladder"):
+            enough = all(number >= least for number in getattr(self, name))
+            self._require(name, enough, f"at least {least} each, the larger of --picks and 8")
+
+    def _require(self, name: str, right: bool, allowed: str) -> None:
+        if not right:
+            value = getattr(self, name)
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            raise config.ConfigError(f"--{name}={text}: must be {allowed}")
+
+    def ways_at(self, num_points: int) -> list[str]:
+        """The ways that are measured at a size: those on explicit points where these are few."""
+        megabytes = 4e-6 * num_points * self.embedding * self.features
+        fits = megabytes <= self.explicit_limit_mb
+        return [way for way in self.ways if fits or way not in seeding_ways.EXPLICIT]
+
+    def factors(self, kind: str, num_points: int) -> tuple:
+        """The points of a kind and size, as `seeding_ways.make_factors` makes them."""
+        return seeding_ways.make_factors(kind, num_points, self.embedding, self.features, self.seed)

@@ -1,0 +1,157 @@
+"""The dictionaries and pools of a run as one of its checkpoints holds them."""
+
+from typing import Any, NamedTuple, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from actcl_tf.contrast import gradient_embeddings
+from actcl_tf.models import two_tower
+from actcl_tf.train import checkpointing, pretrain_model, strategy
+
+
+class InspectionError(ValueError):
+    """A run in which there is nothing to look at; the message says why."""
+
+
+class KeyTable(NamedTuple):
+    """The slots of a dictionary or pool.
+
+    Attributes:
+      ids: [N] int64, clip ids; -1 for empty slots.
+      keys: [N, D] float32, unit vectors.
+      features: [N, d] float32, what the last layer made the keys of; None for dictionaries.
+    """
+
+    ids: np.ndarray
+    keys: np.ndarray
+    features: Optional[np.ndarray] = None
+
+    def held(self) -> "KeyTable":
+        """The same table without its empty slots."""
+        filled = self.ids >= 0
+        features = None if self.features is None else self.features[filled]
+        return KeyTable(self.ids[filled], self.keys[filled], features)
+
+
+class DictionaryState(NamedTuple):
+    """One modality's dictionary.
+
+    Attributes:
+      serves: modality of the queries that the keys are negatives of.
+      dictionary: K slots.
+      pool: N slots that the dictionary is filled from, or None (moco).
+      last_layer: the layer that the sampler sees the pool through; None without a pool.
+    """
+
+    serves: str
+    dictionary: KeyTable
+    pool: Optional[KeyTable]
+    last_layer: Optional[gradient_embeddings.LastLayer]
+
+
+class RunState(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes:
+      run: query towers, configuration, step and facts of the data.
+      checkpoint: path of the checkpoint.
+      dictionaries: modality of the keys -> state.
+    """
+
+    run: checkpointing.LoadedRun
+    checkpoint: str
+    dictionaries: dict[str, DictionaryState]
+
+    @property
+    def has_pools(self) -> bool:
+        """Whether the keys are picked by a sampler."""
+        return self.run.config.contrast.uses_pool
+
+
+def load(run_dir: str, which: str = "latest") -> RunState:
+    """Loads dictionaries, pools and towers of a run.
+
+    Sets the global Keras policy to what suits this machine, which may not be the one of the run.
+
+    Args:
+      run_dir: folder of the run.
+      which: "latest", "best" or the path of a checkpoint.
+
+    Raises:
+      checkpointing.CheckpointError: no run, no such checkpoint, or one that does not fit.
+      InspectionError: the run keeps no dictionary.
+    """
+    # Towers take the policy that stands when they are built.
+    tf.keras.mixed_precision.set_global_policy(strategy.resolve_precision("auto"))
+    try:
+        run = checkpointing.load_towers(run_dir, which)
+    except IndexError as error:  # What TensorFlow raises for a file that is cut off.
+        raise _unreadable(checkpointing.find_checkpoint(run_dir, which), error) from error
+    except (KeyError, TypeError) as error:
+        raise checkpointing.CheckpointError(
+            f"{run_dir}/run.json is damaged: {type(error).__name__}: {error}"
+        ) from error
+    contrast = run.config.contrast
+    if not contrast.uses_dictionary:
+        raise InspectionError(
+            f"{run_dir}: a run with --negatives={contrast.negatives} keeps no dictionary, so there "
+            "is nothing to inspect"
+        )
+    path = checkpointing.find_checkpoint(run_dir, which)
+    served = {key: q for q, key in reversed(pretrain_model.DIRECTIONS[contrast.contrast])}
+    layers = _last_layers(run, path) if contrast.uses_pool else {}
+    dictionaries = {}
+    try:
+        reader = tf.train.load_checkpoint(path)
+        for modality in pretrain_model.MODALITIES:
+            dictionaries[modality] = DictionaryState(
+                serves=served[modality],
+                dictionary=_read_table(reader, f"{modality}/queue", ("keys",)),
+                pool=_read_table(reader, f"{modality}/pool", ("keys", "features"))
+                if contrast.uses_pool
+                else None,
+                last_layer=layers.get(modality),
+            )
+    except tf.errors.OpError as error:
+        raise _unreadable(path, error) from error
+    return RunState(run, path, dictionaries)
+
+
+def _read_table(reader: Any, name: str, columns: tuple) -> KeyTable:
+    prefix, suffix = f"model/dictionaries/{name}", ".ATTRIBUTES/VARIABLE_VALUE"
+    ids = reader.get_tensor(f"{prefix}/ids/{suffix}")
+    return KeyTable(ids, *(reader.get_tensor(f"{prefix}/columns/{c}/{suffix}") for c in columns))
+
+
+def _last_layers(
+    run: checkpointing.LoadedRun, path: str
+) -> dict[str, gradient_embeddings.LastLayer]:
+    """Modality -> the layer that the run's sampler sees candidates through."""
+    towers = (run.video_tower, run.audio_tower)
+    if run.config.contrast.gradient_encoder == "key":
+        facts = run.data_facts
+        towers = two_tower.build_towers(
+            run.config.model,
+            run.config.data,
+            sample_rate=facts.sample_rate,
+            num_audio_samples=facts.num_audio_samples,
+        )
+        towers_by_name = dict(zip(pretrain_model.MODALITIES, towers))
+        # Nested as in a PretrainModel, so that the names in the checkpoint are the same.
+        model = tf.train.Checkpoint(key_towers=tf.train.Checkpoint(**towers_by_name))
+        try:
+            restored = tf.train.Checkpoint(model=model).restore(path)
+            restored.assert_existing_objects_matched().expect_partial()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            raise _unreadable(path, error) from error
+    layers = [
+        gradient_embeddings.LastLayer(*map(tf.identity, tower.head.last_layer_affine()))
+        for tower in towers
+    ]
+    return dict(zip(pretrain_model.MODALITIES, layers))
+
+
+def _unreadable(path: str, error: Exception) -> checkpointing.CheckpointError:
+    reason = str(error).strip().splitlines()[0]
+    return checkpointing.CheckpointError(f"checkpoint {path} cannot be read: {reason}")

@@ -1,0 +1,108 @@
+"""The report as one HTML file that needs nothing beside it."""
+
+import base64
+import html
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from actcl_tf.data import records
+
+_STYLE = """
+:root { color-scheme: light; }
+body { margin: 0 auto; max-width: 1080px; padding: 16px; background: #fff; color: #1c1c1c;
+  font: 16px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.5rem; line-height: 1.2; }
+h2 { font-size: 1.2rem; margin: 2.2rem 0 0.4rem; }
+p, li { max-width: 46rem; }
+.table { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-weight: 600; padding: 8px 0; }
+th, td { padding: 4px 10px; border-bottom: 1px solid #ddd; text-align: right; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; font-weight: 400; }
+.pictures { display: grid; gap: 24px;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); }
+figure { margin: 0; }
+img { width: 100%; height: auto; max-width: 832px; }
+figcaption { font-weight: 600; }
+code { overflow-wrap: anywhere; }
+"""
+
+
+class Table(NamedTuple):
+    """Figures in rows.
+
+    Attributes:
+      title: what they are about.
+      columns: heads of all columns but the first.
+      rows: name and cells.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[tuple[str, list[str]]]
+
+
+class Section(NamedTuple):
+    """A part of the report.
+
+    Attributes:
+      title: its heading.
+      paragraphs: what to know.
+      tables: figures.
+      pictures: caption and path of each PNG file.
+    """
+
+    title: str
+    paragraphs: list[str]
+    tables: Sequence[Table] = ()
+    pictures: Sequence[tuple[str, pathlib.Path]] = ()
+
+
+def write(path: pathlib.Path, title: str, sections: list[Section]) -> None:
+    """Writes the report, whole or not at all, with the pictures inside.
+
+    Args:
+      path: of the HTML file.
+      title: of the page.
+      sections: parts, in order.
+    """
+    body = "\n".join(_section(section) for section in sections)
+    records.write_atomically(
+        path,
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>{html.escape(title)}</h1>\n{body}\n</body>\n</html>\n",
+    )
+
+
+def _section(section: Section) -> str:
+    parts = [f"<h2>{html.escape(section.title)}</h2>"] if section.title else []
+    parts += [f"<p>{html.escape(paragraph)}</p>" for paragraph in section.paragraphs]
+    parts += [_table(table) for table in section.tables]
+    if section.pictures:
+        pictures = "\n".join(_picture(*picture) for picture in section.pictures)
+        parts.append(f'<div class="pictures">\n{pictures}\n</div>')
+    return "\n".join(parts)
+
+
+def _table(table: Table) -> str:
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in ("", *table.columns))
+    rows = "\n".join(
+        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in (name, *cells))}</tr>"
+        for name, cells in table.rows
+    )
+    return (
+        f'<div class="table"><table>\n<caption>{html.escape(table.title)}</caption>\n'
+        f"<tr>{head}</tr>\n{rows}\n</table></div>"
+    )
+
+
+def _picture(caption: str, path: pathlib.Path) -> str:
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    text = html.escape(caption)
+    return (
+        f"<figure>\n<figcaption>{text}</figcaption>\n"
+        f'<img src="data:image/png;base64,{data}" alt="{text}" loading="lazy">\n</figure>'
+    )

@@ -1,0 +1,129 @@
+"""What the sampler of a run picks out of its pools, over and over again."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from actcl_tf.contrast import negative_sampling
+from actcl_tf.inspection import dictionary_state
+from actcl_tf.train import pretrain_model
+
+
+class PickCounts(NamedTuple):
+    """How often the candidates of a pool were picked.
+
+    Attributes:
+      counts: [N] int64, times that the candidate of each slot was picked.
+      first: [M] int64, slots of the first draw's picks.
+      draws: how often was drawn.
+    """
+
+    counts: np.ndarray
+    first: np.ndarray
+    draws: int
+
+
+def count(
+    state: dictionary_state.RunState, batches: Iterable[dict[str, tf.Tensor]]
+) -> dict[str, PickCounts]:
+    """Samples from the pools once for each batch, as training would, and counts.
+
+    The queries are those of the checkpoint's query towers on the batch, normalised by its own
+    statistics as in training; seeds go on where the run's end. Unlike in training, neither pool,
+    dictionary nor the layer that the pool is seen through changes, and every key of the pool may be
+    picked each time, whether its clip is in the dictionary or not.
+
+    Args:
+      state: of a run with pools.
+      batches: global batches of training clips: `video`, `audio` and `seed`.
+
+    Returns:
+      Modality of the keys -> counts.
+    """
+    settings, train = state.run.config.contrast, state.run.config.train
+    sampler = negative_sampling.build_sampler(
+        settings.negatives,
+        settings.temperature,
+        settings.gradient_space,
+        method=settings.seeding,
+        first_pick=settings.first_pick,
+        chain_length=settings.chain_length,
+        num_shards=settings.seeding_shards,
+    )
+    towers = {"video": state.run.video_tower, "audio": state.run.audio_tower}
+    served = sorted({dictionary.serves for dictionary in state.dictionaries.values()})
+
+    @tf.function(reduce_retracing=True)
+    def encode(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {
+            m: towers[m](batch[m], seeds=batch["seed"], training=True).embedding for m in served
+        }
+
+    drawn = {modality: [] for modality in state.dictionaries}
+    for draw, batch in enumerate(batches):
+        queries = encode({name: batch[name] for name in (*served, "seed")})
+        for index, modality in enumerate(pretrain_model.MODALITIES):
+            step = state.run.step + draw
+            seed = tf.random.experimental.stateless_fold_in([train.seed, 2 * step + index], 0)
+            drawn[modality].append(
+                _draw(sampler, state.dictionaries[modality], queries, train.batch_size, seed)
+            )
+    return {
+        modality: counted(slots, len(state.dictionaries[modality].pool.ids))
+        for modality, slots in drawn.items()
+    }
+
+
+def counted(drawn: list[np.ndarray], pool_size: int) -> PickCounts:
+    """Counts how often each slot is among the picks.
+
+    Args:
+      drawn: slots picked, one array a draw.
+      pool_size: N.
+    """
+    picked = np.concatenate([np.zeros(0, np.int64), *drawn])
+    first = drawn[0] if drawn else np.zeros(0, np.int64)
+    return PickCounts(np.bincount(picked, minlength=pool_size), first, len(drawn))
+
+
+def most_and_least(
+    counts: np.ndarray, candidates: np.ndarray, size: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The candidates picked most often, and those picked least; ties in random order.
+
+    Args:
+      counts: [N] int64.
+      candidates: slots that could be picked.
+      size: how many of each at most; no candidate is among both.
+      rng: orders candidates of equal counts.
+
+    Returns:
+      Two arrays of slots: from the highest count down, and from the lowest up.
+    """
+    shuffled = rng.permutation(candidates)
+    ordered = shuffled[np.argsort(counts[shuffled], kind="stable")]
+    most = ordered[::-1][: min(size, (len(ordered) + 1) // 2)]
+    least = ordered[: min(size, len(ordered) // 2)]
+    return most, least
+
+
+def _draw(
+    sampler: object,
+    dictionary: dictionary_state.DictionaryState,
+    queries: dict[str, tf.Tensor],
+    num_picks: int,
+    seed: tf.Tensor,
+) -> np.ndarray:
+    """Slots of one draw, [up to M] int64."""
+    picked = negative_sampling.choose(
+        sampler,
+        tf.constant(dictionary.pool.ids >= 0),
+        num_picks,
+        seed,
+        tf.constant(dictionary.pool.features),
+        dictionary.last_layer,
+        queries[dictionary.serves],
+    )
+    return picked.indices.numpy()[: int(picked.count)].astype(np.int64)

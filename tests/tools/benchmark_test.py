@@ -1,0 +1,89 @@
+"""Runs tools/benchmark.py --what=sampler as a user would; the step is measured in train_test."""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "benchmark.py"
+
+
+def _run(*flags):
+    command = [sys.executable, str(TOOL), "--what=sampler", *flags]
+    quiet = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, env=quiet
+    )
+
+
+def test_sampler_is_measured_several_ways(tmp_path):
+    output = tmp_path / "figures.json"
+    done = _run(
+        "--sizes=32,64",
+        "--picks=4",
+        "--ladder=32,64",
+        "--repeats=3",
+        "--points=clustered",
+        "--ways=plain_numpy,blocked_xla,greedy_sklearn",
+        "--explicit_limit_mb=10",  # 32 points of 128 x 512 numbers take 8.4 MB, 64 twice that.
+        f"--output={output}",
+    )
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "clustered points, N = 32; the two factors take 0.1 MB",
+        "ratio to ours",
+        "extra MB",
+        "GB moved",
+        "ratio to N / 2",
+        "one thread a core",
+        "Targets:",
+        "clustered, N = 32: greedy_sklearn / ours",
+        f"The same numbers: {output}",
+    ):
+        assert words in done.stdout
+    assert "100%" in done.stderr and "turn/s" in done.stderr
+
+    figures = json.loads(output.read_text())
+    assert figures["settings"]["sizes"] == [32, 64] and figures["settings"]["picks"] == 4
+    assert len(figures["copy_bytes_per_second"]) == 2 * 3
+    rows = {(row["num_points"], row["way"]): row for row in figures["rows"]}
+    assert list(rows) == [
+        (32, "blocked_xla"),
+        (32, "plain_numpy"),
+        (32, "greedy_sklearn"),
+        (64, "blocked_xla"),
+        (64, "plain_numpy"),
+    ]
+    ours, loop, explicit = list(rows.values())[:3]
+    assert ours["ratio"] == 1.0 and loop["factor_bytes"] == 4 * 32 * 640
+    ratios = [a / b for a, b in zip(loop["seconds"], ours["seconds"])]
+    assert loop["ratio"] == pytest.approx(statistics.median(ratios))
+    # Four passes over 32 x 640 numbers, three columns of 32, and the rows of four picks.
+    assert loop["gigabytes_moved"] == pytest.approx(4e-9 * (4 * 32 * 640 + 3 * 4 * 32 + 4 * 640))
+    bandwidth = statistics.median(figures["copy_bytes_per_second"])
+    shares = [1e9 * loop["gigabytes_moved"] / s / bandwidth for s in loop["seconds"]]
+    assert loop["copy_share"] == pytest.approx(statistics.median(shares))
+    assert len(explicit["seconds"]) == 1
+    if sys.platform == "linux":
+        assert explicit["extra_bytes"] > 8.3e6 > loop["extra_bytes"]
+    first, second = figures["ladder"]
+    assert first["ratio"] is None and second["ratio"] > 0
+    assert len(second["seconds"]) == 4 * 3
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--sizes=1280,many", "--sizes=1280,many: must be whole numbers"),
+        ("--picks=5000", "--sizes=1280,4096,38400: must be at least 5000 each"),
+        ("--output=/nowhere/figures.json", "--output=/nowhere/figures.json: must be a file in"),
+    ],
+)
+def test_a_wrong_value_ends_in_one_line_before_any_work(flag, message):
+    done = _run(flag)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith(f"error: {message}") and done.stderr.count("\n") == 1

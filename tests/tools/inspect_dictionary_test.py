@@ -1,0 +1,126 @@
+"""tools/inspect_dictionary.py as a user runs it."""
+
+import base64
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import matplotlib.image
+import pytest
+
+from tests import saved_runs
+
+TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "inspect_dictionary.py"
+
+# Runs the program for several lists of arguments in one process, which is started only once.
+MANY = """
+import contextlib, io, json, os, pathlib, runpy, sys
+from absl.testing import flagsaver
+tool, argument_lists = json.load(sys.stdin)
+program = runpy.run_path(tool, run_name="checked")
+answers = []
+for arguments in argument_lists:
+    errors = io.StringIO()
+    with flagsaver.flagsaver(), contextlib.redirect_stderr(errors):
+        try:
+            status = program["main"](program["_parse_flags"]([tool, *arguments]))
+        except SystemExit as stop:
+            status = stop.code
+    answers.append([status, errors.getvalue()])
+print("\\n" + json.dumps(answers))
+"""
+
+
+@pytest.fixture
+def run(tiny_run):
+    run = tiny_run()
+    saved_runs.save_run(run)
+    return run
+
+
+def test_what_a_user_looks_at(run, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(TOOL), f"--run={run.train.run_dir}", "--draws=4"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    output = pathlib.Path(run.train.run_dir) / "dictionary"
+    parts = ("categories", "map", "picked_least", "picked_most", "similarity")
+    pictures = {f"{part}_{m}.png" for part in parts for m in ("audio", "video")}
+    assert {path.name for path in output.iterdir()} == {
+        "report.html",
+        "inspection.json",
+        *pictures,
+    }
+    for name in pictures:
+        assert matplotlib.image.imread(output / name)[..., :3].std() > 0.02
+        assert name in done.stdout
+
+    found = json.loads((output / "inspection.json").read_text())
+    assert (found["step"], found["negatives"]) == (3, "active")
+    audio = found["dictionaries"]["audio"]
+    assert audio["serves"] == "video"
+    figures = audio["figures"]
+    assert [figures[name]["keys"] for name in figures] == [12, 18, 12]
+    assert figures["dictionary"]["categories"] == 3
+    assert 1.0 < figures["dictionary"]["effective_rank"] <= 8.0
+    # The first twelve clips are four of each class.
+    assert list(audio["class_shares"]["dictionary"].values()) == pytest.approx([1 / 3] * 3)
+    sampling = audio["sampling"]
+    assert (sampling["draws"], sampling["candidates"], sampling["picked"]) == (4, 18, 6.0)
+
+    page = (output / "report.html").read_text()
+    embedded = {base64.b64decode(data) for data in re.findall(r"base64,([\w+/=]+)", page)}
+    assert embedded == {(output / name).read_bytes() for name in pictures}
+    rank = f"{figures['dictionary']['effective_rank']:.1f}"
+    assert f"<td>{rank}</td>" in page and rank in done.stdout
+    assert "repeated sampling from the pool of this checkpoint: 4 draws" in page
+    for words in (
+        "Audio keys, serving video queries",
+        "Video keys, serving audio queries",
+        f"10 pictures in {output}",
+        f"in a browser: {output}/report.html",
+        "Next: python tools/export.py --checkpoint=",
+    ):
+        assert words in done.stdout
+    for bar in ("looking up clips: 100%", "sampling: 100%", "drawing: 100%", "reading clips: 100%"):
+        assert bar in done.stderr
+
+
+def test_bad_input_ends_in_one_clear_line(run, tmp_path):
+    folder = run.train.run_dir
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    table = [
+        ([], "--run must have a value"),
+        ([f"--run={tmp_path}/none"], "holds no run.json"),
+        ([f"--run={tmp_path}/empty"], "holds no run.json"),
+        ([f"--run={folder}", "--best"], "holds no checkpoint 'best'"),
+        ([f"--run={folder}", "extra"], "unexpected argument extra"),
+        ([f"--run={folder}", "--draws=0"], "--draws=0"),
+        ([f"--run={folder}", "--dras=1"], "Unknown command line flag 'dras'"),
+        ([f"--run={folder}", "--data_dir=/nowhere"], "say where its data is with --data_dir=DIR"),
+        ([f"--run={folder}", f"--output={tmp_path}/file"], "cannot be written"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", MANY],
+        input=json.dumps([str(TOOL), [arguments for arguments, _ in table]]),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout.splitlines()[-1])
+    for (arguments, message), (status, errors) in zip(table, answers):
+        lines = errors.strip().splitlines()
+        assert status == 2, (arguments, errors)
+        assert lines[-1].startswith("error: ") and message in lines[-1], (arguments, errors)
+        assert "Traceback" not in errors
+    assert not (pathlib.Path(folder) / "dictionary").exists()

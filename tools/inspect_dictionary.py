@@ -1,0 +1,78 @@
+"""Reports what the sampler of a run puts into its dictionaries, in numbers and pictures.
+
+  python tools/inspect_dictionary.py --run=RUN_DIR
+
+Writes RUN_DIR/dictionary/report.html, which needs nothing beside it, and the same pictures and
+numbers as files of their own.
+"""
+
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter; errors are raised.
+
+# Run from anywhere, installed or not.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from absl import app, flags
+
+from actcl_tf import config
+from actcl_tf.data import records
+from actcl_tf.inspection import dictionary_state, findings, inspector
+from actcl_tf.train import checkpointing
+
+_RUN = flags.DEFINE_string("run", None, "Folder of the run.", required=True)
+_OUTPUT = flags.DEFINE_string("output", "", "Folder to write to; empty: RUN/dictionary.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "", "The run's prepared data; empty: where it was in training."
+)
+_BEST = flags.DEFINE_bool("best", False, "The best checkpoint instead of the newest.")
+_DRAWS = flags.DEFINE_integer("draws", 50, "How often to sample from the pools.", lower_bound=1)
+
+
+def main(argv: list[str]) -> int:
+    """Inspects and prints what was found; returns the exit status."""
+    run_dir = _RUN.value
+    output = _OUTPUT.value or str(pathlib.Path(run_dir) / "dictionary")
+    try:
+        if len(argv) > 1:
+            raise config.ConfigError(f"unexpected argument {argv[1]}; flags look like --name=value")
+        found = inspector.inspect(
+            run_dir,
+            output,
+            data_dir=_DATA_DIR.value,
+            which="best" if _BEST.value else "latest",
+            draws=_DRAWS.value,
+        )
+    except (
+        config.ConfigError,
+        records.DataError,
+        checkpointing.CheckpointError,
+        dictionary_state.InspectionError,
+        OSError,
+    ) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command starts again", file=sys.stderr)
+        return 130
+    print(f"\n{findings.console_table(found)}")
+    pictures = [path.name for path in found.files if path.suffix == ".png"]
+    print(f"{len(pictures)} pictures in {output}: {', '.join(pictures)}")
+    print(f"The same numbers: {found.files[1]}")
+    print(f"Look at the whole report in a browser: {found.files[0]}")
+    print(f"Next: python tools/export.py --checkpoint={run_dir} --output={run_dir}/saved_model")
+    return 0
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=_parse_flags)
