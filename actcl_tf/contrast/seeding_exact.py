@@ -50,7 +50,8 @@ class _State(NamedTuple):
     """Blocked seeding between two rounds.
 
     Attributes:
-      round: int32 scalar, rounds begun so far, plus 1.
+      round: int32 scalar, rounds made so far, plus 1.
+      since_covered: int32 scalar, rounds made since `bounds` were brought up to date.
       count: int32 scalar, picks made.
       covered: int32 scalar, how many of them `bounds` takes into account.
       bounds: [N] float32, at least the squared distance to the nearest pick.
@@ -60,6 +61,7 @@ class _State(NamedTuple):
     """
 
     round: tf.Tensor
+    since_covered: tf.Tensor
     count: tf.Tensor
     covered: tf.Tensor
     bounds: tf.Tensor
@@ -88,24 +90,25 @@ def blocked(begun: seeding_start.Start, num_picks: int) -> seeding_start.Seeding
     """
     points = begun.points
     block = min(max(num_picks, 16), 256)
+    price_of_round = _ROUND_OVERHEAD * block * (block + num_picks)
 
     def run_round(*values: tf.Tensor) -> tuple:
         state = _State(*values)
         proposals, accepted = _propose(state, begun, block)
         state = _accept(state, begun.target, proposals, accepted)
-        gained = tf.math.count_nonzero(accepted, dtype=tf.float32)
-        # The rounds that are left at this rate of acceptance, against a column for each uncovered
-        # pick, in products of two points.
-        rounds = tf.cast(begun.target - state.count, tf.float32)
-        rounds *= _ROUND_OVERHEAD * block * (block + num_picks)
+        gained = tf.math.count_nonzero(accepted, dtype=tf.int32)
+        # The rounds to come at this rate of acceptance, or those made already, against a column
+        # for each uncovered pick; both in products of two points.
+        left = begun.target - state.count
+        rounds = tf.where(left > 0, tf.maximum(left // (gained + 1), state.since_covered), 0)
         columns = tf.cast(state.count - state.covered, tf.float32) * points.norms.shape[0]
-        return _cover(
-            state, points, tf.where(rounds > gained * columns, state.count, state.covered)
-        )
+        pays = tf.cast(rounds, tf.float32) * price_of_round > columns
+        return _cover(state, points, tf.where(pays, state.count, state.covered))
 
     lengths = tf.sqrt(points.norms)
     state = _State(
         round=tf.constant(1),
+        since_covered=tf.constant(0),
         count=tf.minimum(begun.target, 1),
         covered=tf.constant(0),
         bounds=tf.square(lengths + tf.gather(lengths, begun.first)),
@@ -186,6 +189,7 @@ def _accept(state: _State, target: tf.Tensor, indices: tf.Tensor, accepted: tf.T
     place = tf.where(accepted, place, end)
     return state._replace(
         round=state.round + 1,
+        since_covered=state.since_covered + 1,
         count=state.count + tf.math.count_nonzero(accepted, dtype=tf.int32),
         picks=tf.tensor_scatter_nd_update(state.picks, place[:, tf.newaxis], indices),
         free=tf.tensor_scatter_nd_min(
@@ -210,4 +214,7 @@ def _cover(state: _State, points: factored_points.Points, until: tf.Tensor) -> _
         add_columns,
         (state.covered, state.bounds, state.passes),
     )
-    return state._replace(covered=covered, bounds=bounds, passes=passes)
+    since_covered = tf.where(covered > state.covered, 0, state.since_covered)
+    return state._replace(
+        since_covered=since_covered, covered=covered, bounds=bounds, passes=passes
+    )

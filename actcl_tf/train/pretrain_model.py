@@ -12,7 +12,7 @@ from actcl_tf.contrast import (
     momentum,
     negative_sampling,
 )
-from actcl_tf.train import diagnosis, replicas
+from actcl_tf.train import diagnosis, replicas, step_scalars
 
 MODALITIES = ("video", "audio")
 
@@ -157,10 +157,8 @@ class PretrainModel(tf.keras.Model):
         key_momentum = self.update_key_encoders()
         self.remember(ids, labels, all_keys)
         self.step.assign_add(1)
-        scalars = self._scalars(results, tf.shape(ids)[0])
+        scalars = step_scalars.summarise(results, self.dictionaries, sampling, tf.shape(ids)[0])
         scalars.update(figures)
-        for modality, drawn in sampling.items():
-            scalars[f"picked/{modality}"] = tf.cast(drawn.sampled.picks.count, tf.float32)
         scalars["gradient_norm"] = gradient_norm
         scalars["key_momentum"] = key_momentum
         if "data_wait" in batch:
@@ -342,28 +340,3 @@ class PretrainModel(tf.keras.Model):
         born = tf.fill(tf.shape(ids), self.step.read_value())
         for modality, target in self.dictionaries.items():
             target.remember(dictionary.KeyBatch(ids, *keys[modality], labels, born))
-
-    def _scalars(
-        self, results: dict[str, losses.InfoNCE], global_batch: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        """Means over the global batch, for the progress bar and TensorBoard."""
-        values = {}
-        for direction, result in results.items():
-            values[f"loss/{direction}"] = result.loss
-            values[f"top1/{direction}"] = tf.cast(result.rank < 1, tf.float32)
-            values[f"top5/{direction}"] = tf.cast(result.rank < 5, tf.float32)
-            values[f"mutual_information_bound/{direction}"] = result.bound
-            values[f"similarity/positive/{direction}"] = result.positive
-            negatives = tf.cast(result.mask, tf.float32)
-            total = tf.reduce_sum(result.similarity * negatives, axis=1)
-            values[f"similarity/negative/{direction}"] = tf.math.divide_no_nan(
-                total, tf.reduce_sum(negatives, axis=1)
-            )
-        sums = replicas.sum_over([tf.reduce_sum(value) for value in values.values()])
-        count = tf.cast(global_batch, tf.float32)
-        scalars = {name: total / count for name, total in zip(values, sums)}
-        scalars["loss"] = tf.add_n([scalars[f"loss/{direction}"] for direction in results])
-        for modality, target in self.dictionaries.items():
-            filled = tf.cast(target.queue.filled(), tf.float32)
-            scalars[f"dictionary_filled/{modality}"] = filled / target.queue.size
-        return scalars
