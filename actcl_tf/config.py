@@ -247,10 +247,9 @@ class TrainConfig:
         for name in ("steps", "batch_size", "save_every", "keep", "log_every", "summary_every"):
             _check_range(self, name, 1)
         _check_range(self, "eval_windows", 1, 100)
-        for name in ("warmup_steps", "weight_decay", "clip_norm", "seed"):
+        for name in ("warmup_steps", "weight_decay", "clip_norm", "seed", "eval_every"):
             _check_range(self, name, 0)
-        for name in ("eval_every", "diagnostics_every"):
-            _check_range(self, name, 0)
+        _check_range(self, "diagnostics_every", 0)
         _check_range(self, "learning_rate", 0.0, open_low=True)
 
 

@@ -86,8 +86,6 @@ def load(run_dir: str, which: str = "latest") -> RunState:
     tf.keras.mixed_precision.set_global_policy(strategy.resolve_precision("auto"))
     try:
         run = checkpointing.load_towers(run_dir, which)
-    except IndexError as error:  # What TensorFlow raises for a file that is cut off.
-        raise _unreadable(checkpointing.find_checkpoint(run_dir, which), error) from error
     except (KeyError, TypeError) as error:
         raise checkpointing.CheckpointError(
             f"{run_dir}/run.json is damaged: {type(error).__name__}: {error}"

@@ -42,16 +42,8 @@ def count(
     Returns:
       Modality of the keys -> counts.
     """
-    settings, train = state.run.config.contrast, state.run.config.train
-    sampler = negative_sampling.build_sampler(
-        settings.negatives,
-        settings.temperature,
-        settings.gradient_space,
-        method=settings.seeding,
-        first_pick=settings.first_pick,
-        chain_length=settings.chain_length,
-        num_shards=settings.seeding_shards,
-    )
+    train = state.run.config.train
+    sampler = pretrain_model.build_sampler(state.run.config.contrast)
     towers = {"video": state.run.video_tower, "audio": state.run.audio_tower}
     served = sorted({dictionary.serves for dictionary in state.dictionaries.values()})
 

@@ -1,6 +1,6 @@
 """The train step of cross-modal active contrastive coding."""
 
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -32,6 +32,19 @@ class Keys(NamedTuple):
 
     keys: tf.Tensor
     features: tf.Tensor
+
+
+def build_sampler(contrast: config.ContrastConfig) -> Optional[Any]:
+    """The strategy that a run picks its negatives by; None where there is no pool."""
+    return negative_sampling.build_sampler(
+        contrast.negatives,
+        contrast.temperature,
+        contrast.gradient_space,
+        method=contrast.seeding,
+        first_pick=contrast.first_pick,
+        chain_length=contrast.chain_length,
+        num_shards=contrast.seeding_shards,
+    )
 
 
 class PretrainModel(tf.keras.Model):
@@ -87,15 +100,7 @@ class PretrainModel(tf.keras.Model):
             # The key towers stay `trainable`: Keras would freeze their batch normalisation, which
             # has to run on batch statistics. They get no gradient since no tape watches them.
             key_towers[modality].set_weights(query_towers[modality].get_weights())
-        sampler = negative_sampling.build_sampler(
-            contrast.negatives,
-            contrast.temperature,
-            contrast.gradient_space,
-            method=contrast.seeding,
-            first_pick=contrast.first_pick,
-            chain_length=contrast.chain_length,
-            num_shards=contrast.seeding_shards,
-        )
+        sampler = build_sampler(contrast)
         self.dictionaries = {}
         if contrast.uses_dictionary:
             self.dictionaries = {
