@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import tensorflow as tf
 
@@ -119,10 +119,11 @@ def central_square(video: tf.Tensor, image_size: int, region: Region = WHOLE) ->
 
 def _video_module(tower: tf.keras.Model, image_size: int, region: Region) -> tf.Module:
     def encode(video: tf.Tensor) -> dict[str, tf.Tensor]:
-        shape = tf.shape(video)
-        tf.debugging.assert_positive(
-            shape, message="video must be [B, T, H, W, 3] uint8 with B, T, H and W of at least 1"
+        checked = tf.debugging.assert_positive(
+            tf.shape(video),
+            message="video must be [B, T, H, W, 3] uint8 with B, T, H and W of at least 1",
         )
+        video = _after(checked, video)
         return _outputs(tower(central_square(video, image_size, region), training=False))
 
     return _module(tower, encode, tf.TensorSpec([None, None, None, None, 3], tf.uint8, "video"))
@@ -130,15 +131,25 @@ def _video_module(tower: tf.keras.Model, image_size: int, region: Region) -> tf.
 
 def _audio_module(tower: tf.keras.Model, min_samples: int) -> tf.Module:
     def encode(audio: tf.Tensor) -> dict[str, tf.Tensor]:
-        tf.debugging.assert_greater_equal(
+        checked = tf.debugging.assert_greater_equal(
             tf.shape(audio)[1],
             min_samples,
             message=f"audio must be [B, S] float32 with S of at least {min_samples} samples, one "
             "window of the spectrogram",
         )
-        return _outputs(tower(audio, training=False))
+        return _outputs(tower(_after(checked, audio), training=False))
 
     return _module(tower, encode, tf.TensorSpec([None, None], tf.float32, "audio"))
+
+
+def _after(check: Optional[tf.Operation], value: tf.Tensor) -> tf.Tensor:
+    """`value`, to be used only once `check` has passed.
+
+    Without the order, an operation that trips over the same input may report first, in its words.
+    `check` is None where it runs at once.
+    """
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.identity(value)
 
 
 def _outputs(output: Any) -> dict[str, tf.Tensor]:
