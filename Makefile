@@ -5,6 +5,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BEAM_STAMP := $(VENV)/.beam_installed
 RUN := $(BIN)/python -m
 PIP := $(RUN) pip --disable-pip-version-check
 
@@ -29,7 +30,7 @@ venv: $(STAMP)  ## make .venv and install the locked packages (done by the other
 # The stamp is written last, so that an interrupted installation is taken up again. An environment
 # that cannot run, or that another Python has made, is made anew.
 $(STAMP): requirements.lock pyproject.toml
-	@rm -f $@
+	@rm -f $@ $(BEAM_STAMP)
 	@$(BIN)/python -c 'import pip, sys; assert (3, 9) <= sys.version_info[:2] <= (3, 11)' \
 	  2>/dev/null || { python=$$(PYTHON='$(PYTHON)' tools/find_python.sh) \
 	  && echo "making $(VENV) with $$python" && "$$python" -m venv --clear $(VENV); }
@@ -37,17 +38,20 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-beam: venv  ## also install Apache Beam, to prepare data on many machines
+beam: $(BEAM_STAMP)  ## also install Apache Beam, to prepare data on many machines
+
+$(BEAM_STAMP): $(STAMP) requirements-beam.lock
 	$(PIP) install --no-deps --no-build-isolation --require-hashes \
 	  --requirement requirements-beam.lock
+	@touch $@
 
 pretrain: venv  ## the main job: make the built-in data, train, evaluate
 	$(BIN)/python tools/train.py --flagfile=configs/pretrain.cfg
 
-test: lint  ## check style and run the tests
+test: lint beam  ## check style and run the tests (with Apache Beam, which they need)
 	$(PYTEST)
 
-test-slow: venv  ## run the tests that take minutes
+test-slow: beam  ## run the tests that take minutes
 	$(PYTEST) -m slow
 
 lint: venv  ## check style

@@ -24,7 +24,7 @@ RULES = {
     "train.checkpointing": {"config", "data", "models", "contrast"},
     "train": {"config", "data", "models", "contrast", "train.checkpointing"},
     "evaluate": {"config", "data", "models", "train", "train.checkpointing"},
-    "benchmark": {"config", "contrast", "train"},
+    "benchmark": {"config", "contrast", "data", "train"},
     "inspection": {
         "config",
         "data",
@@ -44,6 +44,8 @@ THIRD_PARTY_RULES = {"config": set(), "contrast": {"tensorflow"}}
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "absl": "absl-py",
+    "apache_beam": "apache-beam",
+    "imageio_ffmpeg": "imageio-ffmpeg",
     "google.protobuf": "protobuf",
     "sklearn": "scikit-learn",
 }

@@ -62,8 +62,8 @@ def write_tiny_split(folder: pathlib.Path, split: str, num_clips: int, seed: int
                     sample_rate=8000,
                     start_us=0,
                     end_us=1_000_000,
-                    label_index=i % 3,
-                    label_text=classes[i % 3],
+                    labels=[i % 3],
+                    label_texts=[classes[i % 3]],
                 )
                 writer.write(example.SerializeToString())
         shards.append({"name": name, "clips": len(members)})

@@ -68,7 +68,9 @@ def write_media(
         if cover is not None:
             picture = container.add_stream("mjpeg", rate=1)
             picture.width, picture.height, picture.pix_fmt = 64, 48, "yuvj420p"
-            picture.disposition = av.stream.Disposition.attached_pic
+            picture.disposition = (
+                av.stream.Disposition.attached_pic.value
+            )  # PyAV 15 wants a number.
             frame = av.VideoFrame.from_ndarray(cover).reformat(format="yuvj420p")
             frame.pts = 0
             packets += picture.encode(frame) + picture.encode(None)
@@ -111,4 +113,93 @@ def turn_in_mp4(path, matrix):
     a, b, c, d = (round(value * 0x10000) for value in matrix)
     data[at : at + 36] = np.array([a, b, 0, c, d, 0, 0, 0, 0x40000000], ">i4").tobytes()
     path.write_bytes(bytes(data))
+    return path
+
+
+def trim_in_mp4(path, handler, media_time, seconds):
+    """Puts an edit list into an MP4: a stream is shown from `media_time` (its own ticks) on.
+
+    handler: b"vide" or b"soun". seconds: length of the presentation.
+    """
+    data = bytearray(path.read_bytes())
+    timescale = int.from_bytes(data[(at := data.index(b"mvhd") + 16) : at + 4], "big")
+    track = data.rindex(b"trak", 0, data.index(b"hdlr\0\0\0\0\0\0\0\0" + handler))
+    at = data.index(b"elst", track) + 4
+    assert data[at : at + 8] == b"\0\0\0\0\0\0\0\1"  # Version 0, one entry.
+    length = round(seconds * timescale)
+    data[at + 8 : at + 16] = length.to_bytes(4, "big") + media_time.to_bytes(4, "big")
+    path.write_bytes(bytes(data))
+    return path
+
+
+def cover_first_in_mp4(path):
+    """Moves the cover of an MP4 before its tracks, so that it becomes the first stream."""
+    data = path.read_bytes()
+    moov = data.rindex(b"moov") - 4
+    assert moov > data.index(b"mdat")  # What moves is not what offsets point to.
+    size = int.from_bytes(data[moov : moov + 4], "big")
+    at, boxes = moov + 8, []
+    while at < moov + size:
+        length = int.from_bytes(data[at : at + 4], "big")
+        boxes.append(data[at : at + length])
+        at += length
+    order = {b"mvhd": 0, b"udta": 1}
+    boxes.sort(key=lambda box: order.get(box[4:8], 2))
+    path.write_bytes(data[: moov + 8] + b"".join(boxes) + data[moov + size :])
+    return path
+
+
+def flat_frame(values, pix_fmt, size=(48, 64)):
+    """A frame whose planes hold one value each, or rows of them (2-D arrays that are repeated)."""
+    frame = av.VideoFrame(size[1], size[0], pix_fmt)
+    dtype = np.dtype("<u2" if "10" in pix_fmt or "16" in pix_fmt else "u1")
+    for plane, value in zip(frame.planes, values):
+        width = plane.line_size // dtype.itemsize
+        row = np.tile(np.atleast_1d(np.asarray(value, dtype)), width)[:width]
+        plane.update(np.tile(row, (plane.height, 1)).tobytes())
+    return frame
+
+
+def write_frames(
+    path,
+    frames,
+    *,
+    codec="libx264",
+    frame_rate=25,
+    options=None,
+    colors=None,
+    pixel_aspect=None,
+    sound_codec="aac",
+):
+    """Writes video frames as they are, with a tone that lasts as long.
+
+    colors: attributes of the encoder, such as {"colorspace": 1}.
+    """
+    seconds = len(frames) / frame_rate
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=frame_rate)
+        stream.width, stream.height = frames[0].width, frames[0].height
+        stream.pix_fmt = frames[0].format.name
+        if codec == "libx264":
+            options = {"crf": "4", "preset": "ultrafast", **(options or {})}
+        stream.options = options or {}
+        for name, value in (colors or {}).items():
+            setattr(stream.codec_context, name, value)
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
+        sound = container.add_stream(sound_codec, rate=16000)
+        sound.layout = "mono"
+        packets = []
+        for index, frame in enumerate(frames):
+            frame.pts, frame.time_base = index, Fraction(1, frame_rate)
+            for name, value in (colors or {}).items():
+                if name in ("colorspace", "color_range"):
+                    setattr(frame, name, value)
+            packets += stream.encode(frame)
+        packets += stream.encode(None)
+        samples = av.AudioFrame.from_ndarray(tone(seconds)[None], "fltp", "mono")
+        samples.sample_rate, samples.pts, samples.time_base = 16000, 0, Fraction(1, 16000)
+        packets += sound.encode(samples) + sound.encode(None)
+        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
+            container.mux(packet)
     return path

@@ -1,6 +1,11 @@
-"""Makes a data set of records out of videos.
+"""Makes a data set of records out of videos, or out of a benchmark as it is downloaded.
 
-python tools/prepare_data.py --input=FOLDER_OF_ANY_VIDEOS --output=DATA_DIR
+  python tools/prepare_data.py --input=FOLDER_OF_ANY_VIDEOS --output=DATA_DIR
+  python tools/prepare_data.py --dataset=ucf101 --input=FOLDER --output=DATA_DIR
+  python tools/prepare_data.py --runner=beam --input=gs://A/B --output=gs://C/D -- BEAM_OPTIONS
+
+An interrupted run goes on with the same command. Exit status: 0 done, 1 an error, 2 a wrong flag, 3
+more was left out than --max_failures allows, 130 interrupted.
 """
 
 import dataclasses
@@ -14,44 +19,53 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from absl import app, flags
 
+from actcl_tf import config
 from actcl_tf.data import catalogs, prepare, prepare_report, shard_writing
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
+    "dataset", "folder", f"What --input holds: {catalogs.describe()}. A wrong layout is told."
+)
+flags.DEFINE_string(
     "input",
     None,
-    "Folder of videos. Its subfolders name the classes; subfolders train, test, val and validation "
-    "at the top name the splits. With --csv: the folder that relative video paths start from.",
+    "Folder of the data set. Of --dataset=folder, subfolders name the classes, and train, test, "
+    "val and validation at the top the splits. With --csv: where relative video paths start from.",
 )
 flags.DEFINE_string("csv", None, "CSV file with columns video_path,start,end,label (seconds).")
 flags.DEFINE_string("output", None, "Folder that the data set is written to.")
-flags.DEFINE_bool("unlabelled", False, "Ignore the names of subfolders, or the labels of --csv.")
-flags.DEFINE_float(
-    "test_fraction", 0.1, "Share of the videos drawn for the test split, where none is named."
-)
-flags.DEFINE_integer("num_workers", None, "Processes; one a core by default.")
-flags.DEFINE_bool("strict", False, "Stop with an error if any video is not usable.")
-for _field in dataclasses.fields(shard_writing.Settings):
-    _define = {float: flags.DEFINE_float, int: flags.DEFINE_integer}[_field.type]
-    _define(_field.name, _field.default, _field.metadata["help"])
+flags.DEFINE_string("fold", None, "Official split of ucf101, hmdb51, esc50: 1 (default)... or all.")
+flags.DEFINE_bool("whole_videos", None, "Files named by a YouTube id alone are not cut yet.")
+flags.DEFINE_bool("unlabelled", False, "Leave all labels out.")
+flags.DEFINE_float("test_fraction", None, "Share drawn for testing, where no split is named (0.1).")
+_DEFINE = {str: flags.DEFINE_string, float: flags.DEFINE_float, int: flags.DEFINE_integer}
+for _section in (shard_writing.Settings, prepare.Execution):
+    for _field in dataclasses.fields(_section):
+        if "help" in _field.metadata:
+            _DEFINE[_field.type](_field.name, _field.default, _field.metadata["help"])
 
 
-def _run() -> prepare.Summary:
-    if not FLAGS.output:
-        raise ValueError("--output=: must name the folder that the data set is written to")
-    if not (FLAGS.input or FLAGS.csv):
-        raise ValueError("--input=: must name a folder of videos (or --csv a file)")
-    catalogs.check_test_fraction(FLAGS.test_fraction)
-    settings = {f.name: FLAGS[f.name].value for f in dataclasses.fields(shard_writing.Settings)}
-    shard_writing.Settings(**settings)  # Wrong values are found before videos are looked for.
-    draw = {name: FLAGS[name].value for name in ("unlabelled", "test_fraction", "seed")}
+def _section_of(kind: type, **values: object) -> object:
+    names = [field.name for field in dataclasses.fields(kind) if "help" in field.metadata]
+    return kind(**{name: FLAGS[name].value for name in names}, **values)
+
+
+def _run(pipeline_args: list[str]) -> prepare.Summary:
+    settings = _section_of(shard_writing.Settings)  # Wrong values come out before any work.
+    execution = _section_of(prepare.Execution, pipeline_args=tuple(pipeline_args))
+    if not FLAGS.output or not (FLAGS.input or FLAGS.csv):
+        missing = "input= (or --csv=)" if FLAGS.output else "output="
+        raise config.ConfigError(f"--{missing}: must name a folder")
+    options = {name: FLAGS[name].value for name in ("fold", "whole_videos", "test_fraction")}
+    name, path = FLAGS.dataset, FLAGS.input
     if FLAGS.csv:
-        clips = catalogs.from_csv(FLAGS.csv, folder=FLAGS.input or "", **draw)
-    else:
-        clips = catalogs.from_folder(FLAGS.input, **draw)
-    return prepare.prepare(
-        clips, FLAGS.output, num_workers=FLAGS.num_workers, strict=FLAGS.strict, **settings
-    )
+        name, path, options["folder"] = "csv", FLAGS.csv, FLAGS.input
+    if name in ("csv", "folder"):
+        options["seed"] = settings.seed
+    catalog = catalogs.read(name, path, **options)
+    if FLAGS.unlabelled:
+        catalog = catalog.without_labels()
+    return prepare.prepare(catalog, FLAGS.output, settings, execution)
 
 
 def main(argv: list[str]) -> int:
@@ -59,16 +73,14 @@ def main(argv: list[str]) -> int:
     # Ends the workers as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        if len(argv) > 1:
-            raise ValueError(f"{argv[1]}: not a flag; videos are named by --input=FOLDER")
-        summary = _run()
+        summary = _run(argv[1:])
     except prepare.NothingUsableError as error:
         print(prepare_report.failure_lines(error.failures), file=sys.stderr)
         print(f"Error: {error}", file=sys.stderr)
-        return 1
+        return 3 if isinstance(error, prepare.TooManyFailuresError) else 1
     except (ValueError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, config.ConfigError) else 1
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on where this one stopped.", file=sys.stderr)
         return 130
@@ -80,7 +92,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
     try:
         return FLAGS(argv)
     except flags.Error as error:
-        sys.exit(f"Error: {' '.join(str(error).split())}")
+        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

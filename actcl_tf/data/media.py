@@ -6,38 +6,25 @@ is where the container says it begins, which is what players and annotations cou
 
 import contextlib
 import math
-import pathlib
-from collections.abc import Iterator
-from typing import NamedTuple, Optional, Union
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Union
 
 import av
 import av.logging
-import numpy as np
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 
-REASONS = {
-    "missing": "the file is not there or cannot be read",
-    "empty": "the file has no bytes",
-    "damaged": "it cannot be decoded, or decodes with errors",
-    "no_picture": "it has no moving picture",
-    "no_sound": "it has no sound, or the sound stops for a while",
-    "silent": "the sound is digital silence",
-    "near_silent": "no part of the sound is as loud as --silence_db",
-    "too_short": "picture and sound together last less than --min_seconds",
-}
+from actcl_tf.data.media_errors import REASONS as REASONS
+from actcl_tf.data.media_errors import MediaError as MediaError
+from actcl_tf.data.media_opening import PathLike, open_container
 
+STREAMS = ("both", "video", "audio")  # Picture and sound, the picture alone, the sound alone.
 END_SLACK = 0.5  # Seconds by which a video may be shorter than its container announces.
 TICK = 1e-3  # Seconds; shorter than a frame.
 # What FFmpeg reports as an error although every picture comes out whole.
 HARMLESS = ("mmco: unref short failure", "SEI type")
-
-
-class MediaError(Exception):
-    """A video that gives no clip at all; `reason` is a key of REASONS."""
-
-    def __init__(self, reason: str, message: str = "") -> None:
-        super().__init__(message or REASONS[reason])
-        self.reason = reason
+# Formats without a table of contents: FFmpeg guesses their length from the first bit rate.
+_LENGTH_GUESSED = frozenset({"aac", "ac3", "eac3", "mp3"})
+_STILL = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 class Spoiled(NamedTuple):
@@ -49,49 +36,56 @@ class Spoiled(NamedTuple):
 
 
 class Media:
-    """An open container whose first moving picture and first sound are decoded in step."""
+    """An open container whose moving picture and sound, or one of them, are decoded in step.
 
-    def __init__(self, path: pathlib.Path) -> None:
+    Of several streams of a kind the first that the file marks as the default one is taken, else the
+    first. Covers and other attached pictures are no moving picture.
+    """
+
+    def __init__(self, path: PathLike, streams: str = "both") -> None:
+        """Opens a file.
+
+        Args:
+          path: of the file, local or remote.
+          streams: of STREAMS, what is decoded; the rest may be missing or damaged.
+
+        Raises:
+          MediaError: it cannot be opened, or lacks what is to be decoded.
+        """
+        self.container = open_container(path)
         try:
-            if path.stat().st_size == 0:
-                raise MediaError("empty")
-            # Errors in metadata (a title in an odd encoding) are no damage.
-            with av.logging.Capture():
-                self.container = av.open(str(path), metadata_errors="ignore")
-        except av.FFmpegError as error:
-            missing = isinstance(error, (FileNotFoundError, PermissionError))
-            raise MediaError("missing" if missing else "damaged", str(error)) from error
-        except OSError as error:
-            raise MediaError("missing", str(error)) from error
-        still = Disposition.attached_pic | Disposition.timed_thumbnails
-        pictures = [s for s in self.container.streams.video if not s.disposition & still]
-        if not pictures or not self.container.streams.audio:
+            moving = [s for s in self.container.streams.video if not s.disposition & _STILL]
+            sounds = self.container.streams.audio
+            self.picture = None if streams == "audio" else _choose(moving, "no_picture")
+            self.sound = None if streams == "video" else _choose(sounds, "no_sound")
+        except MediaError:
             self.container.close()
-            raise MediaError("no_picture" if not pictures else "no_sound")
-        self.picture, self.sound = pictures[0], self.container.streams.audio[0]
-        for stream in (self.picture, self.sound):
+            raise
+        self.used: list[Stream] = [s for s in (self.picture, self.sound) if s is not None]
+        for stream in self.used:
             # One thread a process: shards keep the cores busy, and errors arrive in order.
             stream.thread_count = 1
         self.origin = (self.container.start_time or 0) / av.time_base
 
-    def announced_end(self, picture_end: float, sound_end: float) -> float:
+    def announced_end(self, ends: Mapping[Stream, float]) -> float:
         """The end that the container announces if decoding ended well before it, else -inf.
 
-        MPEG-TS, and AVI without its index, announce none: such a file looks whole when cut off.
+        MPEG-TS, Ogg, MP3, and AVI without its index, announce none: such a file looks whole when
+        cut off.
 
         Args:
-          picture_end: seconds, where decoding ended.
-          sound_end: seconds, likewise.
+          ends: seconds, where decoding ended, of each stream that was decoded.
         """
-        ends = {self.picture: picture_end, self.sound: sound_end}
+        if self.container.format.name in _LENGTH_GUESSED:
+            return -math.inf
         announced = [
             (float((stream.start_time or 0) + stream.duration) * stream.time_base, end)
             for stream, end in ends.items()
             if stream.duration
         ]
-        if self.container.duration and len(self.container.streams) == 2:
+        if self.container.duration and len(self.container.streams) == len(self.used):
             length = self.container.duration / av.time_base + self.origin
-            announced.append((length, max(picture_end, sound_end)))
+            announced.append((length, max(ends.values())))
         missed = [a - self.origin for a, end in announced if a - self.origin > end + END_SLACK]
         return max(missed, default=-math.inf)
 
@@ -101,11 +95,11 @@ class Media:
             self.container.seek(int((seconds + self.origin) * av.time_base), backward=True)
 
     def decode(self) -> Iterator[Union[av.VideoFrame, av.AudioFrame, Spoiled]]:
-        """Frames of both streams in the order of decoding, each with a sound `pts`; damage."""
+        """Frames of the streams in the order of decoding, each with a sound `pts`; damage."""
         with av.logging.Capture() as log:
-            position = {self.picture.index: 0.0, self.sound.index: 0.0}
+            position = {stream.index: 0.0 for stream in self.used}
             broken_since = None  # Time from which pictures lack what they refer to.
-            packets = self.container.demux(self.picture, self.sound)
+            packets = self.container.demux(*self.used)
             while True:
                 log.clear()
                 failed = False
@@ -115,7 +109,7 @@ class Media:
                     packet, failed = None, True
                 if packet is None:
                     break
-                index = packet.stream.index
+                index, is_sound = packet.stream.index, packet.stream.type == "audio"
                 if packet.pts is not None:
                     position[index] = float(packet.pts * packet.time_base) - self.origin
                 try:
@@ -124,7 +118,7 @@ class Media:
                     frames, failed = [], True
                 if failed or packet.is_corrupt or _has_error(log):
                     failed = True
-                    if index == self.sound.index:
+                    if is_sound:
                         yield Spoiled(position[index], position[index] + 0.1, "damaged")
                     else:
                         broken_since = min(
@@ -132,7 +126,7 @@ class Media:
                         )
                 for frame in frames:
                     time = self.time_of(frame)
-                    if index == self.sound.index:
+                    if is_sound:
                         if frame.is_corrupt:
                             yield Spoiled(time, time + 0.1, "damaged")
                     elif frame.is_corrupt:
@@ -156,6 +150,16 @@ class Media:
         return float(stamp * frame.time_base) - self.origin
 
 
+def _choose(streams: Sequence[Stream], none_reason: str) -> Stream:
+    """The stream of a kind that is decoded."""
+    if not streams:
+        raise MediaError(none_reason)
+    known = [stream for stream in streams if stream.codec_context is not None]
+    if not known:
+        raise MediaError("damaged", f"no decoder for its {streams[0].type}")
+    return next((s for s in known if s.disposition & Disposition.default), known[0])
+
+
 def _has_error(log: list) -> bool:
     return any(
         level <= av.logging.ERROR and not any(phrase in message for phrase in HARMLESS)
@@ -163,44 +167,33 @@ def _has_error(log: list) -> bool:
     )
 
 
-def display_matrix(frame: av.VideoFrame) -> Optional[np.ndarray]:
-    """The frame's 2x2 display matrix (rows: images of the x axis, of the y axis), if it has one."""
-    data = frame.side_data.get("DISPLAYMATRIX")
-    return None if data is None else np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
+def first_times(path: PathLike, seek_to: float, streams: str = "both") -> tuple[float, ...]:
+    """Time of the first picture and of the first sound, or of one of them, seconds.
 
+    Args:
+      path: of the file, local or remote.
+      seek_to: seconds, where to look from; 0 for the beginning.
+      streams: of STREAMS.
 
-def swaps_sides(matrix: Optional[np.ndarray]) -> bool:
-    """Whether a display matrix makes rows of columns."""
-    return matrix is not None and abs(int(matrix[0, 1])) > abs(int(matrix[0, 0]))
-
-
-def orient(image: np.ndarray, matrix: Optional[np.ndarray]) -> np.ndarray:
-    """Turns and mirrors an image [H, W, 3] the way its display matrix says.
-
-    The matrix maps a point (x, y) to (a x + c y, b x + d y), y pointing down; only multiples of a
-    right angle are honoured.
+    Raises:
+      MediaError: see `Media`; or nothing of a stream can be decoded.
     """
-    if matrix is None:
-        return image
-    (a, b), (c, d) = matrix
-    if swaps_sides(matrix):
-        image = image.transpose(1, 0, 2)
-        a, d = c, b
-    return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
-
-
-def first_times(path: pathlib.Path, seek_to: float) -> tuple[float, float]:
-    """Time of the first picture and of the first sound, seconds."""
-    media, first, damaged = Media(path), {}, False
+    media, damaged = Media(path, streams), False
+    first: dict[Stream, float] = {}
+    last = dict.fromkeys(media.used, 0.0)
     with media.container:
         if seek_to > 0:
             media.seek(seek_to)
         for event in media.decode():
-            damaged |= isinstance(event, Spoiled)
-            if not isinstance(event, Spoiled):
-                first.setdefault(isinstance(event, av.VideoFrame), media.time_of(event))
-                if len(first) == 2:
-                    return first[True], first[False]
+            if isinstance(event, Spoiled):
+                damaged = True
+                continue
+            stream = media.picture if isinstance(event, av.VideoFrame) else media.sound
+            last[stream] = media.time_of(event)
+            first.setdefault(stream, last[stream])
+            if len(first) == len(media.used):
+                return tuple(first[stream] for stream in media.used)
+        damaged |= media.announced_end(last) > -math.inf
     if damaged:
         raise MediaError("damaged")
-    raise MediaError("no_sound" if True in first else "no_picture")
+    raise MediaError("no_sound" if media.picture in (None, *first) else "no_picture")

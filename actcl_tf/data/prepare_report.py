@@ -1,15 +1,14 @@
 """What a preparation gave, as text for the terminal."""
 
-from actcl_tf.data import media, prepare
+from actcl_tf.data import media, prepare, prepare_plan, records
 
 SHOWN_SOURCES = 3  # Examples named for each reason.
 
 
 def summary_text(summary: prepare.Summary) -> str:
     """The closing summary: splits, what was left out and why, where it is, what comes next."""
-    rows = [("split", "clips", "hours", "classes", "shards", "frames")]
+    rows = [("split", "clips", "hours", "classes", "shards", "contents")]
     for name, manifest in summary.manifests.items():
-        size = f"{manifest.width or 'varied'} x {manifest.height or 'varied'}"
         rows.append(
             (
                 name,
@@ -17,7 +16,7 @@ def summary_text(summary: prepare.Summary) -> str:
                 f"{manifest.duration / 3600:.3f}",
                 str(len(manifest.classes)) if manifest.classes else "-",
                 str(manifest.num_shards),
-                f"{size}, {manifest.frame_rate:g} a second, at least {manifest.min_frames}",
+                _contents(manifest),
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -25,14 +24,33 @@ def summary_text(summary: prepare.Summary) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
     ]
     lines.append(failure_lines(summary.failures))
+    missing = max((manifest.missing for manifest in summary.manifests.values()), default=0)
+    if missing:
+        lines.append(
+            f"Missing: {missing} clips of the data set's list are not on disk; "
+            f"{summary.output_dir}/{prepare_plan.MISSING} names them."
+        )
     if summary.made:
         rate = summary.made / max(summary.seconds, 1e-3)
         lines.append(f"Made {summary.made} clips in {summary.seconds:.1f} s ({rate:.1f} a second).")
     else:
         lines.append("It was whole already: nothing was made.")
     lines.append(f"Written to {summary.output_dir}; each split's manifest.json has the details.")
-    lines.append(f"Next: python tools/train.py --data_dir={summary.output_dir}")
+    lines.append(f"Look at it: python tools/inspect_records.py {summary.output_dir}")
+    if {manifest.streams for manifest in summary.manifests.values()} == {"both"}:
+        lines.append(f"Next: python tools/train.py --data_dir={summary.output_dir}")
     return "\n".join(lines)
+
+
+def _contents(manifest: records.Manifest) -> str:
+    """What is in each clip of a split."""
+    parts = []
+    if manifest.streams != "audio":
+        size = f"{manifest.width or 'varied'} x {manifest.height or 'varied'}"
+        parts.append(f"{size}, {manifest.frame_rate:g} a second, at least {manifest.min_frames}")
+    if manifest.streams != "video":
+        parts.append(f"sound at {manifest.sample_rate:g} Hz")
+    return "; ".join(parts)
 
 
 def failure_lines(failures: dict[str, list[str]]) -> str:

@@ -7,16 +7,18 @@ split is a folder of TFRecord shards with a `manifest.json` that says what is in
     DATA_DIR/train/manifest.json
 """
 
+import concurrent.futures
 import dataclasses
 import json
 import math
-import os
-import pathlib
 from collections.abc import Sequence
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
+
+from actcl_tf.data import files
+from actcl_tf.data.files import DataError, PathLike
 
 IMAGE = "image/encoded"
 IMAGE_FORMAT = "image/format"
@@ -28,6 +30,8 @@ SAMPLE_RATE = "WAVEFORM/feature/sample_rate"
 LABEL_INDEX = "clip/label/index"
 LABEL_TEXT = "clip/label/text"
 LABEL_STRING = "clip/label/string"
+CAPTION = "caption/string"
+FOLDS = "clip/folds"
 START = "clip/start/timestamp"
 END = "clip/end/timestamp"
 FILENAME = "video/filename"
@@ -36,12 +40,8 @@ EXAMPLE_ID = "example/id"
 MANIFEST = "manifest.json"
 TOOL_VERSION = "0.1.0"
 NO_LABEL = -1
-
-PathLike = Union[str, "os.PathLike[str]"]
-
-
-class DataError(ValueError):
-    """Data that is missing, damaged or not what was asked for; the message is one clear line."""
+# What the clips of a data set have: picture and sound, the picture alone, the sound alone.
+STREAMS = ("both", "video", "audio")
 
 
 def _bytes(*values: bytes) -> tf.train.Feature:
@@ -51,6 +51,10 @@ def _bytes(*values: bytes) -> tf.train.Feature:
 def _text(value: str) -> tf.train.Feature:
     """Text as UTF-8; bytes of a file name that are no UTF-8 come through as they are."""
     return _bytes(value.encode("utf-8", "surrogateescape"))
+
+
+def _texts(values: Sequence[str]) -> tf.train.Feature:
+    return _bytes(*(value.encode("utf-8", "surrogateescape") for value in values))
 
 
 def _ints(*values: int) -> tf.train.Feature:
@@ -66,40 +70,84 @@ def build_example(
     example_id: str,
     filename: str,
     frames_jpeg: Sequence[bytes],
-    waveform: np.ndarray,
+    waveform: Optional[np.ndarray],
     height: int,
     width: int,
     frame_rate: float,
     sample_rate: float,
     start_us: int,
     end_us: int,
-    label_index: Optional[int] = None,
-    label_text: Optional[str] = None,
-    label_string: Optional[str] = None,
+    labels: Sequence[int] = (),
+    label_texts: Sequence[str] = (),
+    label_strings: Sequence[str] = (),
+    caption: Optional[str] = None,
+    folds: Sequence[str] = (),
 ) -> tf.train.SequenceExample:
     """Builds the record of one clip.
 
     Args:
       example_id: name of the clip, unique in the data set.
       filename: name of the video it was cut from, relative to the data set's source.
-      frames_jpeg: T JPEG images, one a frame.
-      waveform: [S] float32, mono, in [-1, 1]; spans the same time as the frames.
+      frames_jpeg: T JPEG images, one a frame; none for a clip of sound alone.
+      waveform: [S] float32, mono, in [-1, 1]; spans the same time as the frames. None for a clip of
+        the picture alone.
       height: of the frames, in pixels.
       width: of the frames, in pixels.
       frame_rate: frames a second.
       sample_rate: samples a second.
       start_us: where the clip starts in the video, microseconds.
       end_us: where it ends (exclusive), microseconds.
-      label_index: index in the sorted list of all classes; None for unlabelled data.
-      label_text: name of the class; None for unlabelled data.
-      label_string: machine name of the class; `label_text` where None.
+      labels: indices in the sorted list of all classes; none for unlabelled data.
+      label_texts: names of these classes, as people read them.
+      label_strings: their machine names; `label_texts` if empty.
+      caption: a sentence about the clip.
+      folds: the clip's part (train, test or none) in each official split of its data set.
 
     Raises:
-      DataError: there is no frame or no sound, or the waveform is not finite mono in [-1, 1].
+      DataError: there is neither picture nor sound, the waveform is not finite mono in [-1, 1], or
+        labels and names do not go together.
     """
+    context = {
+        EXAMPLE_ID: _text(example_id),
+        FILENAME: _text(filename),
+        START: _ints(start_us),
+        END: _ints(end_us),
+    }
+    lists = {}
+    if frames_jpeg:
+        context[IMAGE_FORMAT] = _bytes(b"JPEG")
+        context[IMAGE_HEIGHT] = _ints(height)
+        context[IMAGE_WIDTH] = _ints(width)
+        context[FRAME_RATE] = _floats([frame_rate])
+        lists[IMAGE] = tf.train.FeatureList(feature=[_bytes(frame) for frame in frames_jpeg])
+    if waveform is not None:
+        context[SAMPLE_RATE] = _floats([sample_rate])
+        checked = _check_waveform(example_id, waveform)
+        lists[WAVEFORM] = tf.train.FeatureList(feature=[_floats(checked)])
+    if not lists:
+        raise DataError(f"clip {example_id}: expected frames, a waveform or both, got neither")
+    if labels:
+        strings = label_strings or label_texts
+        if not len(labels) == len(label_texts) == len(strings):
+            raise DataError(
+                f"clip {example_id}: labels={list(labels)} need as many names, got "
+                f"{list(label_texts)} and {list(strings)}"
+            )
+        context[LABEL_INDEX] = _ints(*labels)
+        context[LABEL_TEXT] = _texts(label_texts)
+        context[LABEL_STRING] = _texts(strings)
+    if caption is not None:
+        context[CAPTION] = _text(caption)
+    if folds:
+        context[FOLDS] = _texts(folds)
+    return tf.train.SequenceExample(
+        context=tf.train.Features(feature=context),
+        feature_lists=tf.train.FeatureLists(feature_list=lists),
+    )
+
+
+def _check_waveform(example_id: str, waveform: np.ndarray) -> np.ndarray:
     waveform = np.asarray(waveform, dtype=np.float32)
-    if not frames_jpeg:
-        raise DataError(f"clip {example_id}: expected at least 1 frame, got none")
     if waveform.ndim != 1 or not waveform.size:
         raise DataError(
             f"clip {example_id}: waveform must have shape [S] with S > 0, got {waveform.shape}"
@@ -107,31 +155,7 @@ def build_example(
     # Written so that NaN fails too.
     if not float(np.max(np.abs(waveform))) <= 1.0:
         raise DataError(f"clip {example_id}: waveform must be finite and within [-1, 1]")
-    context = {
-        EXAMPLE_ID: _text(example_id),
-        FILENAME: _text(filename),
-        IMAGE_FORMAT: _bytes(b"JPEG"),
-        IMAGE_HEIGHT: _ints(height),
-        IMAGE_WIDTH: _ints(width),
-        FRAME_RATE: _floats([frame_rate]),
-        SAMPLE_RATE: _floats([sample_rate]),
-        START: _ints(start_us),
-        END: _ints(end_us),
-    }
-    if label_index is not None:
-        if label_text is None:
-            raise DataError(f"clip {example_id}: label_index={label_index} needs label_text")
-        context[LABEL_INDEX] = _ints(label_index)
-        context[LABEL_TEXT] = _text(label_text)
-        context[LABEL_STRING] = _text(label_string or label_text)
-    lists = {
-        IMAGE: tf.train.FeatureList(feature=[_bytes(frame) for frame in frames_jpeg]),
-        WAVEFORM: tf.train.FeatureList(feature=[_floats(waveform)]),
-    }
-    return tf.train.SequenceExample(
-        context=tf.train.Features(feature=context),
-        feature_lists=tf.train.FeatureLists(feature_list=lists),
-    )
+    return waveform
 
 
 def clip_id_of(example_id: tf.Tensor) -> tf.Tensor:
@@ -153,31 +177,38 @@ def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
       serialized: [] string, a `tf.train.SequenceExample`.
 
     Returns:
-      `frames_jpeg` [T] string, `waveform` [S] float32, `clip_id` [] int64, `label` [] int64 (-1
-      where the record has none), `filename` [] string, `example_id` [] string, `frame_rate` []
-      float32, `sample_rate` [] float32.
+      `frames_jpeg` [T] string, `waveform` [S] float32 (T or S is 0 where the record lacks picture
+      or sound), `clip_id` [] int64, `label` [] int64 (-1 where the record has none or several),
+      `labels` [L] int64, `filename` [] string, `example_id` [] string, `folds` [F] string,
+      `frame_rate` [] float32, `sample_rate` [] float32 (0 where the record does not say).
     """
     context, lists = tf.io.parse_single_sequence_example(
         serialized,
         context_features={
-            LABEL_INDEX: tf.io.FixedLenFeature([], tf.int64, default_value=NO_LABEL),
+            LABEL_INDEX: tf.io.VarLenFeature(tf.int64),
+            FOLDS: tf.io.VarLenFeature(tf.string),
             FILENAME: tf.io.FixedLenFeature([], tf.string, default_value=b""),
-            EXAMPLE_ID: tf.io.FixedLenFeature([], tf.string),
-            FRAME_RATE: tf.io.FixedLenFeature([], tf.float32),
-            SAMPLE_RATE: tf.io.FixedLenFeature([], tf.float32),
+            EXAMPLE_ID: tf.io.FixedLenFeature([], tf.string, default_value=b""),
+            FRAME_RATE: tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
+            SAMPLE_RATE: tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
         },
         sequence_features={
-            IMAGE: tf.io.FixedLenSequenceFeature([], tf.string),
+            IMAGE: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True),
             WAVEFORM: tf.io.VarLenFeature(tf.float32),
         },
     )
+    example_id, labels = context[EXAMPLE_ID], context[LABEL_INDEX].values
+    # A record made elsewhere may have no name: then it is known by what is in it.
+    name = tf.where(tf.equal(example_id, ""), serialized, example_id)
     return {
         "frames_jpeg": lists[IMAGE],
         "waveform": lists[WAVEFORM].values,
-        "clip_id": clip_id_of(context[EXAMPLE_ID]),
-        "label": context[LABEL_INDEX],
+        "clip_id": clip_id_of(name),
+        "label": tf.where(tf.size(labels) == 1, tf.reduce_max(labels), NO_LABEL),
+        "labels": labels,
         "filename": context[FILENAME],
-        "example_id": context[EXAMPLE_ID],
+        "example_id": example_id,
+        "folds": context[FOLDS].values,
         "frame_rate": context[FRAME_RATE],
         "sample_rate": context[SAMPLE_RATE],
     }
@@ -211,6 +242,10 @@ class Manifest:
       tool_version: version of the program that wrote the split.
       failures: reason to the sources that were left out for it, sorted.
       settings: the settings the split was prepared with.
+      streams: what the clips have, of `STREAMS`.
+      multi_label: whether a clip may have several labels.
+      missing: clips of the data set's own list that were not on disk.
+      min_samples: samples of the shortest clip; 0 without sound, or where nobody counted them.
     """
 
     split: str
@@ -229,54 +264,52 @@ class Manifest:
     tool_version: str
     failures: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-def write_atomically(path: PathLike, text: str) -> None:
-    """Writes a text file so that it is seen whole or not at all."""
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
-    os.replace(temporary, path)
+    streams: str = "both"
+    multi_label: bool = False
+    missing: int = 0
+    min_samples: int = 0
 
 
 def write_manifest(split_dir: PathLike, manifest: Manifest) -> None:
     """Writes `manifest.json` of a split, atomically."""
     text = json.dumps(dataclasses.asdict(manifest), indent=1, ensure_ascii=False, sort_keys=True)
-    write_atomically(pathlib.Path(split_dir) / MANIFEST, text + "\n")
+    files.write_atomically(files.join(split_dir, MANIFEST), text + "\n")
 
 
 def read_manifest(split_dir: PathLike, *, allow_empty: bool = False) -> Manifest:
     """Reads `manifest.json` of a split and checks that its shards are there, and whole.
 
     Args:
-      split_dir: folder of the split.
+      split_dir: folder of the split, local or of any file system that TensorFlow knows.
       allow_empty: whether a split without clips will do.
 
     Raises:
       DataError: the folder, the manifest or a shard is missing or damaged, or there is no clip.
     """
-    folder = pathlib.Path(split_dir)
     remedy = "prepare it with tools/prepare_data.py --input=VIDEOS --output=DATA_DIR"
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder: {remedy}")
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise DataError(f"{folder} holds no {MANIFEST}: {remedy}")
+    if not files.is_folder(split_dir):
+        raise DataError(f"{split_dir} is not a folder: {remedy}")
+    path = files.join(split_dir, MANIFEST)
+    if not files.exists(path):
+        raise DataError(f"{split_dir} holds no {MANIFEST}: {remedy}")
     try:
-        manifest = Manifest(
-            **json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-        )
+        manifest = Manifest(**json.loads(files.read_text(path)))
     except (ValueError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error}): {remedy}") from error
-    for shard in manifest.shards:
-        file = folder / shard["name"]
-        if not file.is_file():
-            raise DataError(f"{file} is missing, {path.name} lists it: {remedy}")
-        size = file.stat().st_size
+
+    def check(shard: dict[str, Any]) -> None:
+        file = files.join(split_dir, shard["name"])
+        size = files.size(file)
+        if size is None:
+            raise DataError(f"{file} is missing, {MANIFEST} lists it: {remedy}")
         if size != shard.get("bytes", size):
             raise DataError(f"{file} has {size} bytes instead of {shard['bytes']}: {remedy}")
+
+    # Side by side: a remote file system takes its time for each.
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        list(pool.map(check, manifest.shards))
     if not manifest.num_clips and not allow_empty:
-        raise DataError(f"{folder} holds no clips ({path.name} says why): {remedy}")
+        raise DataError(f"{split_dir} holds no clips ({MANIFEST} says why): {remedy}")
     return manifest
 
 

@@ -1,96 +1,106 @@
-"""Shards written side by side: on worker processes, or in this one.
+"""Shards written side by side on this machine: one thread and one decoder process a worker.
 
-A worker ends with the process that began it, and an interruption of that process ends its workers.
+The threads only wait, hand clips on and write: the decoding is done by their child processes, which
+end with them.
 """
 
-import concurrent.futures.process
-import multiprocessing
 import os
-import signal
+import queue
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any, Callable
+from typing import Callable
 
-from actcl_tf.data.records import DataError
+from actcl_tf.data import decoder
 from actcl_tf.data.shard_writing import Settings, ShardReport, ShardTask, write_shard
+
+_POLL_SECONDS = 0.5  # An interruption is seen this soon.
+
+
+def default_num_workers() -> int:
+    """One worker a core that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def write_shards(
     tasks: Sequence[ShardTask],
-    options: Settings,
+    settings: Settings,
+    *,
     num_workers: int,
-    advance: Callable[[int, int], None],
+    clip_timeout: float,
+    advance: Callable[[int, int, int], None],
 ) -> Iterator[tuple[ShardTask, ShardReport]]:
     """Writes shards.
 
     Args:
       tasks: the shards.
-      options: how clips are stored.
-      num_workers: processes; with one, the work is done in this process.
-      advance: called in this process for each video with its numbers of clips and of failures.
+      settings: how clips are stored.
+      num_workers: shards at a time.
+      clip_timeout: seconds that a clip may take.
+      advance: called in this thread for each video with 1 and its numbers of clips and of
+        failures.
 
     Yields:
-      Each task with its report, as they are done.
+      Each task with its report, as they are done. Closing the generator ends the workers.
 
     Raises:
-      DataError: a worker process died.
+      DataError: the folder cannot be written, or no decoder process can be started.
     """
-    if num_workers <= 1:
-        for task in tasks:
-            yield task, write_shard(task, options, advance)
-    else:
-        yield from _on_processes(tasks, options, num_workers, advance)
-
-
-def _on_processes(
-    tasks: Sequence[ShardTask], options: Settings, num_workers: int, advance: Callable
-) -> Iterator[tuple[ShardTask, ShardReport]]:
-    # Forking this process would copy TensorFlow's threads' locks.
-    context = multiprocessing.get_context("spawn")
-    queue = context.SimpleQueue()
-    others = set(multiprocessing.active_children())
-    executor = concurrent.futures.ProcessPoolExecutor(
-        num_workers, context, initializer=_begin_worker, initargs=(queue,)
-    )
-    finished = False
+    todo: queue.SimpleQueue = queue.SimpleQueue()
+    news: queue.SimpleQueue = queue.SimpleQueue()
+    stop = threading.Event()
+    for task in tasks:
+        todo.put(task)
+    workers = [
+        threading.Thread(
+            target=_work, args=(todo, news, stop, settings, clip_timeout), name=f"shards-{index}"
+        )
+        for index in range(min(num_workers, len(tasks)))
+    ]
+    for worker in workers:
+        worker.start()
+    left = len(tasks)
     try:
-        futures = {executor.submit(_work, task, options): task for task in tasks}
-        waiting = set(futures)
-        while waiting:
-            done, waiting = concurrent.futures.wait(
-                waiting, timeout=0.1, return_when=concurrent.futures.FIRST_COMPLETED
-            )
-            while not queue.empty():
-                advance(*queue.get())
-            for future in done:
-                yield futures[future], future.result()
-        finished = True
-    except concurrent.futures.process.BrokenProcessPool as error:
-        raise DataError(
-            "a worker process died, perhaps for want of memory; the same command goes on where "
-            "this one stopped (fewer --num_workers need less)"
-        ) from error
+        while left:
+            try:
+                kind, value = news.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                continue
+            if kind == "video":
+                advance(*value)
+            elif kind == "shard":
+                left -= 1
+                yield value
+            else:
+                raise value
     finally:
-        executor.shutdown(wait=finished, cancel_futures=True)
-        if not finished:
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
+        stop.set()
+        for worker in workers:
+            worker.join()
 
 
-_progress_queue: Any = None  # Of a worker process.
+def _work(
+    todo: queue.SimpleQueue,
+    news: queue.SimpleQueue,
+    stop: threading.Event,
+    settings: Settings,
+    clip_timeout: float,
+) -> None:
+    """One worker: takes shards until there are none."""
 
+    def progress(*counts: int) -> None:
+        news.put(("video", (1, *counts)))
 
-def _begin_worker(queue: Any) -> None:
-    global _progress_queue
-    _progress_queue = queue
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The main process ends the workers.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _work(task: ShardTask, options: Settings) -> ShardReport:
-    return write_shard(task, options, lambda *counts: _progress_queue.put(counts))
+    try:
+        with decoder.Decoder(settings.cut_options, timeout=clip_timeout, stop=stop) as cutter:
+            while not stop.is_set():
+                try:
+                    task = todo.get_nowait()
+                except queue.Empty:
+                    return
+                news.put(("shard", (task, write_shard(task, settings, cutter, progress))))
+    except decoder.Stopped:
+        return
+    except BaseException as error:  # It is raised where the news is read; here nobody would see it.
+        news.put(("error", error))

@@ -8,17 +8,17 @@ this shard is done.
 import collections
 import dataclasses
 import json
-import os
-import pathlib
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import catalogs, clip_cutting, media, records
+from actcl_tf.data import catalogs, clip_cutting, clip_filters, decoder, files, media, records
+from actcl_tf.data.decoder_messages import CutClip, CutOptions
 
 
-def _field(default: Any, help_text: str) -> Any:
+def setting(default: Any, help_text: str) -> Any:
+    """A field that is a flag, with its help."""
     return dataclasses.field(default=default, metadata={"help": help_text})
 
 
@@ -26,21 +26,33 @@ def _field(default: Any, help_text: str) -> Any:
 class Settings:
     """How clips are stored; each field is one flag of `tools/prepare_data.py`."""
 
-    frame_rate: float = _field(12.5, "Frames a second of the stored clips.")
-    sample_rate: int = _field(16000, "Samples a second of the stored sound, mono.")
-    short_side: int = _field(128, "Short side of the frames, pixels; smaller videos keep theirs.")
-    clip_seconds: float = _field(10.0, "Length of a clip; longer videos are cut into several.")
-    min_seconds: float = _field(1.0, "Shortest clip that is kept.")
-    jpeg_quality: int = _field(90, "Quality of the JPEG frames, 1 to 95.")
-    silence_db: float = _field(
+    frame_rate: float = setting(12.5, "Frames a second of the stored clips.")
+    sample_rate: int = setting(16000, "Samples a second of the stored sound, mono.")
+    short_side: int = setting(128, "Short side of the frames, pixels; smaller videos keep theirs.")
+    clip_seconds: float = setting(10.0, "Length of a clip; longer videos are cut into several.")
+    min_seconds: float = setting(1.0, "Shortest clip that is kept.")
+    jpeg_quality: int = setting(90, "Quality of the JPEG frames, 1 to 95.")
+    streams: str = setting(
+        "auto",
+        "What a clip must have and keeps: both (picture and sound), video (the picture alone) or "
+        "audio (the sound alone). auto: what the data set is used for; both for videos of one's "
+        "own, video for ucf101 and hmdb51, audio for esc50.",
+    )
+    filters: str = setting(
+        "silent",
+        "What is left out besides what cannot be used, separated by commas: "
+        + "; ".join(f"{name} ({text})" for name, text in clip_filters.FILTERS.items())
+        + ". Empty for none.",
+    )
+    silence_db: float = setting(
         -50.0,
-        "A clip is near-silent if even its loudest 0.1 s is quieter than this (RMS, dB below full "
-        "scale); digital silence, a peak below -80 dB, is always left out.",
+        "--filters=silent leaves a clip out if even its loudest 0.1 s is quieter than this (RMS, "
+        "dB below full scale). Digital silence, a peak below -80 dB, is always left out.",
     )
-    clips_per_shard: int = _field(
-        128, "Videos, or lines of the CSV file, per shard; long videos give more clips each."
+    clips_per_shard: int = setting(
+        128, "Videos, or lines of the list, per shard; long videos give more clips each."
     )
-    seed: int = _field(0, "Seed of the order of the clips and of the draw of the test split.")
+    seed: int = setting(0, "Seed of the order of the clips and of the draw of the test split.")
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -61,6 +73,35 @@ class Settings:
                 f"--min_seconds={self.min_seconds}: must be at most --clip_seconds="
                 f"{self.clip_seconds}"
             )
+        allowed = ("auto", *records.STREAMS)
+        if self.streams not in allowed:
+            raise config.ConfigError(
+                f"--streams={self.streams}: must be one of {', '.join(allowed)}"
+            )
+        for name in self.filter_names:
+            if name not in clip_filters.FILTERS:
+                raise config.ConfigError(
+                    f"--filters={self.filters}: must be some of {', '.join(clip_filters.FILTERS)}, "
+                    "separated by commas"
+                )
+
+    @property
+    def filter_names(self) -> tuple[str, ...]:
+        """The filters, one by one."""
+        return tuple(name.strip() for name in self.filters.split(",") if name.strip())
+
+    @property
+    def cut_options(self) -> CutOptions:
+        """What the decoder is to do with every video."""
+        reading = {
+            name: getattr(self, name)
+            for name in (
+                *("frame_rate", "sample_rate", "short_side", "clip_seconds", "min_seconds"),
+                *("jpeg_quality", "streams"),
+            )
+        }
+        reading["silence_db"] = self.silence_db if "silent" in self.filter_names else None
+        return CutOptions(reading, self.filter_names)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,101 +112,123 @@ class ShardTask:
       split: it belongs to.
       index: of the shard in the plan of its split.
       clips: what it is made of.
-      classes: names of all classes of the data set, sorted.
-      folder: that it is written to.
+      classes: machine names of all classes of the data set, sorted.
+      class_texts: their names as people read them.
+      folder: that it is written to, local or of any file system that TensorFlow knows.
     """
 
     split: str
     index: int
     clips: tuple[catalogs.Clip, ...]
     classes: tuple[str, ...]
+    class_texts: tuple[str, ...]
     folder: str
 
     @property
-    def data_path(self) -> pathlib.Path:
-        """Of the finished records; there is no file if no clip was good."""
-        return pathlib.Path(self.folder) / f"{self.split}-{self.index:05d}.tfrecord"
+    def name(self) -> str:
+        """Of the shard, unique in the plan."""
+        return f"{self.split}-{self.index:05d}"
 
     @property
-    def report_path(self) -> pathlib.Path:
+    def data_path(self) -> str:
+        """Of the finished records; there is no file if no clip was good."""
+        return files.join(self.folder, f"{self.name}.tfrecord")
+
+    @property
+    def report_path(self) -> str:
         """Of the report, written last."""
-        return self.data_path.with_suffix(".json")
+        return files.join(self.folder, f"{self.name}.json")
 
     def read_report(self) -> Optional["ShardReport"]:
         """The report if the shard is done, else None."""
-        try:
-            return ShardReport(**json.loads(self.report_path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        if files.size(self.report_path) is None:
             return None
+        held = json.loads(files.read_text(self.report_path))
+        return ShardReport([ClipFacts(*row) for row in held["clips"]], held["failures"])
+
+
+class ClipFacts(NamedTuple):
+    """What is known of a clip in a shard; its place in the list is its place in the file.
+
+    Attributes:
+      source: its video and span, for people.
+      seconds: its length.
+      frames: its frames; 0 without picture.
+      samples: its samples; 0 without sound.
+      height: of the frames, pixels.
+      width: of the frames, pixels.
+      fingerprint: what duplicates of it are known by; None unless they are looked for.
+    """
+
+    source: str
+    seconds: float
+    frames: int
+    samples: int
+    height: int
+    width: int
+    fingerprint: Any
 
 
 @dataclasses.dataclass
 class ShardReport:
-    """What went into a shard, and what did not.
+    """What went into a shard, and what did not: reason to sources."""
 
-    Attributes:
-      clips: number of clips.
-      bytes: size of the file.
-      frames: over all clips.
-      min_frames: of the shortest clip; 0 without clips.
-      sizes: `[height, width]` pairs that occur.
-      failures: reason to sources.
-    """
-
-    clips: int = 0
-    bytes: int = 0
-    frames: int = 0
-    min_frames: int = 0
-    sizes: list[list[int]] = dataclasses.field(default_factory=list)
+    clips: list[ClipFacts] = dataclasses.field(default_factory=list)
     failures: dict[str, list[str]] = dataclasses.field(default_factory=dict)
-
-    def add_clip(self, clip: clip_cutting.MediaClip) -> None:
-        """Counts a clip."""
-        num = len(clip.frames_jpeg)
-        self.min_frames = min(self.min_frames, num) if self.clips else num
-        self.clips += 1
-        self.frames += num
-        if [clip.height, clip.width] not in self.sizes:
-            self.sizes.append([clip.height, clip.width])
 
     def add_failure(self, reason: str, source: str) -> None:
         """Counts what was left out."""
         self.failures.setdefault(reason, []).append(source)
 
+    @property
+    def num_failures(self) -> int:
+        """What was left out, for whatever reason."""
+        return sum(map(len, self.failures.values()))
+
 
 def write_shard(
-    task: ShardTask, settings: Settings, progress: Callable[[int, int], None]
+    task: ShardTask,
+    settings: Settings,
+    cutter: decoder.Decoder,
+    progress: Callable[[int, int], None],
 ) -> ShardReport:
-    """Decodes the videos of a shard and writes its records and its report.
+    """Has the videos of a shard cut, and writes its records and its report.
 
     Args:
       task: what to write.
       settings: how.
+      cutter: made with the `cut_options` of `settings`.
       progress: called after each video with its numbers of clips and of failures.
+
+    Raises:
+      DataError: the folder cannot be written; nothing is left of the shard.
+      decoder.Stopped: the work was called off; likewise.
     """
     report = ShardReport()
-    temporary = task.data_path.with_suffix(".tfrecord.tmp")
-    with tf.io.TFRecordWriter(str(temporary)) as writer:
-        for clip in task.clips:
-            before = report.clips
-            failures = _write_clip(clip, settings, task.classes, writer, report)
-            for reason, source in failures:
-                report.add_failure(reason, source)
-            progress(report.clips - before, len(failures))
-    report.bytes = temporary.stat().st_size
-    if report.clips:
-        os.replace(temporary, task.data_path)
-    else:
-        temporary.unlink()
+    temporary = files.temporary_name(task.data_path)
+    try:
+        with files.naming(task.data_path, "written"):
+            with tf.io.TFRecordWriter(temporary) as writer:
+                for clip in task.clips:
+                    before = len(report.clips)
+                    failures = _write_clip(clip, task, settings, cutter, writer, report)
+                    for reason, source in failures:
+                        report.add_failure(reason, source)
+                    progress(len(report.clips) - before, len(failures))
+            if report.clips:
+                files.move(temporary, task.data_path)
+    finally:
+        files.remove(temporary)
     # Names of files that are no UTF-8 survive JSON as ASCII escapes.
-    records.write_atomically(task.report_path, json.dumps(dataclasses.asdict(report)))
+    files.write_atomically(task.report_path, json.dumps(dataclasses.asdict(report)))
     return report
 
 
 def _write_clip(
     clip: catalogs.Clip,
+    task: ShardTask,
     settings: Settings,
-    classes: tuple[str, ...],
+    cutter: decoder.Decoder,
     writer: tf.io.TFRecordWriter,
     report: ShardReport,
 ) -> list[tuple[str, str]]:
@@ -174,28 +237,20 @@ def _write_clip(
     if clip.end is not None or clip.start:
         source += _span(clip.start, clip.end)
     rejected: list[clip_cutting.Rejected] = []
-    good = 0
+    good, last = 0, clip.start
     try:
-        for piece in clip_cutting.read_clips(
-            clip.path,
-            start=clip.start,
-            end=clip.end,
-            frame_rate=settings.frame_rate,
-            sample_rate=settings.sample_rate,
-            short_side=settings.short_side,
-            clip_seconds=settings.clip_seconds,
-            min_seconds=settings.min_seconds,
-            jpeg_quality=settings.jpeg_quality,
-            silence_db=settings.silence_db,
-        ):
+        for piece in cutter.cut(clip.path, clip.start, clip.end):
             if isinstance(piece, clip_cutting.Rejected):
                 rejected.append(piece)
                 continue
-            writer.write(_to_record(piece, clip, settings, classes))
-            report.add_clip(piece)
-            good += 1
+            record = _to_record(piece.clip, clip, task, settings)
+            writer.write(record.SerializeToString())
+            report.clips.append(_facts(piece, clip))
+            good, last = good + 1, piece.clip.end
     except media.MediaError as error:
-        return [(error.reason, source)]
+        if not good:
+            return [(error.reason, source)]
+        rejected.append(clip_cutting.Rejected(last, clip.end, error.reason))
     reasons = collections.Counter(piece.reason for piece in rejected)
     if not good and len(reasons) == 1:
         return [(reason, source) for reason in reasons]
@@ -206,13 +261,24 @@ def _span(start: float, end: Optional[float]) -> str:
     return f" [{start:.2f}, {'end' if end is None else f'{end:.2f}'})"
 
 
+def _facts(piece: CutClip, clip: catalogs.Clip) -> ClipFacts:
+    cut = piece.clip
+    return ClipFacts(
+        source=clip.name + _span(cut.start, cut.end),
+        seconds=cut.end - cut.start,
+        frames=len(cut.frames_jpeg),
+        samples=0 if cut.waveform is None else len(cut.waveform),
+        height=cut.height,
+        width=cut.width,
+        fingerprint=piece.fingerprint,
+    )
+
+
 def _to_record(
-    piece: clip_cutting.MediaClip,
-    clip: catalogs.Clip,
-    settings: Settings,
-    classes: tuple[str, ...],
-) -> bytes:
+    piece: clip_cutting.MediaClip, clip: catalogs.Clip, task: ShardTask, settings: Settings
+) -> tf.train.SequenceExample:
     start_us, end_us = round(piece.start * 1e6), round(piece.end * 1e6)
+    labels = [task.classes.index(label) for label in clip.labels]
     return records.build_example(
         example_id=f"{clip.name}#{start_us}-{end_us}",
         filename=clip.name,
@@ -224,6 +290,9 @@ def _to_record(
         sample_rate=settings.sample_rate,
         start_us=start_us,
         end_us=end_us,
-        label_index=None if clip.label is None else classes.index(clip.label),
-        label_text=clip.label,
-    ).SerializeToString()
+        labels=labels,
+        label_texts=[task.class_texts[label] for label in labels],
+        label_strings=clip.labels,
+        caption=clip.caption,
+        folds=clip.folds,
+    )

@@ -10,7 +10,7 @@ import re
 import textwrap
 from typing import Any, NamedTuple, Optional
 
-from actcl_tf.data import records
+from actcl_tf.data import files
 from actcl_tf.evaluate import retrieval
 
 Scores = dict[str, float]
@@ -146,7 +146,7 @@ def write_result(
     result = {"initialised": initialised, "trained": trained, "facts": facts}
     text = json.dumps(result, indent=2, sort_keys=True, allow_nan=False)
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-    records.write_atomically(path, text + "\n")
+    files.write_atomically(path, text + "\n")
 
 
 def write_figure(path: pathlib.Path, initialised: Scores, trained: Scores) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from actcl_tf.data import records
+from actcl_tf.data import files
 from actcl_tf.inspection import html_report, numbers
 
 _ROWS = {
@@ -159,7 +159,7 @@ def write(findings: Findings, output: pathlib.Path) -> None:
         },
     }
     text = json.dumps(result, indent=2, allow_nan=False)
-    records.write_atomically(output / "inspection.json", text + "\n")
+    files.write_atomically(output / "inspection.json", text + "\n")
     introduction = html_report.Section(
         "",
         [

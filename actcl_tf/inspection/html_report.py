@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from actcl_tf.data import records
+from actcl_tf.data import files
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -68,7 +68,7 @@ def write(path: pathlib.Path, title: str, sections: list[Section]) -> None:
       sections: parts, in order.
     """
     body = "\n".join(_section(section) for section in sections)
-    records.write_atomically(
+    files.write_atomically(
         path,
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

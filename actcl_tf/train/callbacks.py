@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from actcl_tf.data import records
+from actcl_tf.data import files
 from actcl_tf.train import checkpointing, diagnosis, pretrain_model
 
 Evaluate = Callable[[tf.keras.Model, tf.keras.Model], dict[str, float]]
@@ -114,7 +114,7 @@ class ScalarLog(tf.keras.callbacks.Callback):
                 for line in self._lines.read_text(encoding="utf-8").splitlines()
                 if line.endswith("}") and json.loads(line)["step"] <= step
             ]
-            records.write_atomically(self._lines, "".join(f"{line}\n" for line in kept))
+            files.write_atomically(self._lines, "".join(f"{line}\n" for line in kept))
         self._since = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:

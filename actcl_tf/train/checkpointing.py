@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import records
+from actcl_tf.data import files
 from actcl_tf.models import two_tower
 
 # Settings that do not change what is computed, so that a run may go on with other values.
@@ -95,8 +95,8 @@ def open_run(run: config.PretrainConfig, facts: DataFacts) -> bool:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        records.write_atomically(path, json.dumps(wanted, indent=2, sort_keys=True) + "\n")
-    except OSError as error:
+        files.write_atomically(path, json.dumps(wanted, indent=2, sort_keys=True) + "\n")
+    except (OSError, files.DataError) as error:
         raise CheckpointError(f"--run_dir={folder}: cannot be written: {error}") from error
     return False
 
@@ -172,7 +172,7 @@ class Checkpoints:
             return False
         step = int(self._model.step.numpy())
         self._best.save(checkpoint_number=step)
-        records.write_atomically(path, json.dumps({"score": score, "step": step}) + "\n")
+        files.write_atomically(path, json.dumps({"score": score, "step": step}) + "\n")
         return True
 
     def restore(self) -> Optional[str]:

@@ -8,7 +8,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import pipeline, records, shards
+from actcl_tf.data import files, pipeline, records, shards
 from actcl_tf.models import two_tower
 from actcl_tf.train import (
     callbacks,
@@ -246,7 +246,7 @@ def _initial_scores(
         return {}
     say("Evaluating the encoders as initialised.")
     scores = evaluation.run(model)
-    records.write_atomically(path, json.dumps(scores, indent=2) + "\n")
+    files.write_atomically(path, json.dumps(scores, indent=2) + "\n")
     return scores
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import math
 
@@ -230,8 +231,11 @@ def test_silence(tmp_path, amplitude, reason):
     (piece,) = read(path)
     assert (piece.reason if isinstance(piece, Rejected) else None) == reason
     if reason == "near_silent":
-        (piece,) = read(path, silence_db=-70.0)
-        assert isinstance(piece, MediaClip)
+        for silence_db in (-70.0, None):
+            (piece,) = read(path, silence_db=silence_db)
+            assert isinstance(piece, MediaClip)
+    (piece,) = read(path, silence_db=None)
+    assert isinstance(piece, Rejected) == (reason == "silent")
 
 
 def test_silence_is_judged_clip_by_clip(tmp_path):
@@ -240,13 +244,6 @@ def test_silence_is_judged_clip_by_clip(tmp_path):
     first, second, third = read(path, clip_seconds=1.0)
     assert isinstance(first, MediaClip) and isinstance(third, MediaClip)
     assert second == Rejected(1.0, 2.0, "silent")
-
-
-@pytest.mark.parametrize("amplitude, expected", [(1.0, -3.01), (0.1, -23.01), (0.0, -120.0)])
-def test_loudest_db(amplitude, expected):
-    sound = np.concatenate([np.zeros(16000, np.float32), tone(0.5, amplitude=amplitude)])
-    assert clip_cutting.loudest_db(sound, 16000) == pytest.approx(expected, abs=0.05)
-    assert clip_cutting.loudest_db(sound[-100:], 16000) == pytest.approx(expected, abs=0.5)
 
 
 def noise_frames(num):
@@ -307,7 +304,8 @@ def test_what_is_cut_off_is_damaged(tmp_path, name, kwargs):
 
 
 def test_only_the_common_span_of_picture_and_sound_is_used(tmp_path):
-    (clip,) = read(write_clip(tmp_path / "a.mkv", 3.0, sounds=[tone(1)]))
+    path = write_clip(tmp_path / "a.mkv", 3.0, sounds=[tone(1)], sound_codec="pcm_s16le")
+    (clip,) = read(path)
     assert (clip.start, clip.end) == pytest.approx((0.0, 1.0), abs=0.05)
 
 
@@ -347,6 +345,110 @@ def test_files_that_give_nothing(tmp_path, kwargs, changes, reason):
     with pytest.raises(media.MediaError) as error:
         read(path, **changes)
     assert error.value.reason == reason
+
+
+def test_one_stream_gives_what_both_give(tmp_path):
+    frames = [grey(20 + 2 * i) for i in range(110)]
+    path = write_media(
+        tmp_path / "a.mkv", frames=frames, sounds=[tone(4.4)], sound_codec="pcm_s16le"
+    )
+    options = {"clip_seconds": 1.0, "min_seconds": 0.4}
+    both, video, audio = (read(path, streams=name, **options) for name in media.STREAMS)
+    assert [len(clip.frames_jpeg) for clip in both] == [25, 25, 25, 25, 10]
+    assert len(video) == len(audio) == 5
+    for whole, picture, sound in zip(both, video, audio):
+        assert picture == dataclasses.replace(whole, waveform=None)
+        assert (sound.start, sound.end) == pytest.approx((whole.start, whole.end))
+        assert (sound.frames_jpeg, sound.height, sound.width) == ([], 0, 0)
+        np.testing.assert_array_equal(sound.waveform, whole.waveform)
+
+
+@pytest.mark.parametrize("streams", media.STREAMS)
+@pytest.mark.parametrize("start, end", [(0.5, 2.3), (6.0, 7.0), (0.0, 0.9), (6.97, None)])
+def test_a_span_of_one_stream_stays_in_its_bounds(tmp_path, streams, start, end):
+    path = write_media(tmp_path / "a.mp4", frames=[grey(90)] * 200, sounds=[tone(8)])
+    pieces = read(path, streams=streams, start=start, end=end, clip_seconds=0.6, min_seconds=0.2)
+    assert pieces[0].start == pytest.approx(start, abs=0.001)
+    last = 8.0 if end is None else end
+    # A clip is a whole number of frames long; the rest is too short, or less than a frame.
+    assert last - 0.24 <= pieces[-1].end <= last + 0.07 * (end is None) + 0.001
+    for piece, following in zip(pieces, pieces[1:]):
+        assert piece.end == pytest.approx(following.start)
+
+
+@pytest.mark.parametrize(
+    "name, codec",
+    [
+        ("a.wav", "pcm_s16le"),
+        ("a.flac", "flac"),
+        ("a.ogg", "libopus"),
+        ("a.oga", "flac"),
+        ("a.mp3", "libmp3lame"),
+        ("a.m4a", "aac"),
+        ("a.aac", "aac"),
+        ("a.mkv", "pcm_s16le"),
+    ],
+)
+def test_sound_files(tmp_path, name, codec):
+    sound = np.concatenate([0.01 * tone(2.5, 48000, 500), tone(2.5, 48000, 2000)])
+    path = write_media(tmp_path / name, sounds=[sound], sample_rate=48000, sound_codec=codec)
+    (clip,) = read(path, streams="audio", frame_rate=12.5)
+    # Not cut to whole frames: 5 s, and what the codec adds at the ends.
+    assert 4.999 <= clip.end - clip.start <= 5.09
+    assert clip.waveform.shape == (round((clip.end - clip.start) * 16000),)
+    loud = int(np.argmax(np.abs(clip.waveform) > 0.2)) / 16000
+    assert loud == pytest.approx(2.5, abs=0.06 if name == "a.aac" else 0.005)
+    assert np.max(np.abs(clip.waveform)) == pytest.approx(0.5, rel=0.25)
+    for streams in ("both", "video"):
+        with pytest.raises(media.MediaError, match="no moving picture"):
+            read(path, streams=streams)
+
+
+@pytest.mark.parametrize(
+    "name, codec", [("a.mp3", "libmp3lame"), ("a.mp4", "aac"), ("a.flac", "flac")]
+)
+def test_a_cover_is_no_hindrance_to_sound(tmp_path, name, codec):
+    path = write_media(tmp_path / name, sounds=[tone(2)], sound_codec=codec, cover=grey(9))
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 1
+    (clip,) = read(path, streams="audio")
+    assert clip.end - clip.start == pytest.approx(2.0, abs=0.1)
+
+
+def test_sound_alone_keeps_its_rules(tmp_path):
+    sound = np.concatenate([tone(1), 0 * tone(1), tone(1, amplitude=1e-3)])
+    path = write_media(tmp_path / "a.wav", sounds=[sound], sound_codec="pcm_f32le")
+    pieces = read(path, streams="audio", clip_seconds=1.0)
+    assert [getattr(piece, "reason", None) for piece in pieces] == [None, "silent", "near_silent"]
+    with pytest.raises(media.MediaError) as error:
+        read(path, streams="audio", start=2.8)
+    assert error.value.reason == "too_short"
+    path.write_bytes(path.read_bytes()[:-80_000])
+    pieces = read(path, streams="audio", clip_seconds=1.0)
+    assert [getattr(piece, "reason", None) for piece in pieces] == [None, "damaged"]
+
+
+def test_the_picture_alone_knows_no_silence(tmp_path):
+    path = write_clip(tmp_path / "a.mov", sounds=[0 * tone(2)], sound_codec="pcm_s16le")
+    (clip,) = read(path, streams="video")
+    assert clip.waveform is None and len(clip.frames_jpeg) == 50
+    (clip,) = read(write_clip(tmp_path / "b.mp4", sounds=[]), streams="video")
+    assert (clip.start, clip.end) == pytest.approx((0.0, 2.0))
+
+
+def test_unknown_streams(tmp_path):
+    with pytest.raises(ValueError, match="must be one of both, video, audio, got 'sound'"):
+        read(tmp_path / "a.mp4", streams="sound")
+
+
+def test_shared_sounds(shared_data):
+    lengths = []
+    for path in sorted((shared_data / "esc10" / "audio").iterdir())[:40]:
+        for clip in read(path, streams="audio", frame_rate=12.5, min_seconds=1.0):
+            assert isinstance(clip, MediaClip), path
+            lengths.append(clip.end - clip.start)
+    assert len(lengths) == 40
+    assert np.median(lengths) == pytest.approx(5.0, abs=0.01)
 
 
 def test_shared_recordings(shared_data):

@@ -2,7 +2,7 @@ import av
 import numpy as np
 import pytest
 
-from actcl_tf.data import media
+from actcl_tf.data import media, records
 from tests.media_files import grey, tone, write_clip, write_media
 
 
@@ -66,7 +66,7 @@ def test_a_cover_is_not_the_picture(tmp_path):
 
 
 def test_decode_gives_both_streams_with_their_times(tmp_path):
-    path = write_clip(tmp_path / "a.mkv", 1.0)
+    path = write_clip(tmp_path / "a.mkv", 1.0, sound_codec="pcm_s16le")
     source = media.Media(path)
     with source.container:
         events = list(source.decode())
@@ -86,24 +86,36 @@ def test_first_times(tmp_path, video_start, sound_start):
         times=video_start + np.arange(25) / 25,
         sounds=[tone(1)],
         sound_start=sound_start,
+        sound_codec="pcm_s16le",
     )
     assert media.first_times(path, 0.0) == pytest.approx((video_start, sound_start), abs=0.002)
 
 
 @pytest.mark.parametrize(
-    "matrix, expected",
+    "make, streams, reason",
     [
-        (None, [[1, 2, 3], [4, 5, 6]]),
-        ((1, 0, 0, 1), [[1, 2, 3], [4, 5, 6]]),
-        ((0, 1, -1, 0), [[4, 1], [5, 2], [6, 3]]),
-        ((-1, 0, 0, -1), [[6, 5, 4], [3, 2, 1]]),
-        ((0, -1, 1, 0), [[3, 6], [2, 5], [1, 4]]),
-        ((-1, 0, 0, 1), [[3, 2, 1], [6, 5, 4]]),
-        ((1, 0, 0, -1), [[4, 5, 6], [1, 2, 3]]),
-        ((0, 1, 1, 0), [[1, 4], [2, 5], [3, 6]]),
+        (cover_only, "audio", None),
+        (sound_only, "audio", None),
+        (sound_only, "video", "no_picture"),
+        (picture_only, "video", None),
+        (picture_only, "audio", "no_sound"),
+        (cover_only, "video", "no_picture"),
     ],
 )
-def test_orient(matrix, expected):
-    image = np.array([[1, 2, 3], [4, 5, 6]])[..., None]
-    matrix = None if matrix is None else np.array(matrix).reshape(2, 2) * 65536
-    assert media.orient(image, matrix)[..., 0].tolist() == expected
+def test_what_is_not_asked_for_may_be_missing(tmp_path, make, streams, reason):
+    path = make(tmp_path / "a.mp4")
+    if reason is None:
+        source = media.Media(path, streams)
+        with source.container:
+            assert [stream.type for stream in source.used] == [streams]
+            kinds = {type(event) for event in source.decode()}
+        assert kinds == {av.VideoFrame if streams == "video" else av.AudioFrame}
+        assert media.first_times(path, 0.0, streams) == pytest.approx((0.0,), abs=0.002)
+    else:
+        with pytest.raises(media.MediaError) as error:
+            media.first_times(path, 0.0, streams)
+        assert error.value.reason == reason
+
+
+def test_streams_are_those_of_records():
+    assert media.STREAMS == records.STREAMS

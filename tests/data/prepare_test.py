@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import pathlib
@@ -8,14 +9,25 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import catalogs, prepare, prepare_report, records
+from actcl_tf.data import (
+    catalogs,
+    files,
+    prepare,
+    prepare_plan,
+    prepare_report,
+    records,
+    shard_writing,
+)
 from tests.media_files import grey, tone, write_clip, write_media
 
-SETTINGS = {"short_side": 32, "clip_seconds": 1.0, "num_workers": 1, "progress": False}
+SETTINGS = {"short_side": 32, "clip_seconds": 1.0}
+EXECUTION = prepare.Execution(num_workers=1, progress=False)
 
 
-def run(videos, output, **changes):
-    return prepare.prepare_folder(str(videos), str(output), **{**SETTINGS, **changes})
+def run(videos, output, execution=EXECUTION, **changes):
+    return prepare.prepare_folder(
+        str(videos), str(output), execution=execution, **{**SETTINGS, **changes}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +49,18 @@ def videos(tmp_path_factory):
     quiet_end = np.concatenate([tone(0.96), 0 * tone(1.04)])
     write_clip(bad / "half.mov", 2.0, sounds=[quiet_end], sound_codec="pcm_s16le")
     return root
+
+
+def write_scene(path, seed, seconds=1.2):
+    """A video like no other: a picture of its own that moves, and a melody of its own."""
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(0, 256, [6, 8, 3], np.uint8).repeat(8, 0).repeat(8, 1)
+    frames = [
+        np.roll(picture, (i * rng.integers(1, 4), i), (0, 1)) for i in range(round(25 * seconds))
+    ]
+    notes = [tone(seconds / 6, frequency=f, amplitude=0.4) for f in rng.uniform(150, 3000, 6)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_media(path, frames=frames, sounds=[np.concatenate(notes)])
 
 
 FAILURES = {
@@ -121,19 +145,23 @@ def test_a_video_is_on_one_side_only(videos, tmp_path):
 def test_a_second_run_makes_nothing(videos, tmp_path):
     first = run(videos, tmp_path / "data")
     before = contents(tmp_path / "data")
-    second = run(videos, tmp_path / "data", num_workers=3)
+    second = run(videos, tmp_path / "data", dataclasses.replace(EXECUTION, num_workers=3))
     assert first.made == len(GOOD) and second.made == 0
     assert second.manifests == first.manifests
     assert contents(tmp_path / "data") == before
     assert "nothing was made" in prepare_report.summary_text(second)
 
 
+NO_FAILURE = dataclasses.replace(EXECUTION, max_failures="0")
+
+
 def stop_in_the_middle(videos, output):
     """Stops after some shards of the train split, one of them good; returns the seed."""
     for seed in range(20):
-        # --strict stops at the first shard that holds a bad video.
-        with pytest.raises(records.DataError, match="--strict: bad/"):
-            run(videos, output, seed=seed, clips_per_shard=1, strict=True)
+        with pytest.raises(prepare.TooManyFailuresError) as error:
+            run(videos, output, NO_FAILURE, seed=seed, clips_per_shard=1)
+        # It stops at the first shard that holds a bad video.
+        assert sum(map(len, error.value.failures.values())) == 1
         if list((output / ".partial").glob("train-*.tfrecord")):
             return seed
         shutil.rmtree(output)
@@ -145,8 +173,8 @@ def test_work_goes_on_where_it_stopped(videos, tmp_path):
     assert os.listdir(tmp_path / "data") == [".partial"]
     partial = tmp_path / "data" / ".partial"
     done = [json.loads(path.read_text()) for path in partial.glob("t*-*.json")]
-    kept = sum(report["clips"] for report in done)
-    (partial / "train-00007.tfrecord.tmp").write_bytes(b"half a shard")
+    kept = sum(len(report["clips"]) for report in done)
+    (partial / ".train-00007.tfrecord.0123.tmp").write_bytes(b"half a shard")
     summary = run(videos, tmp_path / "data", seed=seed, clips_per_shard=1)
     assert summary.made == len(GOOD) - kept < len(GOOD)
     run(videos, tmp_path / "whole", seed=seed, clips_per_shard=1)
@@ -175,20 +203,20 @@ def test_other_settings_or_videos_are_refused(videos, tmp_path):
     with pytest.raises(records.DataError, match=r"--short_side=32 instead of 48; name another"):
         run(videos, tmp_path / "data", short_side=48)
     with pytest.raises(records.DataError, match="other videos or labels"):
-        run(videos, tmp_path / "data", unlabelled=True)
+        run(videos, tmp_path / "data", test_fraction=0.3)
     assert contents(tmp_path / "data") == before
 
 
 def test_other_settings_are_refused_in_the_middle(videos, tmp_path):
-    with pytest.raises(records.DataError, match="strict"):
-        run(videos, tmp_path / "data", strict=True)
+    with pytest.raises(prepare.TooManyFailuresError):
+        run(videos, tmp_path / "data", NO_FAILURE)
     with pytest.raises(records.DataError, match=r"--frame_rate=12.5 instead of 10"):
         run(videos, tmp_path / "data", frame_rate=10.0)
 
 
 def test_output_folders_that_cannot_be_used(videos, tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(records.DataError, match="is no folder that can be read"):
+    with pytest.raises(records.DataError, match="is a file; name a new or empty folder"):
         run(videos, tmp_path / "file")
     with pytest.raises(records.DataError, match="cannot be written"):
         run(videos, tmp_path / "file" / "below")
@@ -206,10 +234,9 @@ def test_a_damaged_data_set_is_not_taken_for_whole(videos, tmp_path):
 
 
 def test_two_runs_do_not_share_a_folder(videos, tmp_path):
-    lock = prepare._lock(tmp_path / "data")
-    with pytest.raises(records.DataError, match="another run is writing it now"):
+    refused = pytest.raises(records.DataError, match="another run is writing it now")
+    with prepare_plan.Lock(str(tmp_path / "data")), refused:
         run(videos, tmp_path / "data")
-    lock.close()
     assert run(videos, tmp_path / "data").made == len(GOOD)
 
 
@@ -234,8 +261,9 @@ def test_csv_spans_and_a_missing_video(videos, tmp_path):
         "dog/none.mp4,,,a\n"
         "dog/1.mp4,5,6,b\n"
     )
-    clips = catalogs.from_csv(str(path), folder=str(videos), test_fraction=0.0)
-    summary = prepare.prepare(clips, str(tmp_path / "data"), **{**SETTINGS, "frame_rate": 25.0})
+    catalog = catalogs.from_csv(str(path), folder=str(videos), test_fraction=0.0)
+    settings = shard_writing.Settings(**SETTINGS, frame_rate=25.0)
+    summary = prepare.prepare(catalog, str(tmp_path / "data"), settings, EXECUTION)
     assert summary.failures == {
         "missing": ["dog/none.mp4"],
         "too_short": ["dog/1.mp4 [5.00, 6.00)"],
@@ -264,16 +292,123 @@ def test_the_seed_draws_the_order(videos, tmp_path):
     "changes, message",
     [
         ({"test_fraction": 1.0}, "--test_fraction=1.0: must be at least 0 and below 1"),
-        ({"num_workers": 0}, "--num_workers=0: must be at least 1"),
         ({"frame_rate": 0.0}, "--frame_rate=0.0: must be in"),
         ({"short_side": 8}, "--short_side=8: must be in"),
         ({"jpeg_quality": 101}, "--jpeg_quality=101: must be in"),
         ({"silence_db": 3.0}, "--silence_db=3.0: must be in"),
         ({"clip_seconds": float("nan")}, "--clip_seconds=nan: must be in"),
         ({"min_seconds": 2.0}, "--min_seconds=2.0: must be at most --clip_seconds=1.0"),
+        ({"streams": "sound"}, "--streams=sound: must be one of auto, both, video, audio"),
+        ({"filters": "silent,slow"}, "--filters=silent,slow: must be some of silent, still"),
     ],
 )
 def test_wrong_settings_are_named_before_any_work(videos, tmp_path, changes, message):
     with pytest.raises(config.ConfigError, match=message):
         run(videos, tmp_path / "data", **changes)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"num_workers": -1}, "--num_workers=-1: must be at least 0"),
+        ({"runner": "spark"}, "--runner=spark: must be one of local, beam"),
+        ({"clip_timeout": 0.0}, "--clip_timeout=0.0: must be above 0"),
+        ({"max_failures": "many"}, "--max_failures=many: must be a number such as 12, or"),
+        ({"max_failures": "-1"}, "--max_failures=-1: must be a number"),
+        ({"max_failures": "101%"}, "--max_failures=101%: must be a number"),
+        ({"pipeline_args": ("--runner=X",)}, "--runner=X: Beam's options, after --, need"),
+    ],
+)
+def test_wrong_executions_are_named(values, message):
+    with pytest.raises(config.ConfigError, match=message):
+        prepare.Execution(**values)
+
+
+@pytest.mark.parametrize(
+    "text, num_videos, expected",
+    [
+        ("", 10, None),
+        ("0", 10, 0),
+        ("12", 10, 12),
+        ("5%", 200, 10),
+        ("2.5%", 1000, 25),
+        ("0%", 7, 0),
+    ],
+)
+def test_failure_limits(text, num_videos, expected):
+    limit = prepare.Execution(max_failures=text).failure_limit(num_videos)
+    assert limit == expected if expected is None else limit == pytest.approx(expected)
+
+
+def test_failures_within_the_limit_do_not_stop_the_work(videos, tmp_path):
+    execution = dataclasses.replace(EXECUTION, max_failures="8")
+    assert run(videos, tmp_path / "data", execution).made == len(GOOD)
+
+
+def test_a_missing_clip_of_the_list_is_counted_and_named(videos, tmp_path):
+    catalog = catalogs.from_folder(str(videos / "dog"))
+    catalog = dataclasses.replace(catalog, missing=("x/1.mp4", "x/2.mp4"))
+    settings = shard_writing.Settings(**SETTINGS)
+    summary = prepare.prepare(catalog, str(tmp_path / "data"), settings, EXECUTION)
+    assert {manifest.missing for manifest in summary.manifests.values()} == {2}
+    assert (tmp_path / "data" / "missing.txt").read_text() == "x/1.mp4\nx/2.mp4\n"
+    assert "Missing: 2 clips of the data set's list" in prepare_report.summary_text(summary)
+
+
+def test_duplicates_go_and_the_held_out_clip_stays(tmp_path):
+    root = tmp_path / "videos"
+    for index in range(4):
+        write_scene(root / "train" / f"{index}.mp4", index)
+    write_scene(root / "test" / "other.mp4", 5)
+    for split, name in (("train", "again.mp4"), ("test", "held_out.mp4")):
+        shutil.copy(root / "train" / "2.mp4", root / split / name)
+    summary = run(root, tmp_path / "data", filters="silent,duplicate")
+    assert summary.failures == {
+        "duplicate": ["train/2.mp4 [0.00, 0.96)", "train/again.mp4 [0.00, 0.96)"]
+    }
+    names = {
+        split: sorted(
+            records.parse_example(tf.constant(record))["filename"].numpy().decode()
+            for record in read_split(tmp_path / "data" / split)
+        )
+        for split in ("train", "test")
+    }
+    assert names == {
+        "train": ["train/0.mp4", "train/1.mp4", "train/3.mp4"],
+        "test": ["test/held_out.mp4", "test/other.mp4"],
+    }
+    assert sorted(os.listdir(tmp_path / "data")) == ["test", "train"]
+    assert records.read_manifest(tmp_path / "data" / "train").num_shards == 3
+
+
+def test_files_may_be_of_another_file_system(videos, tmp_path):
+    local = run(videos / "dog", tmp_path / "data")
+    remote = run(videos / "dog", "ram://prepared/dog")
+    assert files.names_in("ram://prepared/dog") == sorted(os.listdir(tmp_path / "data"))
+    for split, manifest in local.manifests.items():
+        other = records.read_manifest(f"ram://prepared/dog/{split}")
+        assert other == remote.manifests[split] == manifest
+        for shard in manifest.shards:
+            one, two = (
+                list(tf.data.TFRecordDataset(f"{folder}/{split}/{shard['name']}"))
+                for folder in (tmp_path / "data", "ram://prepared/dog")
+            )
+            assert [record.numpy() for record in one] == [record.numpy() for record in two]
+    assert run(videos / "dog", "ram://prepared/dog").made == 0
+
+
+@pytest.mark.parametrize("streams", ["video", "audio"])
+def test_clips_of_one_stream(videos, tmp_path, streams):
+    summary = run(videos / "dog", tmp_path / "data", streams=streams)
+    for split, manifest in summary.manifests.items():
+        assert manifest.streams == streams
+        assert (manifest.min_frames, manifest.min_samples) == (
+            (12, 0) if streams == "video" else (0, 15360)
+        )
+        for record in read_split(tmp_path / "data" / split):
+            parsed = records.parse_example(tf.constant(record))
+            lengths = len(parsed["frames_jpeg"]), len(parsed["waveform"])
+            assert lengths == ((12, 0) if streams == "video" else (0, 15360))
+    text = prepare_report.summary_text(summary)
+    assert "tools/train.py" not in text and ("sound at" in text) == (streams == "audio")

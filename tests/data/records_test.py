@@ -45,7 +45,7 @@ def manifest(**changes):
 
 
 def test_keys_are_those_of_media_sequence():
-    built = example(label_index=3, label_text="dog")
+    built = example(labels=[3], label_texts=["dog"])
     context = built.context.feature
     assert set(context) == {
         "example/id",
@@ -74,8 +74,8 @@ def test_keys_are_those_of_media_sequence():
 @pytest.mark.parametrize("in_graph", [False, True])
 @pytest.mark.parametrize("label", [None, 0, 7])
 def test_parse_gives_back_what_was_built(in_graph, label):
-    text = None if label is None else "dög"
-    built = example(label_index=label, label_text=text, filename="ü/\udcff.mp4")
+    labels, texts = ((), ()) if label is None else ((label,), ("dög",))
+    built = example(labels=labels, label_texts=texts, filename="ü/\udcff.mp4")
     if in_graph:
         dataset = tf.data.Dataset.from_tensors(built.SerializeToString())
         parsed = next(iter(dataset.map(records.parse_example)))
@@ -92,6 +92,40 @@ def test_parse_gives_back_what_was_built(in_graph, label):
     assert float(parsed["sample_rate"]) == 16000
 
 
+@pytest.mark.parametrize(
+    "changes, keys, num_frames, num_samples",
+    [
+        ({"waveform": None}, {"image/format", "image/height", "image/width"}, 2, 0),
+        ({"frames_jpeg": []}, {"WAVEFORM/feature/sample_rate"}, 0, 5),
+    ],
+)
+def test_a_clip_may_have_one_stream(changes, keys, num_frames, num_samples):
+    built = example(**changes)
+    always = {"example/id", "video/filename", "clip/start/timestamp", "clip/end/timestamp"}
+    assert set(built.context.feature) - {"image/frame_rate"} == always | keys
+    assert len(built.feature_lists.feature_list) == 1
+    parsed = records.parse_example(tf.constant(built.SerializeToString()))
+    assert (len(parsed["frames_jpeg"]), len(parsed["waveform"])) == (num_frames, num_samples)
+
+
+def test_several_labels_folds_and_a_caption():
+    built = example(
+        labels=[4, 1],
+        label_texts=["Dog", "Bell"],
+        label_strings=["/m/1", "/m/2"],
+        caption="a dög",
+        folds=["train", "", "test"],
+    )
+    context = built.context.feature
+    assert context["clip/label/text"].bytes_list.value[:] == [b"Dog", b"Bell"]
+    assert context["clip/label/string"].bytes_list.value[:] == [b"/m/1", b"/m/2"]
+    assert context["caption/string"].bytes_list.value[:] == ["a dög".encode()]
+    parsed = records.parse_example(tf.constant(built.SerializeToString()))
+    assert parsed["labels"].numpy().tolist() == [4, 1]
+    assert int(parsed["label"]) == -1
+    assert parsed["folds"].numpy().tolist() == [b"train", b"", b"test"]
+
+
 def test_clip_ids_are_stable_and_differ():
     ids = records.clip_id_of(tf.constant([f"clip {i}" for i in range(1000)])).numpy()
     assert len(set(ids.tolist())) == 1000
@@ -104,12 +138,17 @@ def test_clip_ids_are_stable_and_differ():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"frames_jpeg": []}, "at least 1 frame"),
+        ({"frames_jpeg": [], "waveform": None}, "got neither"),
         ({"waveform": np.zeros([0])}, "S > 0"),
         ({"waveform": np.zeros([2, 3])}, r"\(2, 3\)"),
         ({"waveform": np.array([0.0, 1.5])}, "within"),
         ({"waveform": np.array([0.0, np.nan])}, "finite"),
-        ({"label_index": 1}, "needs label_text"),
+        ({"labels": [1]}, r"labels=\[1\] need as many names"),
+        ({"labels": [1, 2], "label_texts": ["a"]}, r"labels=\[1, 2\] need as many names"),
+        (
+            {"labels": [1], "label_texts": ["a"], "label_strings": ["b", "c"]},
+            r"need as many names, got \['a'\] and \['b', 'c'\]",
+        ),
     ],
 )
 def test_unusable_clips_are_refused(changes, message):

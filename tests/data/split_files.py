@@ -37,8 +37,8 @@ def clip(name, frames, waveform, label=None):
         sample_rate=SAMPLE_RATE,
         start_us=0,
         end_us=round(len(frames) / FRAME_RATE * 1e6),
-        label_index=label,
-        label_text=None if label is None else f"class {label}",
+        labels=() if label is None else (label,),
+        label_texts=() if label is None else (f"class {label}",),
     )
 
 

@@ -56,10 +56,14 @@ def test_a_folder_becomes_a_data_set(tmp_path, videos):
     assert sum(manifest.num_clips for manifest in manifests) == 8
     assert manifests[0].classes == ["cat", "dog"]
 
-    # Together, because starting takes longest: again, with other settings, and with --strict.
+    # Together, because starting takes longest: again, otherwise, and with too many failures.
     again, other, strict = (
         start(f"--input={videos}", f"--output={out}", "--test_fraction=0.2", *SMALL, *more)
-        for out, more in ((data, []), (data, ["--frame_rate=10"]), (tmp_path / "new", ["--strict"]))
+        for out, more in (
+            (data, []),
+            (data, ["--frame_rate=10"]),
+            (tmp_path / "new", ["--max_failures=10%"]),
+        )
     )
     status, out, _ = finish(again)
     assert status == 0 and "nothing was made" in out
@@ -67,7 +71,8 @@ def test_a_folder_becomes_a_data_set(tmp_path, videos):
     assert status == 1
     assert err.startswith(f"Error: --output={data}: holds a data set with --frame_rate=12.5")
     status, _, err = finish(strict)
-    assert status == 1 and "Error: --strict: " in err
+    assert status == 3
+    assert "Error: --max_failures=10%: 2 of 10 videos" in err
 
 
 def test_bad_input_ends_in_one_line_before_any_work(tmp_path, videos):
@@ -75,15 +80,18 @@ def test_bad_input_ends_in_one_line_before_any_work(tmp_path, videos):
     (tmp_path / "file").write_text("x")
     good = {"--input": str(videos), "--output": str(tmp_path / "data")}
     cases = [
-        ({"--input": str(tmp_path / "empty")}, "no video in it"),
-        ({"--output": str(tmp_path / "file" / "data")}, "cannot be written"),
-        ({"--frame_rate": "-1"}, "--frame_rate=-1.0: must be in"),
-        ({"--no_such_flag": "1"}, "no_such_flag"),
+        ({"--input": str(tmp_path / "empty")}, "no video in it", 1),
+        ({"--output": str(tmp_path / "file" / "data")}, "cannot be written", 1),
+        ({"--frame_rate": "-1"}, "--frame_rate=-1.0: must be in", 2),
+        ({"--no_such_flag": "1"}, "no_such_flag", 2),
+        ({"--dataset": "imagenet"}, "--dataset=imagenet: must be one of folder, csv", 2),
+        ({"--fold": "2"}, "--fold=2: means nothing for --dataset=folder", 2),
+        ({"--output": ""}, "--output=: must name a folder", 2),
     ]
-    running = [start(*(f"{k}={v}" for k, v in {**good, **bad}.items())) for bad, _ in cases]
-    for process, (bad, message) in zip(running, cases):
+    running = [start(*(f"{k}={v}" for k, v in {**good, **bad}.items())) for bad, *_ in cases]
+    for process, (bad, message, expected) in zip(running, cases):
         status, out, err = finish(process)
-        assert status != 0, bad
+        assert status == expected, bad
         assert err.count("\n") == 1 and err.startswith("Error: ") and message in err, err
         assert out == ""
     assert sorted(os.listdir(tmp_path)) == ["empty", "file", "videos"]
@@ -116,6 +124,7 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path, sent):
         assert status == 130
         assert err.endswith("Interrupted; the same command goes on where this one stopped.\n")
     assert os.listdir(data) == [".partial"]
+    assert not list(data.glob(".partial/.*.tmp")) or sent == signal.SIGKILL
     if sent == signal.SIGTERM:
         return  # What comes next is the same.
     status, out, err = finish(start(*flags))
@@ -125,3 +134,28 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path, sent):
     assert sorted(os.listdir(data)) == ["test", "train"]
     assert records.read_manifest(data / "train").num_clips == 18
     assert records.read_manifest(data / "test").num_clips == 2
+
+
+def test_a_benchmark_is_prepared_by_name(tmp_path, shared_data):
+    data = tmp_path / "esc10"
+    flags = ["--dataset=esc50", f"--input={shared_data / 'esc10'}", f"--output={data}", "--fold=2"]
+    status, out, err = finish(start(*flags, "--num_workers=2"))
+    assert status == 0, err
+    assert "sound at 16000 Hz" in out and "tools/train.py" not in out
+    manifests = {split: records.read_manifest(data / split) for split in ("train", "test")}
+    assert {split: found.num_clips for split, found in manifests.items()} == {
+        "train": 320,
+        "test": 80,
+    }
+    assert len(manifests["train"].classes) == 10
+
+
+def test_beam_takes_its_own_options_after_a_dash(tmp_path, videos):
+    data = tmp_path / "data"
+    flags = [f"--input={videos}", f"--output={data}", "--short_side=32", "--runner=beam"]
+    status, out, err = finish(start(*flags, "--", "--runner=DirectRunner"))
+    assert status == 0, err
+    assert "8 clips" in out or "Made 8 clips" in out
+    status, _, err = finish(start(*flags[:3], "--", "--runner=DirectRunner"))
+    assert status == 2
+    assert err == "Error: --runner=DirectRunner: Beam's options, after --, need --runner=beam\n"

@@ -1,4 +1,5 @@
 import pytest
+import tensorflow as tf
 
 from actcl_tf.data import catalogs
 from actcl_tf.data.records import DataError
@@ -12,7 +13,7 @@ def touch(root, *names):
 
 
 def table(clips):
-    return {clip.name: (clip.split, clip.label) for clip in clips}
+    return {clip.name: (clip.split, *(clip.labels or [None])) for clip in clips}
 
 
 @pytest.mark.parametrize(
@@ -52,26 +53,31 @@ def table(clips):
 )
 def test_folder_layouts(tmp_path, names, expected):
     touch(tmp_path, *names)
-    clips = catalogs.from_folder(str(tmp_path), test_fraction=0.0)
+    catalog = catalogs.from_folder(str(tmp_path), test_fraction=0.0)
+    clips = catalog.clips
+    assert catalog.classes == tuple(sorted({label for _, label in expected.values() if label}))
     assert table(clips) == expected
     assert all((tmp_path / clip.name).samefile(clip.path) for clip in clips)
 
 
 def test_unlabelled_keeps_splits_only(tmp_path):
     touch(tmp_path, "train/dog/1.mp4", "test/cat/2.mp4")
-    clips = catalogs.from_folder(str(tmp_path), unlabelled=True)
-    assert table(clips) == {"train/dog/1.mp4": ("train", None), "test/cat/2.mp4": ("test", None)}
-    assert catalogs.classes_of(clips) == []
+    catalog = catalogs.from_folder(str(tmp_path)).without_labels()
+    assert table(catalog.clips) == {
+        "train/dog/1.mp4": ("train", None),
+        "test/cat/2.mp4": ("test", None),
+    }
+    assert catalog.classes == ()
 
 
 def test_links_in_a_circle_end(tmp_path):
     touch(tmp_path, "a/1.mp4")
     (tmp_path / "a" / "again").symlink_to(tmp_path)
-    assert len(catalogs.from_folder(str(tmp_path))) == 1
+    assert len(catalogs.from_folder(str(tmp_path)).clips) == 1
 
 
 def test_classes_are_sorted_over_all_splits():
-    clips = [catalogs.Clip("", str(i), label=label) for i, label in enumerate("cabca")]
+    clips = [catalogs.Clip("", str(i), labels=(label,)) for i, label in enumerate("cabca")]
     assert catalogs.classes_of([*clips, catalogs.Clip("", "x")]) == ["a", "b", "c"]
 
 
@@ -118,20 +124,48 @@ def test_csv(tmp_path):
         tmp_path,
         'video_path,start,end,label\n"a, b.mp4",1.5,3,dog\nü.mp4,,,\nsub/c.mp4,10,,cat\n',
     )
-    clips = catalogs.from_csv(path, test_fraction=0.0)
-    assert clips == [
-        catalogs.Clip(str(tmp_path / "a, b.mp4"), "a, b.mp4", 1.5, 3.0, "dog", "train"),
-        catalogs.Clip(str(tmp_path / "ü.mp4"), "ü.mp4", 0.0, None, None, "train"),
-        catalogs.Clip(str(tmp_path / "sub/c.mp4"), "sub/c.mp4", 10.0, None, "cat", "train"),
-    ]
-    other = catalogs.from_csv(path, folder="/videos", unlabelled=True)
-    assert other[0].path == "/videos/a, b.mp4"
-    assert catalogs.classes_of(other) == []
+    catalog = catalogs.from_csv(path, test_fraction=0.0)
+    assert catalog.clips == (
+        catalogs.Clip(str(tmp_path / "a, b.mp4"), "a, b.mp4", 1.5, 3.0, ("dog",), "train"),
+        catalogs.Clip(str(tmp_path / "ü.mp4"), "ü.mp4", 0.0, None, (), "train"),
+        catalogs.Clip(str(tmp_path / "sub/c.mp4"), "sub/c.mp4", 10.0, None, ("cat",), "train"),
+    )
+    assert catalog.classes == ("cat", "dog")
+    other = catalogs.from_csv(path, folder="/videos")
+    assert other.clips[0].path == "/videos/a, b.mp4"
+
+
+def test_csv_with_captions_and_remote_paths(tmp_path):
+    path = write_csv(tmp_path, "video_path,caption\ngs://a/b.mp4,a dög\nc.mp4,\n")
+    first, second = catalogs.from_csv(path, test_fraction=0.0).clips
+    assert (first.path, first.caption) == ("gs://a/b.mp4", "a dög")
+    assert (second.path, second.caption) == (str(tmp_path / "c.mp4"), None)
+
+
+def test_csv_with_a_byte_order_mark(tmp_path):
+    path = write_csv(tmp_path, "\ufeffvideo_path,label\r\na.mp4,x\r\n")
+    assert catalogs.from_csv(path).clips[0].labels == ("x",)
+
+
+def test_csv_that_is_no_text(tmp_path):
+    (tmp_path / "list.csv").write_bytes(b"video_path\n\xff\xfe.mp4\n")
+    with pytest.raises(DataError, match=r"--csv=.*list.csv is no UTF-8 text"):
+        catalogs.from_csv(str(tmp_path / "list.csv"))
+
+
+def test_a_folder_of_another_file_system():
+    for name in ("dog/1.mp4", "cat/.hidden.mp4", "cat/2.mov", ".git/3.mp4"):
+        tf.io.gfile.makedirs(f"ram://own/{name.split('/')[0]}")
+        with tf.io.gfile.GFile(f"ram://own/{name}", "wb") as file:
+            file.write(b"x")
+    catalog = catalogs.from_folder("ram://own", test_fraction=0.0)
+    assert table(catalog.clips) == {"cat/2.mov": ("train", "cat"), "dog/1.mp4": ("train", "dog")}
+    assert catalog.clips[1].path == "ram://own/dog/1.mp4"
 
 
 def test_csv_with_splits(tmp_path):
     path = write_csv(tmp_path, "video_path,split\na.mp4,test\nb.mp4,train\nc.mp4,\n")
-    assert [clip.split for clip in catalogs.from_csv(path)] == ["test", "train", "train"]
+    assert [clip.split for clip in catalogs.from_csv(path).clips] == ["test", "train", "train"]
 
 
 @pytest.mark.parametrize(
@@ -158,5 +192,5 @@ def test_wrong_csv_names_the_line(tmp_path, text, message):
 
 
 def test_missing_csv(tmp_path):
-    with pytest.raises(DataError, match=r"--csv=.*none.csv: cannot be read"):
+    with pytest.raises(DataError, match=r"--csv=.*none.csv cannot be read"):
         catalogs.from_csv(str(tmp_path / "none.csv"))

@@ -1,0 +1,102 @@
+"""AudioSet (Gemmeke et al. 2017): 10-second clips of 527 classes of sounds, several a clip."""
+
+import csv
+import json
+
+from actcl_tf.data import files
+from actcl_tf.data.catalogs import finding, youtube
+from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
+from actcl_tf.data.files import DataError
+
+LAYOUT = """\
+  FOLDER/
+    balanced_train_segments.csv, unbalanced_train_segments.csv, eval_segments.csv   (those wanted)
+        --4gqARaEJE, 0.000, 10.000, "/m/068hy,/m/07q6cd_,/m/0bt9lr,/m/0jbk"
+    class_labels_indices.csv     index,mid,display_name   (or ontology.json)
+    any/folder/--4gqARaEJE_0_10.mp4 ...   (any ending; also named --4gqARaEJE.mp4,
+        Y--4gqARaEJE.wav, --4gqARaEJE_0.000.mp4, --4gqARaEJE_0_10000.mp4, ...)"""
+_LISTS = {
+    "balanced_train_segments.csv": TRAIN,
+    "unbalanced_train_segments.csv": TRAIN,
+    "eval_segments.csv": TEST,
+}
+
+
+def from_audioset(folder: str, *, whole_videos: bool = False) -> Catalog:
+    """Reads AudioSet by its official lists; a multi-label data set.
+
+    Every list in the folder counts: balanced and unbalanced clips are both of the train split,
+    those of the evaluation list of the test split. Classes are the machine names (mids) of the
+    class list, sorted, with their display names beside them.
+
+    Args:
+      folder: that holds the lists and the clips.
+      whole_videos: whether files called by the YouTube id alone are whole videos, to be cut at the
+        list's times; otherwise they are taken as cut.
+
+    Raises:
+      DataError: lists or clips are missing, or a list is wrong.
+    """
+    lists = {
+        files.join(place, name): split
+        for place in (folder, files.join(folder, "csv"))
+        for name, split in _LISTS.items()
+        if files.exists(files.join(place, name))
+    }
+    if not lists:
+        raise finding.layout_error(folder, LAYOUT, "none of the lists of segments is there")
+    texts = _read_classes(folder)
+    rows: dict[str, finding.Row] = {}
+    for path, split in lists.items():
+        lines = [line for line in finding.read_lines(path) if not line.startswith("#")]
+        for number, line in enumerate(csv.reader(lines, skipinitialspace=True), 1):
+            row = _row(line, f"{path}, clip {number}", split, whole_videos, texts)
+            rows.setdefault(row.name, row)
+    names = finding.find_files(folder, finding.MEDIA_SUFFIXES)
+    clips, missing = finding.match(rows.values(), folder, names)
+    finding.require_some(clips, missing, folder, LAYOUT)
+    classes = tuple(sorted(texts))
+    return Catalog(
+        tuple(clips),
+        classes,
+        tuple(missing),
+        multi_label=True,
+        class_texts=tuple(texts[name] for name in classes),
+    )
+
+
+def _read_classes(folder: str) -> dict[str, str]:
+    """Machine name to display name of every class."""
+    path = finding.find_one(folder, ["class_labels_indices.csv", "csv/class_labels_indices.csv"])
+    if path is not None:
+        rows = list(csv.DictReader(finding.read_lines(path)))
+        if rows and {"mid", "display_name"} <= set(rows[0]):
+            return {row["mid"]: row["display_name"] for row in rows}
+        raise DataError(f"{path}: expected the columns index,mid,display_name")
+    path = finding.find_one(folder, ["ontology.json", "csv/ontology.json"])
+    if path is None:
+        raise finding.layout_error(folder, LAYOUT, "class_labels_indices.csv is not there")
+    try:
+        nodes = json.loads(finding.read_text(path))
+        # Abstract and blacklisted nodes of the ontology are no labels.
+        return {node["id"]: node["name"] for node in nodes if not node.get("restrictions")}
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path}: is no ontology of AudioSet ({error})") from error
+
+
+def _row(
+    line: list[str], where: str, split: str, whole_videos: bool, texts: dict[str, str]
+) -> finding.Row:
+    try:
+        video_id, first, last, mids = line
+        start, end = float(first), float(last)
+    except ValueError:
+        raise DataError(
+            f'{where}: expected an id, two times and "mids", got {", ".join(line)}'
+        ) from None
+    labels = tuple(mid.strip() for mid in mids.split(","))
+    unknown = [label for label in labels if label not in texts]
+    if unknown:
+        raise DataError(f"{where}: {unknown[0]} is no class of the class list")
+    keys, spans = youtube.file_keys(video_id, start, end, whole_videos)
+    return finding.Row(keys[0], keys, labels, split, spans=spans)

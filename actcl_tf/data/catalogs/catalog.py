@@ -1,0 +1,108 @@
+"""What a data set's layout comes down to: a list of clips with labels and splits."""
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Iterable
+from typing import Optional
+
+from actcl_tf import config
+
+TRAIN, TEST, ALL = "train", "test", "all"
+SPLITS = (TRAIN, TEST, "val", "validation")
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """A span of a video that is to become one clip, or several if it is long.
+
+    Attributes:
+      path: of the video, as it can be opened.
+      name: of the video, relative to the data set, with `/` between folders.
+      start: of the span, seconds from the beginning of the video.
+      end: of the span, seconds; None: to the end of the video.
+      labels: machine names of its classes: none, one, or several in a multi-label data set.
+      split: name of the split; empty where it is still to be drawn.
+      folds: its part in each official split of the data set, such as ("train", "test", ""); empty
+        where the data set has but one.
+      caption: a sentence about it.
+    """
+
+    path: str
+    name: str
+    start: float = 0.0
+    end: Optional[float] = None
+    labels: tuple[str, ...] = ()
+    split: str = ""
+    folds: tuple[str, ...] = ()
+    caption: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalog:
+    """The clips of a data set.
+
+    Attributes:
+      clips: those that are on disk.
+      classes: machine names of all classes, sorted, also of those that nothing is on disk of; a
+        label's index is its place here.
+      missing: names of clips that the data set lists and that are not on disk.
+      streams: what its clips are used for, of `records.STREAMS`.
+      multi_label: whether a clip may have several labels.
+      class_texts: names of the classes as people read them; empty: the machine names.
+    """
+
+    clips: tuple[Clip, ...]
+    classes: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    streams: str = "both"
+    multi_label: bool = False
+    class_texts: tuple[str, ...] = ()
+
+    def text_of(self, name: str) -> str:
+        """The name of a class as people read it."""
+        return self.class_texts[self.classes.index(name)] if self.class_texts else name
+
+    def without_labels(self) -> "Catalog":
+        """The same clips for training alone."""
+        clips = tuple(dataclasses.replace(clip, labels=()) for clip in self.clips)
+        return dataclasses.replace(self, clips=clips, classes=(), class_texts=())
+
+
+def of_clips(clips: Iterable[Clip]) -> Catalog:
+    """A catalog of clips whose labels are all the classes there are."""
+    clips = tuple(clips)
+    return Catalog(clips, tuple(classes_of(clips)))
+
+
+def draw_test_split(clips: Iterable[Clip], fraction: float, seed: int) -> list[Clip]:
+    """Puts round(fraction x videos) videos into the test split and the others into train.
+
+    The draw is by video, so that all clips of one video are on one side, and a function of the seed
+    and the names alone.
+    """
+    check_test_fraction(fraction)
+    clips = list(clips)
+    videos = sorted({clip.name for clip in clips}, key=lambda name: draw_key(name, seed))
+    # One video at least is left to train on.
+    count = min(math.floor(fraction * len(videos) + 0.5), len(videos) - 1)
+    drawn = set(videos[:count])
+    return [
+        dataclasses.replace(clip, split=TEST if clip.name in drawn else TRAIN) for clip in clips
+    ]
+
+
+def check_test_fraction(fraction: float) -> None:
+    """Raises ConfigError unless it is in [0, 1)."""
+    if not 0 <= fraction < 1:
+        raise config.ConfigError(f"--test_fraction={fraction}: must be at least 0 and below 1")
+
+
+def draw_key(name: str, seed: int) -> bytes:
+    """A stable random number of a name and a seed, to sort by."""
+    return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogateescape")).digest()
+
+
+def classes_of(clips: Iterable[Clip]) -> list[str]:
+    """Names of all classes, sorted; a label's index is its place here."""
+    return sorted({label for clip in clips for label in clip.labels})

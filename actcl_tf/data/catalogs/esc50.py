@@ -1,0 +1,47 @@
+"""ESC-50 and ESC-10 (Piczak 2015): sounds of 5 seconds, five folds."""
+
+import csv
+
+from actcl_tf.data import files
+from actcl_tf.data.catalogs import finding, folds
+from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
+from actcl_tf.data.files import DataError
+
+NUM_FOLDS = 5
+LAYOUT = """\
+  FOLDER/
+    meta/esc50.csv               filename,fold,target,category,esc10,src_file,take
+    audio/1-100032-A-0.wav ...   (any ending)"""
+
+
+def from_esc50(folder: str, *, fold: folds.Fold = 1) -> Catalog:
+    """Reads ESC-50 as it is downloaded, or a part of it in the same layout; a data set of sounds.
+
+    In fold k the clips of fold k are the test split and all others the train split. Classes are the
+    names of the list's categories, sorted; the list's own numbers do not count.
+
+    Args:
+      folder: that holds `meta` and `audio`.
+      fold: 1 to 5, or "all".
+
+    Raises:
+      ConfigError: there is no such fold.
+      DataError: list or sounds are missing, or the list is wrong.
+    """
+    fold = folds.check_fold(fold, NUM_FOLDS)
+    path = files.join(folder, "meta", "esc50.csv")
+    if not files.exists(path):
+        raise finding.layout_error(folder, LAYOUT, "meta/esc50.csv is not there")
+    rows = []
+    for line in csv.DictReader(finding.read_lines(path)):
+        if not {"filename", "fold", "category"} <= set(line) or not line["category"]:
+            raise DataError(f"{path}: expected the columns filename, fold and category")
+        number = folds.check_fold(line["fold"], NUM_FOLDS)
+        parts = tuple(TEST if number == k + 1 else TRAIN for k in range(NUM_FOLDS))
+        key = finding.key_of(line["filename"])
+        rows.append(finding.Row(line["filename"], (key,), (line["category"],), "", parts))
+    classes = tuple(sorted({row.labels[0] for row in rows}))
+    names = finding.find_files(folder, finding.MEDIA_SUFFIXES)
+    clips, missing = finding.match(folds.choose(rows, fold), folder, names)
+    finding.require_some(clips, missing, folder, LAYOUT)
+    return Catalog(tuple(clips), classes, tuple(missing), streams="audio")

@@ -1,0 +1,74 @@
+"""HMDB51 (Kuehne et al. 2011): 6,766 clips of 51 actions, three official splits."""
+
+import re
+
+from actcl_tf.data import files
+from actcl_tf.data.catalogs import finding, folds
+from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
+from actcl_tf.data.files import DataError
+
+NUM_FOLDS = 3
+LAYOUT = """\
+  FOLDER/
+    testTrainMulti_7030_splits/       (or test_train_splits/, splits/, or FOLDER itself)
+      brush_hair_test_split1.txt      April_09_brush_hair_u_nm_np1_ba_goo_0.avi 1
+      ... for each class, to _test_split3.txt (0: not used, 1: train, 2: test)
+    brush_hair/April_09_brush_hair_u_nm_np1_ba_goo_0.avi ...   (at any depth, any ending)"""
+_PLACES = ("testTrainMulti_7030_splits", "test_train_splits", "splits", "")
+_LIST = re.compile(r"(.+)_test_split([1-3])\.txt")
+_PARTS = {"0": "", "1": TRAIN, "2": TEST}
+
+
+def from_hmdb51(folder: str, *, fold: folds.Fold = 1) -> Catalog:
+    """Reads HMDB51 as it is downloaded; a data set of pictures.
+
+    Videos are known by their class's folder and their names, whatever their ending. A clip that a
+    fold does not use is left out of it.
+
+    Args:
+      folder: that holds the lists and the videos.
+      fold: official split, 1 to 3, or "all".
+
+    Raises:
+      ConfigError: there is no such fold.
+      DataError: lists or videos are missing, or a list is wrong.
+    """
+    fold = folds.check_fold(fold, NUM_FOLDS)
+    for place in _PLACES:
+        lists_folder = files.join(folder, place) if place else folder
+        lists = {
+            (found[1], int(found[2])): files.join(lists_folder, name)
+            for name in files.names_in(lists_folder)
+            if (found := _LIST.fullmatch(name))
+        }
+        if lists:
+            break
+    else:
+        raise finding.layout_error(folder, LAYOUT, "no list CLASS_test_splitN.txt is there")
+    classes = tuple(sorted({label for label, _ in lists}))
+    parts: dict[tuple[str, str], list[str]] = {}
+    for label in classes:
+        for number in range(NUM_FOLDS):
+            path = lists.get((label, number + 1))
+            if path is None:
+                raise finding.layout_error(
+                    folder, LAYOUT, f"{label}_test_split{number + 1}.txt is not there"
+                )
+            for line in finding.read_lines(path):
+                name, _, flag = line.rpartition(" ")
+                if flag not in _PARTS or not name:
+                    raise DataError(f"{path}: expected NAME.avi and 0, 1 or 2, got {line!r}")
+                held = parts.setdefault((label, name.strip()), [""] * NUM_FOLDS)
+                held[number] = _PARTS[flag]
+    rows = [
+        finding.Row(
+            f"{label}/{name}", (finding.key_of(f"{label}/{name}", 1),), (label,), "", tuple(roles)
+        )
+        for (label, name), roles in parts.items()
+    ]
+    names = finding.find_files(folder, finding.VIDEO_SUFFIXES)
+    clips, missing = finding.match(
+        folds.choose(rows, fold), folder, names, key=lambda name: finding.key_of(name, 1)
+    )
+    finding.require_some(clips, missing, folder, LAYOUT)
+    return Catalog(tuple(clips), classes, tuple(missing), streams="video")

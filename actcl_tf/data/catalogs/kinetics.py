@@ -1,0 +1,107 @@
+"""Kinetics-400, -600, -700 (Kay et al. 2017, Carreira et al. 2018, 2019) and Kinetics-Sounds."""
+
+import csv
+import re
+from collections.abc import Iterable
+
+from actcl_tf.data import files
+from actcl_tf.data.catalogs import finding, youtube
+from actcl_tf.data.catalogs.catalog import Catalog
+from actcl_tf.data.files import DataError
+
+LAYOUT = """\
+  FOLDER/
+    train.csv, validate.csv (or val.csv), test.csv
+        label,youtube_id,time_start,time_end,split      (also in annotations/, any name in .csv)
+    train/abseiling/0347ZoDXyP0_000095_000105.mp4 ...   (in any folder, any ending; also named
+        0347ZoDXyP0.mp4, 0347ZoDXyP0_95_105.mp4, 0347ZoDXyP0_000095.mp4, ...)"""
+_COLUMNS = {"youtube_id", "time_start", "time_end"}
+_SPLITS = {"train": "train", "val": "val", "validate": "val", "validation": "val", "test": "test"}
+
+# The 31 classes of Kinetics-400 that most work on sound and picture calls Kinetics-Sounds. Other
+# lists go by that name: the 34 classes of Arandjelovic and Zisserman ("Look, Listen and Learn",
+# 2017), some of which the published Kinetics does not have; one of 32; and those that translate
+# the 34 to the class names of Kinetics-600 or -700.
+KINETICS_SOUNDS = (
+    *("blowing nose", "blowing out candles", "bowling", "chopping wood", "dribbling basketball"),
+    *("laughing", "mowing lawn", "playing accordion", "playing bagpipes", "playing bass guitar"),
+    *("playing clarinet", "playing drums", "playing guitar", "playing harmonica"),
+    *("playing keyboard", "playing organ", "playing piano", "playing saxophone"),
+    *("playing trombone", "playing trumpet", "playing violin", "playing xylophone"),
+    *("ripping paper", "shoveling snow", "shuffling cards", "singing", "stomping grapes"),
+    *("tap dancing", "tapping guitar", "tapping pen", "tickling"),
+)
+
+
+def from_kinetics(folder: str, *, whole_videos: bool = False) -> Catalog:
+    """Reads Kinetics-400, -600 or -700 by its official lists.
+
+    Every list in the folder counts: leave out those of splits that are not wanted. Lists of the
+    test split may come without labels.
+
+    Args:
+      folder: that holds the lists and the clips.
+      whole_videos: whether files called by the YouTube id alone are whole videos, to be cut at the
+        list's times; otherwise they are taken as cut.
+
+    Raises:
+      DataError: lists or clips are missing, or a list is wrong.
+    """
+    rows = _read_rows(folder, whole_videos)
+    return _catalog(folder, rows, tuple(sorted({label for row in rows for label in row.labels})))
+
+
+def from_kinetics_sounds(folder: str, *, whole_videos: bool = False) -> Catalog:
+    """Reads the 31 classes of Kinetics-Sounds out of Kinetics; see `from_kinetics`."""
+    rows = _read_rows(folder, whole_videos)
+    wanted = [row for row in rows if row.labels and row.labels[0] in KINETICS_SOUNDS]
+    return _catalog(folder, wanted, tuple(sorted(KINETICS_SOUNDS)))
+
+
+def _read_rows(folder: str, whole_videos: bool) -> list[finding.Row]:
+    lists = [
+        files.join(place, name)
+        for place in (folder, files.join(folder, "annotations"))
+        for name in files.names_in(place)
+        if name.endswith(".csv")
+    ]
+    if not lists:
+        raise finding.layout_error(folder, LAYOUT, "no list (.csv) is there")
+    rows: dict[str, finding.Row] = {}
+    for path in lists:
+        reader = csv.DictReader(finding.read_text(path).splitlines())
+        if not set(reader.fieldnames or ()) >= _COLUMNS:
+            raise DataError(
+                f"{path}: expected the columns label,youtube_id,time_start,time_end,split, got "
+                f"{','.join(reader.fieldnames or ()) or 'nothing'}"
+            )
+        for line in reader:
+            row = _row(line, f"{path}:{reader.line_num}", path, whole_videos)
+            held = rows.setdefault(row.name, row)
+            if held != row:
+                raise DataError(
+                    f"{path}:{reader.line_num}: {row.name} is listed as {row.split} {row.labels} "
+                    f"and as {held.split} {held.labels}"
+                )
+    return list(rows.values())
+
+
+def _row(line: dict, where: str, path: str, whole_videos: bool) -> finding.Row:
+    try:
+        start, end = float(line["time_start"]), float(line["time_end"])
+    except (TypeError, ValueError):
+        raise DataError(f"{where}: time_start and time_end must be seconds") from None
+    named = (line.get("split") or re.split(r"[/\\]", path)[-1].split(".")[0]).strip()
+    split = next((value for key, value in _SPLITS.items() if named.startswith(key)), None)
+    if split is None:
+        raise DataError(f"{where}: split must be train, validate or test, got {named!r}")
+    label = (line.get("label") or "").strip()
+    keys, spans = youtube.file_keys(line["youtube_id"], start, end, whole_videos)
+    return finding.Row(keys[0], keys, (label,) if label else (), split, spans=spans)
+
+
+def _catalog(folder: str, rows: Iterable[finding.Row], classes: tuple[str, ...]) -> Catalog:
+    names = finding.find_files(folder, finding.VIDEO_SUFFIXES)
+    clips, missing = finding.match(rows, folder, names)
+    finding.require_some(clips, missing, folder, LAYOUT)
+    return Catalog(tuple(clips), classes, tuple(missing))

@@ -1,0 +1,48 @@
+"""VGGSound (Chen et al. 2020): 10-second clips of 309 classes, heard and seen."""
+
+import csv
+
+from actcl_tf.data.catalogs import finding, youtube
+from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
+from actcl_tf.data.files import DataError
+
+LAYOUT = """\
+  FOLDER/
+    vggsound.csv                 ---g-f_I2yQ,1,people marching,test   (no header)
+    video/---g-f_I2yQ_000001.mp4 ...   (in any folder, any ending; also named
+        ---g-f_I2yQ_000001_000011.mp4, ---g-f_I2yQ_1.mp4, ...)"""
+_SECONDS = 10.0
+_SPLITS = {"train": TRAIN, "test": TEST}
+
+
+def from_vggsound(folder: str, *, whole_videos: bool = False) -> Catalog:
+    """Reads VGGSound by its official list.
+
+    Args:
+      folder: that holds `vggsound.csv` and the clips.
+      whole_videos: whether files called by the YouTube id alone are whole videos, to be cut at the
+        list's times; otherwise they are taken as cut.
+
+    Raises:
+      DataError: list or clips are missing, or the list is wrong.
+    """
+    path = finding.find_one(folder, ["vggsound.csv", "data/vggsound.csv", "metadata/vggsound.csv"])
+    if path is None:
+        raise finding.layout_error(folder, LAYOUT, "vggsound.csv is not there")
+    rows: dict[str, finding.Row] = {}
+    for number, line in enumerate(csv.reader(finding.read_lines(path)), 1):
+        try:
+            video_id, first, label, part = line
+            start, split = float(first), _SPLITS[part]
+        except (ValueError, KeyError):
+            raise DataError(
+                f"{path}, clip {number}: expected id,start,label,train or test, got "
+                f"{','.join(line)}"
+            ) from None
+        keys, spans = youtube.file_keys(video_id, start, start + _SECONDS, whole_videos)
+        rows.setdefault(keys[0], finding.Row(keys[0], keys, (label,), split, spans=spans))
+    classes = tuple(sorted({row.labels[0] for row in rows.values()}))
+    names = finding.find_files(folder, finding.MEDIA_SUFFIXES)
+    clips, missing = finding.match(rows.values(), folder, names)
+    finding.require_some(clips, missing, folder, LAYOUT)
+    return Catalog(tuple(clips), classes, tuple(missing))

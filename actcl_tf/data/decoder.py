@@ -1,0 +1,142 @@
+"""Cutting videos in a process of its own, so that a video can hang or crash that process alone.
+
+Videos are anybody's, and decoders are C: a damaged file may loop for ever or bring the process
+down. A `Decoder` starts `decoder_process` as a child, hands it one video after the other, and takes
+the clips as they are cut. A child that falls silent or dies costs the video it was at; the next
+video gets a new child.
+"""
+
+import multiprocessing
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Any, Optional, Union
+
+from actcl_tf.data.clip_cutting import Rejected
+from actcl_tf.data.decoder_messages import CutClip, CutOptions, Failure
+from actcl_tf.data.files import DataError
+from actcl_tf.data.media import MediaError
+
+_POLL_SECONDS = 0.1  # Between looks at `stop`.
+_START_SECONDS = 120.0  # For a child to import what it needs, on a busy machine.
+
+
+class Stopped(Exception):
+    """The work was called off."""
+
+
+class Decoder:
+    """A child process that cuts videos; a context manager, which ends it."""
+
+    def __init__(
+        self, options: CutOptions, *, timeout: float, stop: Optional[threading.Event] = None
+    ):
+        """Takes the options; the child starts with the first video.
+
+        Args:
+          options: what is done with every video.
+          timeout: seconds that a single clip may take; a film may take this long for each of its
+            clips.
+          stop: when set, `cut` raises `Stopped`.
+        """
+        self._options, self._timeout = options, timeout
+        self._stop = stop or threading.Event()
+        self._process: Optional[subprocess.Popen] = None
+        self._connection: Optional[Connection] = None
+
+    def __enter__(self) -> "Decoder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def process_id(self) -> Optional[int]:
+        """Of the child; None where there is none."""
+        return self._process.pid if self._process else None
+
+    def cut(
+        self, path: str, start: float, end: Optional[float]
+    ) -> Iterator[Union[CutClip, Rejected]]:
+        """Cuts a video, or a span of it; see `clip_cutting.read_clips`.
+
+        Args:
+          path: of the video.
+          start: of the span, seconds.
+          end: of the span, seconds; None: to the end of the video.
+
+        Raises:
+          MediaError: the video gives nothing more; its reason may be "timeout" or "crashed".
+          DataError: no child can be started.
+          Stopped: the work was called off.
+        """
+        if self._process is None:
+            self._start()
+        finished = False
+        try:
+            self._connection.send((path, start, end))
+            while True:
+                message = self._receive(self._timeout)
+                if message is None:
+                    finished = True
+                    return
+                if isinstance(message, Failure):
+                    finished = True
+                    raise MediaError(*message)
+                yield message
+        except (EOFError, OSError) as error:
+            self._process.kill()  # It may live on with the connection gone.
+            raise MediaError("crashed", f"exit status {self._process.wait()}") from error
+        finally:
+            if not finished:  # What the child still has to say is about this video.
+                self.close()
+
+    def close(self) -> None:
+        """Ends the child, whatever it is doing."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._connection.close()
+            self._process = self._connection = None
+
+    def _start(self) -> None:
+        self._connection, theirs = multiprocessing.Pipe()
+        root = str(pathlib.Path(__file__).resolve().parents[2])  # Whether installed or not.
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        with theirs, tempfile.TemporaryFile("w+", errors="replace") as said:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "actcl_tf.data.decoder_process", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            )
+            theirs.close()
+            try:
+                self._connection.send(self._options)
+                self._receive(_START_SECONDS)
+            except (EOFError, OSError, MediaError) as error:
+                self.close()
+                said.seek(0)
+                last = (said.read().strip().splitlines() or [repr(error)])[-1]
+                raise DataError(f"no process to decode videos in can be started: {last}") from error
+            except Stopped:
+                self.close()
+                raise
+
+    def _receive(self, seconds: float) -> Any:
+        """The next message of the child, which has this long for it."""
+        deadline = time.monotonic() + seconds
+        while not self._connection.poll(_POLL_SECONDS):
+            if self._stop.is_set():
+                raise Stopped
+            if time.monotonic() > deadline:
+                raise MediaError("timeout", f"no clip for {seconds:g} seconds")
+        return self._connection.recv()

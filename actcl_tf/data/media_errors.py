@@ -1,0 +1,25 @@
+"""Why a video, or a part of it, gives no clip."""
+
+REASONS = {
+    "missing": "the file is not there or cannot be read",
+    "empty": "the file has no bytes",
+    "damaged": "it cannot be decoded, or decodes with errors",
+    "no_picture": "it has no moving picture",
+    "no_sound": "it has no sound, or the sound stops for a while",
+    "silent": "the sound is digital silence",
+    "near_silent": "no part of the sound is as loud as --silence_db",
+    "too_short": "what can be used of it lasts less than --min_seconds",
+    "still": "the picture does not change",
+    "dark": "the picture is nearly black throughout",
+    "duplicate": "another clip has the same picture and sound",
+    "timeout": "decoding took longer than --clip_timeout",
+    "crashed": "the decoder's process died on it",
+}
+
+
+class MediaError(Exception):
+    """A video that gives no clip at all; `reason` is a key of REASONS."""
+
+    def __init__(self, reason: str, message: str = "") -> None:
+        super().__init__(message or REASONS[reason])
+        self.reason = reason
