@@ -28,6 +28,8 @@ GRADIENT_ENCODERS = ("key", "query")
 SEEDINGS = ("blocked", "plain", "greedy", "afkmc2", "two_level")
 FIRST_PICKS = ("uniform", "largest_norm")
 KEY_STATISTICS = ("batch", "moving")
+CROPS = ("resized", "fixed")
+AUGMENT_ON = ("host", "device")
 OPTIMIZERS = ("adam", "adamw", "sgd", "lamb")
 SCHEDULES = ("constant", "cosine")
 STRATEGIES = ("auto", "one_device", "mirrored")
@@ -80,8 +82,22 @@ class DataConfig:
         "Part of the frames to look at: top,left,bottom,right as shares of height and width.",
     )
     shuffle_buffer: int = _field(2048, "Raw records held by the shuffle buffer.")
-    min_crop_area: float = _field(0.4, "Smallest share of the frame that a random crop covers.")
+    crop: str = _field(
+        "resized",
+        "Training crop: resized (a window of any size and shape, resized to --image_size) or fixed "
+        "(a window of --image_size pixels as stored; nothing is resized).",
+        CROPS,
+    )
+    min_crop_area: float = _field(
+        0.4, "--crop=resized: smallest share of the frame that the crop covers."
+    )
     flip: bool = _field(True, "Mirror half of the clips from left to right.")
+    augment_on: str = _field(
+        "host",
+        "Where colours, blur, flips and noise are applied: host (the input pipeline) or device "
+        "(first thing in the training step, on all clips at once). Both give the same clips.",
+        AUGMENT_ON,
+    )
     color_jitter: float = _field(0.5, "Strength of the colour jitter, 0 (none) to 1.")
     gray_probability: float = _field(0.2, "Share of clips turned to grey.")
     blur_probability: float = _field(0.2, "Share of clips blurred.")
@@ -91,6 +107,7 @@ class DataConfig:
     frequency_mask: float = _field(0.15, "Widest frequency mask, as a share of the mel bands.")
 
     def __post_init__(self) -> None:
+        _check_allowed(self)
         for name in ("num_frames", "frame_stride", "shuffle_buffer"):
             _check_range(self, name, 1)
         _check_range(self, "image_size", 16)

@@ -1,21 +1,15 @@
-"""Measures the training step or the sampler, several ways side by side in one run.
-
-The training step with active against random negatives:
+"""Measures the training step, the sampler, the input or the preparation; in turns, in one run.
 
   python tools/benchmark.py --flagfile=configs/pretrain.cfg --compare=active,random
-
-Each way of choosing negatives gets its own model; their steps take turns, so that a machine whose
-speed drifts treats them alike. The batches are made beforehand: what is timed is the step alone.
-
-The sampler, which picks M of N candidates by k-means++ seeding on factored gradients:
-
   python tools/benchmark.py --what=sampler --output=sampler.json
+  python tools/benchmark.py --what=input --data_dir=DATA_DIR --num_frames=16 --image_size=112
+  python tools/benchmark.py --what=prepare --videos=FOLDER
 
-Time, memory and memory traffic of our methods, with and without XLA, of the plain loop in NumPy and
-of scikit-learn on explicit gradients; on made-up points. Of the run's flags, only --seed counts.
+Measured are: ways of choosing negatives, on batches made beforehand; ways of k-means++ seeding, on
+made-up points; the phases of the input, beside JPEG decoding alone; videos to records, beside the
+ffmpeg program doing the same.
 """
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -23,41 +17,29 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import field_flags
 import run_flags
 from absl import app, flags
 
 from actcl_tf import config
-from actcl_tf.benchmark import seeding_report, seeding_settings, seeding_time, step_time
-from actcl_tf.data import records
+from actcl_tf.benchmark import (
+    input_time,
+    prepare_time,
+    seeding_report,
+    seeding_settings,
+    seeding_time,
+    step_time,
+)
+from actcl_tf.data import files, records
 
-_WHAT = flags.DEFINE_enum("what", "step", ["step", "sampler"], "What to measure.")
 _OUTPUT = flags.DEFINE_string("output", "", "JSON file to write the figures to as well.")
 _COMPARE = flags.DEFINE_list(
     "compare", ["active", "random"], "step: values of --negatives to time; ratios are to the last."
 )
 _TIMED_STEPS = flags.DEFINE_integer("timed_steps", 30, "step: timed steps of each.", lower_bound=1)
-
-_FIELDS = [f for f in dataclasses.fields(seeding_settings.Settings) if f.name != "seed"]
-for _field in _FIELDS:  # Name, default and help are the field's own.
-    _help = f"sampler: {_field.metadata['help']}"
-    if isinstance(_field.default, tuple):
-        flags.DEFINE_list(_field.name, [str(value) for value in _field.default], _help)
-    else:
-        flags.DEFINE_integer(_field.name, _field.default, _help)
-
-
-def _read_settings() -> seeding_settings.Settings:
-    values = {"seed": flags.FLAGS["seed"].value}
-    for field in _FIELDS:
-        value = flags.FLAGS[field.name].value
-        if isinstance(field.default, tuple):
-            try:
-                value = tuple(map(type(field.default[0]), value))
-            except ValueError:
-                text = f"--{field.name}={','.join(value)}"
-                raise config.ConfigError(f"{text}: must be whole numbers") from None
-        values[field.name] = value
-    return seeding_settings.Settings(**values)
+field_flags.define(seeding_settings.Settings, prefix="sampler: ", without=("seed",))
+field_flags.define(input_time.Settings, prefix="input: ")
+field_flags.define(prepare_time.Settings, prefix="prepare: ")
 
 
 def _measure_step() -> dict:
@@ -69,12 +51,33 @@ def _measure_step() -> dict:
 
 
 def _measure_sampler() -> dict:
-    settings = _read_settings()
+    seed = flags.FLAGS["seed"].value
+    settings = field_flags.read(seeding_settings.Settings, without=("seed",), seed=seed)
     result = seeding_time.measure(settings)
     targets = seeding_report.targets(result)
     print(f"\n{seeding_report.table(result)}\n\n{seeding_report.verdicts(targets)}")
-    figures = seeding_time.to_dict(settings, result)
-    return {**figures, "targets": [{**t._asdict(), "met": t.met} for t in targets]}
+    verdicts = [{**target._asdict(), "met": target.met} for target in targets]
+    return {**seeding_time.to_dict(settings, result), "targets": verdicts}
+
+
+def _measure_input() -> dict:
+    settings = field_flags.read(input_time.Settings)
+    run = run_flags.read_configuration()
+    result = input_time.measure(run.data, settings, run.train.batch_size, run.train.seed)
+    print(f"\n{input_time.table(result)}")
+    return {**input_time.to_dict(result), "config": run.to_dict()}
+
+
+def _measure_prepare() -> dict:
+    settings = field_flags.read(prepare_time.Settings)
+    result = prepare_time.measure(settings, settings.videos or str(run_flags.built_in_videos()))
+    print(f"\n{prepare_time.table(result)}")
+    return prepare_time.to_dict(result)
+
+
+_MEASURES = (_measure_step, _measure_sampler, _measure_input, _measure_prepare)
+_MEASURE = {measure.__name__.removeprefix("_measure_"): measure for measure in _MEASURES}
+_WHAT = flags.DEFINE_enum("what", "step", list(_MEASURE), "What to measure.")
 
 
 def main(argv: list[str]) -> int:
@@ -85,12 +88,12 @@ def main(argv: list[str]) -> int:
         output = pathlib.Path(_OUTPUT.value)
         if _OUTPUT.value and (output.is_dir() or not output.absolute().parent.is_dir()):
             raise config.ConfigError(f"--output={output}: must be a file in a folder that exists")
-        figures = _measure_sampler() if _WHAT.value == "sampler" else _measure_step()
+        figures = _MEASURE[_WHAT.value]()
     except (config.ConfigError, records.DataError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if _OUTPUT.value:
-        records.write_atomically(output, json.dumps(figures, indent=2) + "\n")
+        files.write_atomically(output, json.dumps(figures, indent=2) + "\n")
         print(f"The same numbers: {output}")
     return 0
 

@@ -8,7 +8,6 @@ An interrupted run goes on with the same command. Exit status: 0 done, 1 an erro
 more was left out than --max_failures allows, 130 interrupted.
 """
 
-import dataclasses
 import os
 import pathlib
 import signal
@@ -17,6 +16,7 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Errors reach Python anyway.
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+import field_flags
 from absl import app, flags
 
 from actcl_tf import config
@@ -38,21 +38,13 @@ flags.DEFINE_string("fold", None, "Official split of ucf101, hmdb51, esc50: 1 (d
 flags.DEFINE_bool("whole_videos", None, "Files named by a YouTube id alone are not cut yet.")
 flags.DEFINE_bool("unlabelled", False, "Leave all labels out.")
 flags.DEFINE_float("test_fraction", None, "Share drawn for testing, where no split is named (0.1).")
-_DEFINE = {str: flags.DEFINE_string, float: flags.DEFINE_float, int: flags.DEFINE_integer}
 for _section in (shard_writing.Settings, prepare.Execution):
-    for _field in dataclasses.fields(_section):
-        if "help" in _field.metadata:
-            _DEFINE[_field.type](_field.name, _field.default, _field.metadata["help"])
-
-
-def _section_of(kind: type, **values: object) -> object:
-    names = [field.name for field in dataclasses.fields(kind) if "help" in field.metadata]
-    return kind(**{name: FLAGS[name].value for name in names}, **values)
+    field_flags.define(_section)
 
 
 def _run(pipeline_args: list[str]) -> prepare.Summary:
-    settings = _section_of(shard_writing.Settings)  # Wrong values come out before any work.
-    execution = _section_of(prepare.Execution, pipeline_args=tuple(pipeline_args))
+    settings = field_flags.read(shard_writing.Settings)  # Wrong values come out before any work.
+    execution = field_flags.read(prepare.Execution, pipeline_args=tuple(pipeline_args))
     if not FLAGS.output or not (FLAGS.input or FLAGS.csv):
         missing = "input= (or --csv=)" if FLAGS.output else "output="
         raise config.ConfigError(f"--{missing}: must name a folder")

@@ -4,25 +4,14 @@ import dataclasses
 import os
 import pathlib
 
+import field_flags
 from absl import flags
 
 from actcl_tf import config
 from actcl_tf.data import prepare, records, synthetic
 
-_DEFINE = {
-    bool: flags.DEFINE_bool,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    str: flags.DEFINE_string,
-}
-_FIELDS = [field for section in config.SECTIONS.values() for field in dataclasses.fields(section)]
-for _field in _FIELDS:  # Name, default and help are the field's own.
-    if "allowed" in _field.metadata:
-        flags.DEFINE_enum(
-            _field.name, _field.default, list(_field.metadata["allowed"]), _field.metadata["help"]
-        )
-    else:
-        _DEFINE[type(_field.default)](_field.name, _field.default, _field.metadata["help"])
+for _section in config.SECTIONS.values():
+    field_flags.define(_section)
 
 _CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "actcl_tf"
 _CACHE_DIR = flags.DEFINE_string(
@@ -45,11 +34,17 @@ def read_configuration() -> config.PretrainConfig:
     Raises:
       config.ConfigError: a wrong value, or values that contradict each other.
     """
-    values = {field.name: flags.FLAGS[field.name].value for field in _FIELDS}
+    fields = [f for section in config.SECTIONS.values() for f in dataclasses.fields(section)]
+    values = {field.name: flags.FLAGS[field.name].value for field in fields}
     if not values["data_dir"]:
         config.from_flat(values)  # Wrong values are found before the data set is made.
         values["data_dir"] = str(_built_in_data())
     return config.from_flat(values)
+
+
+def built_in_videos() -> pathlib.Path:
+    """Folder of the built-in data set's held-out videos, made where it is not there."""
+    return _built_in_data().parent / "videos" / "test"
 
 
 def _built_in_data() -> pathlib.Path:

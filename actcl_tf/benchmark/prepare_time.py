@@ -17,11 +17,36 @@ import tempfile
 import time
 from typing import Any, NamedTuple
 
+import tqdm
+
 from actcl_tf import config
-from actcl_tf.data import catalogs, prepare, shard_writing
+from actcl_tf.data import catalogs, prepare, shard_pool, shard_writing
 
 # mjpeg's quantiser scale that gives files about as large as quality 90 of libjpeg does.
 _FFMPEG_QUALITY = 3
+# Whole videos, as ffmpeg takes them, and nothing left out.
+_STORED = shard_writing.Settings(clip_seconds=3600.0, filters="")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What is measured; each field is one flag of `tools/benchmark.py`."""
+
+    videos: str = dataclasses.field(
+        default="", metadata={"help": "Folder of videos; empty: those of the built-in data set."}
+    )
+    prepare_videos: int = dataclasses.field(
+        default=200, metadata={"help": "The first so many of them."}
+    )
+    prepare_workers: int = dataclasses.field(
+        default=0, metadata={"help": "Processes of each; 0: one a core."}
+    )
+    prepare_rounds: int = dataclasses.field(default=3, metadata={"help": "Rounds of each."})
+
+    def __post_init__(self) -> None:
+        for name, low in (("prepare_videos", 1), ("prepare_workers", 0), ("prepare_rounds", 1)):
+            if getattr(self, name) < low:
+                raise config.ConfigError(f"--{name}={getattr(self, name)}: must be at least {low}")
 
 
 class Rounds(NamedTuple):
@@ -70,59 +95,54 @@ def find_ffmpeg() -> str:
     return found
 
 
-def measure(
-    catalog: catalogs.Catalog,
-    settings: shard_writing.Settings,
-    *,
-    num_workers: int,
-    rounds: int,
-) -> Rounds:
+def measure(settings: Settings, folder: str) -> Rounds:
     """Prepares the same videos both ways in turns.
 
     Args:
-      catalog: whole videos, with picture and sound, of which nothing is left out.
-      settings: how clips are stored.
-      num_workers: processes of each.
-      rounds: of each.
+      settings: how often, and how.
+      folder: of whole videos with picture and sound.
 
     Raises:
       ConfigError: there is no ffmpeg program, or it cannot read a video.
+      DataError: there is no video.
     """
     program = find_ffmpeg()
-    settings = dataclasses.replace(settings, clip_seconds=3600.0, filters="")
+    found = catalogs.from_folder(folder, test_fraction=0.0)
+    catalog = dataclasses.replace(found, clips=found.clips[: settings.prepare_videos])
+    num_workers = settings.prepare_workers or shard_pool.default_num_workers()
     execution = prepare.Execution(num_workers=num_workers, progress=False)
     paths = [clip.path for clip in catalog.clips]
     ours, theirs = [], []
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as folder:
+    for _ in tqdm.tqdm(range(settings.prepare_rounds), "timing", unit="round"):
+        with tempfile.TemporaryDirectory() as made:
             begun = time.perf_counter()
-            summary = prepare.prepare(catalog, os.path.join(folder, "data"), settings, execution)
+            summary = prepare.prepare(catalog, os.path.join(made, "data"), _STORED, execution)
             ours.append(time.perf_counter() - begun)
-            our_bytes = _bytes_below(folder)
-        with tempfile.TemporaryDirectory() as folder:
+            our_bytes = _bytes_below(made)
+        with tempfile.TemporaryDirectory() as made:
             begun = time.perf_counter()
             with concurrent.futures.ThreadPoolExecutor(num_workers) as pool:
                 jobs = [
-                    pool.submit(_convert, program, path, os.path.join(folder, str(index)), settings)
+                    pool.submit(_convert, program, path, os.path.join(made, str(index)))
                     for index, path in enumerate(paths)
                 ]
                 for job in jobs:
                     job.result()
             theirs.append(time.perf_counter() - begun)
-            ffmpeg_bytes = _bytes_below(folder)
+            ffmpeg_bytes = _bytes_below(made)
     clips = sum(manifest.num_clips for manifest in summary.manifests.values())
     return Rounds(ours, theirs, len(paths), clips, our_bytes, ffmpeg_bytes, num_workers)
 
 
-def _convert(program: str, path: str, folder: str, settings: shard_writing.Settings) -> None:
+def _convert(program: str, path: str, folder: str) -> None:
     """One video by ffmpeg: numbered JPEG files and raw float samples in a folder of its own."""
     os.mkdir(folder)
-    side = settings.short_side
+    side = _STORED.short_side
     scale = f"scale='if(lt(iw,ih),min(iw,{side}),-2)':'if(lt(iw,ih),-2,min(ih,{side}))':flags=area"
     command = [program, "-nostdin", "-v", "error", "-i", path]
-    command += ["-map", "0:v:0", "-vf", f"fps={settings.frame_rate},{scale}"]
+    command += ["-map", "0:v:0", "-vf", f"fps={_STORED.frame_rate},{scale}"]
     command += ["-q:v", str(_FFMPEG_QUALITY), os.path.join(folder, "%05d.jpg")]
-    command += ["-map", "0:a:0", "-ac", "1", "-ar", str(settings.sample_rate)]
+    command += ["-map", "0:a:0", "-ac", "1", "-ar", str(_STORED.sample_rate)]
     command += ["-f", "f32le", os.path.join(folder, "sound.f32")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

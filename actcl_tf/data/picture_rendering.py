@@ -18,6 +18,8 @@ _BT601, _BT709 = 5, 1
 # The same, by ITU-T H.273's numbers.
 _MATRICES = {1: _BT709, 4: 4, 5: _BT601, 6: _BT601, 7: 7, 9: 9, 10: 9}
 _LIMITED, _FULL = 1, 2
+# Since PyAV 17 the scaler starts a thread a core unless told; shards keep the cores busy.
+_ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 _SMALL_HEIGHT, _SMALL_WIDTH = 576, 1024  # Of standard definition.
 
 
@@ -73,6 +75,7 @@ class Renderer:
             dst_colorspace=_BT709 if matrix == _BT601 else _BT601,
             src_color_range=value_range,
             dst_color_range=_FULL,
+            **_ONE_THREAD,
         )
         return image.to_ndarray()
 

@@ -10,7 +10,15 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data import audio_ops, clip_sampling, records, shards, video_ops
+from actcl_tf.data import (
+    audio_ops,
+    batch_augmentation,
+    clip_sampling,
+    records,
+    shards,
+    video_augmentation,
+    video_ops,
+)
 
 num_audio_samples = clip_sampling.num_audio_samples
 
@@ -70,7 +78,8 @@ def build_train_dataset(
     Returns:
       Dataset of dict: `video` [B, T, H, W, 3] uint8; `audio` [B, S] float32, the same span;
       `clip_id` [B] int64; `label` [B] int64, -1 for none; `seed` [B, 2] int32, stateless seeds for
-      further draws; with two views also `key_video` and `key_audio`.
+      further draws; with two views also `key_video` and `key_audio`. With --augment_on=device the
+      clips are only cropped, and `batch_augmentation` has the rest to do.
 
     Raises:
       records.DataError: the split is missing or damaged, holds fewer clips than a batch, or holds
@@ -207,15 +216,19 @@ def _training_clip(
 
     region = video_ops.region_of(video_ops.frame_size(frames_jpeg[0]), config.region_box)
     view_seeds = tf.reshape(seeds[2:], [2, 3, 2])  # Of each view: crop, looks, sound.
-    boxes = [
-        video_ops.random_box(region, config.min_crop_area, view_seeds[view, 0])
-        for view in range(views)
-    ]
-    crops = video_ops.decode_boxes(frames_jpeg, boxes)
+    boxes = [_training_box(region, view_seeds[view, 0], config) for view in range(views)]
+    target = config.image_size if config.crop == "resized" else None
+    crops = video_ops.decode_boxes(frames_jpeg, boxes, target)
 
     for view, prefix in enumerate(("", "key_")[:views]):
-        result[prefix + "video"] = video_ops.augment(
-            video_ops.resize(crops[view], config.image_size),
+        frames = video_ops.fit(crops[view], config.image_size, is_resized=config.crop == "resized")
+        if config.augment_on == "device":
+            result[prefix + "video"] = video_ops.to_uint8(frames)
+            result[prefix + "audio"] = waveform
+            result[prefix + batch_augmentation.SEEDS] = view_seeds[view, 1:]
+            continue
+        result[prefix + "video"] = video_augmentation.augment(
+            frames,
             view_seeds[view, 1],
             flip=config.flip,
             color_jitter=config.color_jitter,
@@ -226,6 +239,12 @@ def _training_clip(
             waveform, view_seeds[view, 2], gain_db=config.audio_gain_db, noise=config.audio_noise
         )
     return result
+
+
+def _training_box(region: tf.Tensor, seed: tf.Tensor, config: DataConfig) -> tf.Tensor:
+    if config.crop == "fixed":
+        return video_ops.fixed_box(region, config.image_size, seed)
+    return video_ops.random_box(region, config.min_crop_area, seed)
 
 
 def _evaluation_clip(
@@ -239,7 +258,7 @@ def _evaluation_clip(
     frames_jpeg = tf.gather(clip["frames_jpeg"], used)
 
     region = video_ops.region_of(video_ops.frame_size(frames_jpeg[0]), config.region_box)
-    crops = video_ops.decode(frames_jpeg, video_ops.central_box(region))
+    crops = video_ops.decode(frames_jpeg, video_ops.central_box(region), config.image_size)
     frames = video_ops.to_uint8(video_ops.resize(crops, config.image_size))
     shape = [num_windows, span.num_frames, config.image_size, config.image_size, 3]
 

@@ -1,15 +1,13 @@
-"""The record contract: how one clip, and one split of clips, is stored.
+"""The record contract: how one clip is stored.
 
 One clip is one `tf.train.SequenceExample` in the key names of MediaPipe MediaSequence and DMVR; one
-split is a folder of TFRecord shards with a `manifest.json` that says what is in them:
+split is a folder of TFRecord shards with a manifest (see `manifest.py`, whose names stand here,
+too):
 
     DATA_DIR/train/train-00000-of-00004.tfrecord
     DATA_DIR/train/manifest.json
 """
 
-import concurrent.futures
-import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from typing import Any, Optional
@@ -17,8 +15,15 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
-from actcl_tf.data import files
-from actcl_tf.data.files import DataError, PathLike
+from actcl_tf.data.files import DataError as DataError
+from actcl_tf.data.files import PathLike as PathLike
+from actcl_tf.data.manifest import MANIFEST as MANIFEST
+from actcl_tf.data.manifest import STREAMS as STREAMS
+from actcl_tf.data.manifest import TOOL_VERSION as TOOL_VERSION
+from actcl_tf.data.manifest import Manifest as Manifest
+from actcl_tf.data.manifest import load_manifest as load_manifest
+from actcl_tf.data.manifest import read_manifest as read_manifest
+from actcl_tf.data.manifest import write_manifest as write_manifest
 
 IMAGE = "image/encoded"
 IMAGE_FORMAT = "image/format"
@@ -37,11 +42,8 @@ END = "clip/end/timestamp"
 FILENAME = "video/filename"
 EXAMPLE_ID = "example/id"
 
-MANIFEST = "manifest.json"
-TOOL_VERSION = "0.1.0"
 NO_LABEL = -1
-# What the clips of a data set have: picture and sound, the picture alone, the sound alone.
-STREAMS = ("both", "video", "audio")
+_ROUNDING = 1e-6  # Frames; above what 64-bit floats lose, below what tells a sample.
 
 
 def _bytes(*values: bytes) -> tf.train.Feature:
@@ -170,22 +172,31 @@ def clip_id_of(example_id: tf.Tensor) -> tf.Tensor:
     return tf.strings.to_hash_bucket_fast(example_id, 2**62)
 
 
-def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+def parse_example(
+    serialized: tf.Tensor, manifest: Optional[Manifest] = None
+) -> dict[str, tf.Tensor]:
     """Parses one record, in a graph or eagerly; frames stay encoded.
 
     Args:
       serialized: [] string, a `tf.train.SequenceExample`.
+      manifest: of the split, for what records made elsewhere may need: its classes give indices to
+        labels that are names only, and its rates cut off frames that outlast the sound.
 
     Returns:
       `frames_jpeg` [T] string, `waveform` [S] float32 (T or S is 0 where the record lacks picture
       or sound), `clip_id` [] int64, `label` [] int64 (-1 where the record has none or several),
       `labels` [L] int64, `filename` [] string, `example_id` [] string, `folds` [F] string,
       `frame_rate` [] float32, `sample_rate` [] float32 (0 where the record does not say).
+
+    Raises:
+      tf.errors.InvalidArgumentError: the record is damaged, or breaks the contract.
     """
     context, lists = tf.io.parse_single_sequence_example(
         serialized,
         context_features={
             LABEL_INDEX: tf.io.VarLenFeature(tf.int64),
+            LABEL_TEXT: tf.io.VarLenFeature(tf.string),
+            LABEL_STRING: tf.io.VarLenFeature(tf.string),
             FOLDS: tf.io.VarLenFeature(tf.string),
             FILENAME: tf.io.FixedLenFeature([], tf.string, default_value=b""),
             EXAMPLE_ID: tf.io.FixedLenFeature([], tf.string, default_value=b""),
@@ -198,11 +209,25 @@ def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         },
     )
     example_id, labels = context[EXAMPLE_ID], context[LABEL_INDEX].values
+    frames_jpeg, waveform = lists[IMAGE], lists[WAVEFORM].values
+    tf.debugging.assert_less_equal(
+        lists[WAVEFORM].dense_shape[0],
+        tf.constant(1, tf.int64),
+        f"{WAVEFORM} must be one feature with all samples",
+    )
+    if manifest is not None:
+        labels = _find_labels(labels, context, manifest.classes)
+        if manifest.streams == "both":
+            rate = manifest.frame_rate / manifest.sample_rate  # As in `frames_with_sound`.
+            covered = tf.math.ceil(
+                (tf.cast(tf.size(waveform), tf.float64) + 0.5) * rate + _ROUNDING
+            )
+            frames_jpeg = frames_jpeg[: tf.cast(covered, tf.int32) - 1]
     # A record made elsewhere may have no name: then it is known by what is in it.
     name = tf.where(tf.equal(example_id, ""), serialized, example_id)
     return {
-        "frames_jpeg": lists[IMAGE],
-        "waveform": lists[WAVEFORM].values,
+        "frames_jpeg": frames_jpeg,
+        "waveform": waveform,
         "clip_id": clip_id_of(name),
         "label": tf.where(tf.size(labels) == 1, tf.reduce_max(labels), NO_LABEL),
         "labels": labels,
@@ -214,6 +239,19 @@ def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     }
 
 
+def _find_labels(
+    labels: tf.Tensor, context: dict[str, tf.SparseTensor], classes: Sequence[str]
+) -> tf.Tensor:
+    """Indices [L] int64 of a record's labels: its own, or else those of its classes' names."""
+    if not classes:
+        return labels
+    strings, texts = context[LABEL_STRING].values, context[LABEL_TEXT].values
+    names = tf.cond(tf.size(strings) > 0, lambda: strings, lambda: texts)
+    known = tf.constant([name.encode("utf-8", "surrogateescape") for name in classes])
+    found = tf.where(tf.equal(names[:, tf.newaxis], known))[:, 1]
+    return tf.cond(tf.size(labels) > 0, lambda: labels, lambda: found)
+
+
 def shard_name(split: str, index: int, count: int) -> str:
     """File name of a shard: `train-00000-of-00004.tfrecord`."""
     if not 0 <= index < count:
@@ -221,98 +259,11 @@ def shard_name(split: str, index: int, count: int) -> str:
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
 
 
-@dataclasses.dataclass
-class Manifest:
-    """What one split holds.
-
-    Attributes:
-      split: its name.
-      num_clips: clips over all shards.
-      num_shards: shards.
-      shards: one `{"name": file name, "clips": count, "bytes": size}` a shard, in order.
-      classes: names of all classes of the data set, sorted; empty if it is unlabelled.
-      frame_rate: frames a second, of every clip.
-      sample_rate: samples a second, of every clip.
-      min_frames: frames of the shortest clip.
-      min_height: of the lowest clip, pixels.
-      min_width: of the narrowest clip, pixels.
-      height: of all clips, pixels; None if it differs.
-      width: of all clips, pixels; None if it differs.
-      duration: of all clips together, seconds.
-      tool_version: version of the program that wrote the split.
-      failures: reason to the sources that were left out for it, sorted.
-      settings: the settings the split was prepared with.
-      streams: what the clips have, of `STREAMS`.
-      multi_label: whether a clip may have several labels.
-      missing: clips of the data set's own list that were not on disk.
-      min_samples: samples of the shortest clip; 0 without sound, or where nobody counted them.
-    """
-
-    split: str
-    num_clips: int
-    num_shards: int
-    shards: list[dict[str, Any]]
-    classes: list[str]
-    frame_rate: float
-    sample_rate: float
-    min_frames: int
-    min_height: int
-    min_width: int
-    height: Optional[int]
-    width: Optional[int]
-    duration: float
-    tool_version: str
-    failures: dict[str, list[str]] = dataclasses.field(default_factory=dict)
-    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
-    streams: str = "both"
-    multi_label: bool = False
-    missing: int = 0
-    min_samples: int = 0
-
-
-def write_manifest(split_dir: PathLike, manifest: Manifest) -> None:
-    """Writes `manifest.json` of a split, atomically."""
-    text = json.dumps(dataclasses.asdict(manifest), indent=1, ensure_ascii=False, sort_keys=True)
-    files.write_atomically(files.join(split_dir, MANIFEST), text + "\n")
-
-
-def read_manifest(split_dir: PathLike, *, allow_empty: bool = False) -> Manifest:
-    """Reads `manifest.json` of a split and checks that its shards are there, and whole.
-
-    Args:
-      split_dir: folder of the split, local or of any file system that TensorFlow knows.
-      allow_empty: whether a split without clips will do.
-
-    Raises:
-      DataError: the folder, the manifest or a shard is missing or damaged, or there is no clip.
-    """
-    remedy = "prepare it with tools/prepare_data.py --input=VIDEOS --output=DATA_DIR"
-    if not files.is_folder(split_dir):
-        raise DataError(f"{split_dir} is not a folder: {remedy}")
-    path = files.join(split_dir, MANIFEST)
-    if not files.exists(path):
-        raise DataError(f"{split_dir} holds no {MANIFEST}: {remedy}")
-    try:
-        manifest = Manifest(**json.loads(files.read_text(path)))
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path} is damaged ({error}): {remedy}") from error
-
-    def check(shard: dict[str, Any]) -> None:
-        file = files.join(split_dir, shard["name"])
-        size = files.size(file)
-        if size is None:
-            raise DataError(f"{file} is missing, {MANIFEST} lists it: {remedy}")
-        if size != shard.get("bytes", size):
-            raise DataError(f"{file} has {size} bytes instead of {shard['bytes']}: {remedy}")
-
-    # Side by side: a remote file system takes its time for each.
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        list(pool.map(check, manifest.shards))
-    if not manifest.num_clips and not allow_empty:
-        raise DataError(f"{split_dir} holds no clips ({MANIFEST} says why): {remedy}")
-    return manifest
-
-
 def num_samples(num_frames: int, frame_rate: float, sample_rate: float) -> int:
     """Samples that span the same time as `num_frames` frames; halves round up."""
     return math.floor(num_frames / frame_rate * sample_rate + 0.5)
+
+
+def frames_with_sound(num_samples: int, frame_rate: float, sample_rate: float) -> int:
+    """The most frames that so many samples span; turns `num_samples` round."""
+    return math.ceil((num_samples + 0.5) * (frame_rate / sample_rate) + _ROUNDING) - 1

@@ -8,7 +8,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import files, pipeline, records, shards
+from actcl_tf.data import batch_augmentation, files, pipeline, records, shards
 from actcl_tf.models import two_tower
 from actcl_tf.train import (
     callbacks,
@@ -124,6 +124,7 @@ def build_model(
         total_steps=run.train.steps,
         clip_norm=run.train.clip_norm,
         diagnostics_every=run.train.diagnostics_every,
+        augment=batch_augmentation.build_augmentation(run.data),
         seed=run.train.seed,
     )
     optimizer = optimizers.build_optimizer(run.train, precision)
@@ -266,7 +267,7 @@ def _fit(
     saver = callbacks.SaveCheckpoints(checkpoints, train.save_every)
     progress = callbacks.Progress(train.steps, train.log_every, train.batch_size)
     try:
-        sample = next(iter(make_train_dataset(configuration, start_step=0).take(1)))
+        sample = model.augment(next(iter(make_train_dataset(configuration, start_step=0).take(1))))
         every = [
             progress,
             log,

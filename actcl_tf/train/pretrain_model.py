@@ -1,17 +1,11 @@
 """The train step of cross-modal active contrastive coding."""
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.contrast import (
-    dictionary,
-    gradient_embeddings,
-    losses,
-    momentum,
-    negative_sampling,
-)
+from actcl_tf.contrast import dictionary, gradient_embeddings, losses, momentum, negative_sampling
 from actcl_tf.train import diagnosis, replicas, step_scalars
 
 MODALITIES = ("video", "audio")
@@ -70,6 +64,7 @@ class PretrainModel(tf.keras.Model):
         total_steps: int,
         clip_norm: float = 0.0,
         diagnostics_every: int = 0,
+        augment: Callable[[dict], dict] = dict,
         seed: int = 0,
     ):
         """Joins towers that are already built; the key towers take over the queries' weights.
@@ -84,6 +79,7 @@ class PretrainModel(tf.keras.Model):
           total_steps: steps of the whole run, for the momentum's schedule.
           clip_norm: largest global gradient norm; 0 for no clipping.
           diagnostics_every: steps between figures of the dictionaries; 0 for none.
+          augment: batch -> augmented batch, done first on the device.
           seed: seed of the sampling.
         """
         super().__init__(name="pretrain_model")
@@ -92,6 +88,7 @@ class PretrainModel(tf.keras.Model):
         self._total_steps = total_steps
         self._clip_norm = clip_norm
         self._diagnostics_every = diagnostics_every
+        self.augment = augment
         self._seed = seed
         self._directions = DIRECTIONS[contrast.contrast]
         self.query_towers = query_towers
@@ -144,6 +141,7 @@ class PretrainModel(tf.keras.Model):
         Returns:
           Scalars of this step, float32, the same on every replica.
         """
+        batch = self.augment(batch)
         ids, labels = replicas.gather(batch["clip_id"]), replicas.gather(batch["label"])
         keys = self.encode_keys(batch)
         all_keys = {m: Keys(*map(replicas.gather, keys[m])) for m in MODALITIES}
@@ -337,6 +335,7 @@ class PretrainModel(tf.keras.Model):
 
     def fill_pools_step(self, batch: dict[str, tf.Tensor]) -> None:
         """Encodes a batch with the key encoders into the pools and trains nothing."""
+        batch = self.augment(batch)
         ids, labels = replicas.gather(batch["clip_id"]), replicas.gather(batch["label"])
         keys = self.encode_keys(batch)
         self._remember(ids, labels, {m: Keys(*map(replicas.gather, keys[m])) for m in MODALITIES})

@@ -27,7 +27,8 @@ def from_audioset(folder: str, *, whole_videos: bool = False) -> Catalog:
 
     Every list in the folder counts: balanced and unbalanced clips are both of the train split,
     those of the evaluation list of the test split. Classes are the machine names (mids) of the
-    class list, sorted, with their display names beside them.
+    class list, sorted, with their display names beside them. A clip that is listed twice counts
+    once, as first listed.
 
     Args:
       folder: that holds the lists and the clips.
@@ -98,5 +99,5 @@ def _row(
     unknown = [label for label in labels if label not in texts]
     if unknown:
         raise DataError(f"{where}: {unknown[0]} is no class of the class list")
-    keys, spans = youtube.file_keys(video_id, start, end, whole_videos)
-    return finding.Row(keys[0], keys, labels, split, spans=spans)
+    clip = youtube.ClipFiles(video_id, start, end, whole_videos)
+    return finding.Row(clip.name, clip, labels, split)

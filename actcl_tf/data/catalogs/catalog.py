@@ -66,7 +66,7 @@ class Catalog:
     def without_labels(self) -> "Catalog":
         """The same clips for training alone."""
         clips = tuple(dataclasses.replace(clip, labels=()) for clip in self.clips)
-        return dataclasses.replace(self, clips=clips, classes=(), class_texts=())
+        return dataclasses.replace(self, clips=clips, classes=(), multi_label=False, class_texts=())
 
 
 def of_clips(clips: Iterable[Clip]) -> Catalog:

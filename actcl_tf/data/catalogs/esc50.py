@@ -8,6 +8,7 @@ from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
 from actcl_tf.data.files import DataError
 
 NUM_FOLDS = 5
+_FOLDS = tuple(str(k + 1) for k in range(NUM_FOLDS))  # As the list has them.
 LAYOUT = """\
   FOLDER/
     meta/esc50.csv               filename,fold,target,category,esc10,src_file,take
@@ -32,16 +33,19 @@ def from_esc50(folder: str, *, fold: folds.Fold = 1) -> Catalog:
     path = files.join(folder, "meta", "esc50.csv")
     if not files.exists(path):
         raise finding.layout_error(folder, LAYOUT, "meta/esc50.csv is not there")
-    rows = []
+    rows: dict[str, finding.Row] = {}
     for line in csv.DictReader(finding.read_lines(path)):
         if not {"filename", "fold", "category"} <= set(line) or not line["category"]:
             raise DataError(f"{path}: expected the columns filename, fold and category")
-        number = folds.check_fold(line["fold"], NUM_FOLDS)
-        parts = tuple(TEST if number == k + 1 else TRAIN for k in range(NUM_FOLDS))
-        key = finding.key_of(line["filename"])
-        rows.append(finding.Row(line["filename"], (key,), (line["category"],), "", parts))
-    classes = tuple(sorted({row.labels[0] for row in rows}))
+        name, number = line["filename"], line["fold"]
+        if number not in _FOLDS:
+            raise DataError(f"{path}: fold of {name} must be 1 to {NUM_FOLDS}, got {number!r}")
+        parts = tuple(TEST if number == part else TRAIN for part in _FOLDS)
+        row = finding.Row(name, ((finding.key_of(name), None),), (line["category"],), "", parts)
+        if rows.setdefault(name, row) != row:
+            raise DataError(f"{path}: {name} is listed twice, with other folds or categories")
+    classes = tuple(sorted({row.labels[0] for row in rows.values()}))
     names = finding.find_files(folder, finding.MEDIA_SUFFIXES)
-    clips, missing = finding.match(folds.choose(rows, fold), folder, names)
+    clips, missing = finding.match(folds.choose(rows.values(), fold), folder, names)
     finding.require_some(clips, missing, folder, LAYOUT)
     return Catalog(tuple(clips), classes, tuple(missing), streams="audio")

@@ -4,6 +4,7 @@ Lists have up to two million rows, so that files are looked up by name in what t
 never one by one on disk.
 """
 
+import collections
 import os
 import pathlib
 import posixpath
@@ -22,6 +23,7 @@ VIDEO_SUFFIXES = (
 )
 AUDIO_SUFFIXES = (".aac", ".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 MEDIA_SUFFIXES = VIDEO_SUFFIXES + AUDIO_SUFFIXES
+Span = Optional[tuple[float, Optional[float]]]
 _SHOWN = 8  # Names that an error shows of what it found.
 
 
@@ -30,19 +32,18 @@ class Row(NamedTuple):
 
     Attributes:
       name: what the list calls it, for people.
-      keys: what its file may be called, the likeliest first; see `Found.by_key`.
+      files: what its file may be called (see `key_of`), the likeliest first, each with the start
+        and end in seconds that such a file is to be cut at; None: it is cut.
       labels: machine names of its classes.
       split: that it belongs to.
       folds: its part in each official split.
-      spans: start and end in seconds that a file of each key is to be cut at; None: it is cut.
     """
 
     name: str
-    keys: tuple[str, ...]
+    files: Iterable[tuple[str, Span]]
     labels: tuple[str, ...]
     split: str
     folds: tuple[str, ...] = ()
-    spans: tuple[Optional[tuple[float, Optional[float]]], ...] = ()
 
 
 def find_files(root: str, suffixes: Sequence[str]) -> list[str]:
@@ -125,6 +126,10 @@ def match(
 ) -> tuple[list[Clip], list[str]]:
     """The clips of a list that are on disk, and the names of those that are not.
 
+    Of two files of one key a video is taken before a sound, which it holds too. A file that could
+    be any of several clips, such as one called by the id of a video that the list has two spans of,
+    is nobody's: its label would be a guess.
+
     Args:
       rows: of the list.
       root: that `names` are relative to.
@@ -132,30 +137,44 @@ def match(
       key: what a file is looked up by.
     """
     by_key: dict[str, str] = {}
-    for name in names:
+    for name in sorted(names, key=_is_sound):
         by_key.setdefault(key(name), name)
+    found = [(row, _first(row.files, by_key)) for row in rows]
+    uses = collections.Counter(file for _, file in found)
     clips, missing = [], []
-    for row in rows:
-        for place, wanted in enumerate(row.keys):
-            name = by_key.get(wanted.casefold())
-            if name is not None:
-                span = row.spans[place] if row.spans else None
-                start, end = span or (0.0, None)
-                clips.append(
-                    Clip(
-                        path=files.join(root, name),
-                        name=name,
-                        start=start,
-                        end=end,
-                        labels=row.labels,
-                        split=row.split,
-                        folds=row.folds,
-                    )
-                )
-                break
-        else:
+    for row, file in found:
+        if file is None or uses[file] > 1:
             missing.append(row.name)
+            continue
+        name, span = file
+        start, end = span or (0.0, None)
+        clips.append(
+            Clip(
+                path=files.join(root, name),
+                name=name,
+                start=start,
+                end=end,
+                labels=row.labels,
+                split=row.split,
+                folds=row.folds,
+            )
+        )
     return clips, missing
+
+
+def _is_sound(name: str) -> bool:
+    return posixpath.splitext(name)[1].lower() in AUDIO_SUFFIXES
+
+
+def _first(
+    wanted: Iterable[tuple[str, Span]], by_key: dict[str, str]
+) -> Optional[tuple[str, Span]]:
+    """The first file of those wanted that is there, and its span."""
+    for key, span in wanted:
+        name = by_key.get(key.casefold())
+        if name is not None:
+            return name, span
+    return None
 
 
 def layout_error(root: str, layout: str, why: str) -> DataError:

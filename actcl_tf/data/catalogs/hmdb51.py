@@ -54,15 +54,23 @@ def from_hmdb51(folder: str, *, fold: folds.Fold = 1) -> Catalog:
                 raise finding.layout_error(
                     folder, LAYOUT, f"{label}_test_split{number + 1}.txt is not there"
                 )
+            flags: dict[str, str] = {}
             for line in finding.read_lines(path):
                 name, _, flag = line.rpartition(" ")
                 if flag not in _PARTS or not name:
                     raise DataError(f"{path}: expected NAME.avi and 0, 1 or 2, got {line!r}")
-                held = parts.setdefault((label, name.strip()), [""] * NUM_FOLDS)
+                name = name.strip()
+                if flags.setdefault(name, flag) != flag:
+                    raise DataError(f"{path}: {name} is listed as {flags[name]} and as {flag}")
+                held = parts.setdefault((label, name), [""] * NUM_FOLDS)
                 held[number] = _PARTS[flag]
     rows = [
         finding.Row(
-            f"{label}/{name}", (finding.key_of(f"{label}/{name}", 1),), (label,), "", tuple(roles)
+            name=f"{label}/{name}",
+            files=((finding.key_of(f"{label}/{name}", 1), None),),
+            labels=(label,),
+            split="",
+            folds=tuple(roles),
         )
         for (label, name), roles in parts.items()
     ]

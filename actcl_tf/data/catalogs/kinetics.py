@@ -18,10 +18,11 @@ LAYOUT = """\
 _COLUMNS = {"youtube_id", "time_start", "time_end"}
 _SPLITS = {"train": "train", "val": "val", "validate": "val", "validation": "val", "test": "test"}
 
-# The 31 classes of Kinetics-400 that most work on sound and picture calls Kinetics-Sounds. Other
-# lists go by that name: the 34 classes of Arandjelovic and Zisserman ("Look, Listen and Learn",
-# 2017), some of which the published Kinetics does not have; one of 32; and those that translate
-# the 34 to the class names of Kinetics-600 or -700.
+# The 31 classes of Kinetics-400 that most work on sound and picture calls Kinetics-Sounds, as the
+# authors of AdaMML (Panda et al. 2021) list them. Other lists go by that name: the 34 classes of
+# Arandjelovic and Zisserman ("Look, Listen and Learn", 2017), some of which the published Kinetics
+# does not have; the 32 of CrissCross (Sarkar and Etemad 2022), these and "strumming guitar"; and
+# those that translate the 34 to the class names of Kinetics-600 or -700.
 KINETICS_SOUNDS = (
     *("blowing nose", "blowing out candles", "bowling", "chopping wood", "dribbling basketball"),
     *("laughing", "mowing lawn", "playing accordion", "playing bagpipes", "playing bass guitar"),
@@ -42,7 +43,8 @@ def from_kinetics(folder: str, *, whole_videos: bool = False) -> Catalog:
     Args:
       folder: that holds the lists and the clips.
       whole_videos: whether files called by the YouTube id alone are whole videos, to be cut at the
-        list's times; otherwise they are taken as cut.
+        list's times; otherwise they are taken as cut, and where the lists have several spans of
+        one video, its file is nobody's and these clips are missing.
 
     Raises:
       DataError: lists or clips are missing, or a list is wrong.
@@ -96,8 +98,8 @@ def _row(line: dict, where: str, path: str, whole_videos: bool) -> finding.Row:
     if split is None:
         raise DataError(f"{where}: split must be train, validate or test, got {named!r}")
     label = (line.get("label") or "").strip()
-    keys, spans = youtube.file_keys(line["youtube_id"], start, end, whole_videos)
-    return finding.Row(keys[0], keys, (label,) if label else (), split, spans=spans)
+    clip = youtube.ClipFiles(line["youtube_id"], start, end, whole_videos)
+    return finding.Row(clip.name, clip, (label,) if label else (), split)
 
 
 def _catalog(folder: str, rows: Iterable[finding.Row], classes: tuple[str, ...]) -> Catalog:

@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import io
 import math
 import posixpath
 
@@ -69,7 +70,7 @@ def from_csv(path: str, *, folder: str = "", test_fraction: float = 0.1, seed: i
     """
     root = folder or posixpath.dirname(path)
     try:
-        reader = csv.DictReader(finding.read_text(path).splitlines())
+        reader = csv.DictReader(io.StringIO(finding.read_text(path), newline=""))
         columns = reader.fieldnames or []
         if "video_path" not in columns or set(columns) - set(CSV_COLUMNS):
             raise DataError(

@@ -57,7 +57,8 @@ def from_ucf101(folder: str, *, fold: folds.Fold = 1) -> Catalog:
         label = name.split("/")[0]
         if label not in classes:
             raise DataError(f"{folder}: {name} is of no class of classInd.txt")
-        rows.append(finding.Row(name, (finding.key_of(name),), (label,), "", tuple(roles)))
+        of_name = ((finding.key_of(name), None),)
+        rows.append(finding.Row(name, of_name, (label,), "", tuple(roles)))
     names = finding.find_files(folder, finding.VIDEO_SUFFIXES)
     clips, missing = finding.match(folds.choose(rows, fold), folder, names)
     finding.require_some(clips, missing, folder, LAYOUT)

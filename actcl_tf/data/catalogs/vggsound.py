@@ -16,7 +16,7 @@ _SPLITS = {"train": TRAIN, "test": TEST}
 
 
 def from_vggsound(folder: str, *, whole_videos: bool = False) -> Catalog:
-    """Reads VGGSound by its official list.
+    """Reads VGGSound by its official list; a clip that is listed twice counts as first listed.
 
     Args:
       folder: that holds `vggsound.csv` and the clips.
@@ -39,8 +39,8 @@ def from_vggsound(folder: str, *, whole_videos: bool = False) -> Catalog:
                 f"{path}, clip {number}: expected id,start,label,train or test, got "
                 f"{','.join(line)}"
             ) from None
-        keys, spans = youtube.file_keys(video_id, start, start + _SECONDS, whole_videos)
-        rows.setdefault(keys[0], finding.Row(keys[0], keys, (label,), split, spans=spans))
+        clip = youtube.ClipFiles(video_id, start, start + _SECONDS, whole_videos)
+        rows.setdefault(clip.name, finding.Row(clip.name, clip, (label,), split))
     classes = tuple(sorted({row.labels[0] for row in rows.values()}))
     names = finding.find_files(folder, finding.MEDIA_SUFFIXES)
     clips, missing = finding.match(rows.values(), folder, names)

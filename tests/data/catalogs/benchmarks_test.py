@@ -218,6 +218,35 @@ def test_kinetics(tree):
     assert set(whole.values()) == {(0.0, None)}
 
 
+def test_a_file_that_could_be_of_two_clips_is_of_none(tree):
+    rows = "label,youtube_id,time_start,time_end,split\n" + "".join(
+        f"{label},{video},{start},{start + 10},{split}\n"
+        for label, video, start, split in (
+            ("weaving fabric", "dMzycn1d3qU", 1, "train"),
+            ("yarn spinning", "dMzycn1d3qU", 20, "val"),
+            ("bowling", "ABCDEFGHIJK", 3, "val"),
+        )
+    )
+    root = tree("dMzycn1d3qU.mp4", "ABCDEFGHIJK.mp4", lists={"all.csv": rows})
+    catalog = catalogs.from_kinetics(root)
+    assert table(catalog) == {"ABCDEFGHIJK.mp4": ("val", "bowling")}
+    assert catalog.missing == ("dMzycn1d3qU_000001_000011", "dMzycn1d3qU_000020_000030")
+    # Of the whole video each has its span.
+    whole = catalogs.from_kinetics(root, whole_videos=True)
+    assert [(clip.start, clip.end, *clip.labels) for clip in whole.clips] == [
+        (1.0, 11.0, "weaving fabric"),
+        (20.0, 30.0, "yarn spinning"),
+        (3.0, 13.0, "bowling"),
+    ]
+    # A file of its own comes before one that is shared, which is then the other's.
+    tree("train/dMzycn1d3qU_000001_000011.mp4")
+    assert {clip.name: clip.labels for clip in catalogs.from_kinetics(root).clips} == {
+        "train/dMzycn1d3qU_000001_000011.mp4": ("weaving fabric",),
+        "dMzycn1d3qU.mp4": ("yarn spinning",),
+        "ABCDEFGHIJK.mp4": ("bowling",),
+    }
+
+
 def test_kinetics_sounds(tree):
     assert len(set(catalogs.KINETICS_SOUNDS)) == 31
     root = tree(*KINETICS_FILES, lists=KINETICS_LISTS)
@@ -293,6 +322,32 @@ def test_vggsound(tree):
     assert len(catalog.classes) == 3
 
 
+def test_videos_come_before_the_sounds_taken_out_of_them(tree):
+    names = ("audio/---g-f_I2yQ_000001.wav", "video/---g-f_I2yQ_000001.mp4", "audio/b_000002.wav")
+    rows = "---g-f_I2yQ,1,people marching,test\nb,2,people marching,train\n"
+    catalog = catalogs.from_vggsound(tree(*names, lists={"vggsound.csv": rows}))
+    assert [clip.name for clip in catalog.clips] == [names[1], names[2]]
+
+
+@pytest.mark.parametrize("name", ["vggsound", "audioset"])
+def test_a_clip_that_is_listed_twice_is_in_one_split(tree, name):
+    lists = {
+        "vggsound.csv": "a,1,x,train\na,1,y,test\n",
+        "balanced_train_segments.csv": 'a, 1, 11, "/m/09x0r"\n',
+        "eval_segments.csv": 'a, 1, 11, "/m/068hy"\n',
+        "class_labels_indices.csv": AUDIOSET_CLASSES,
+    }
+    catalog = catalogs.read(name, tree("a_000001.mp4", lists=lists))
+    assert [clip.split for clip in catalog.clips] == ["train"] and catalog.missing == ()
+
+
+def test_unlabelled_data_has_no_classes(tree):
+    root = tree("abcdefghijk.mp4", lists={**AUDIOSET_LISTS, "ontology.json": json.dumps(ONTOLOGY)})
+    catalog = catalogs.from_audioset(root).without_labels()
+    assert [(clip.split, clip.labels) for clip in catalog.clips] == [("test", ())]
+    assert (catalog.classes, catalog.class_texts, catalog.multi_label) == ((), (), False)
+
+
 @pytest.mark.parametrize("name", [n for n in catalogs.DATASETS if n not in ("folder", "csv")])
 def test_a_folder_that_looks_otherwise_is_drawn_as_expected(tree, name):
     root = tree("somewhere/else.mp4")
@@ -329,7 +384,22 @@ def test_wrong_options_are_named(tree, name, options, message):
     "name, lists, message",
     [
         ("hmdb51", {f"wave_test_split{i}.txt": "a.avi 3\n" for i in (1, 2, 3)}, "0, 1 or 2"),
+        (
+            "hmdb51",
+            {f"wave_test_split{i}.txt": "a.avi 1\nb.avi 0\na.avi 2\n" for i in (1, 2, 3)},
+            "wave_test_split1.txt: a.avi is listed as 1 and as 2",
+        ),
         ("esc50", {"meta/esc50.csv": "filename,fold\na.wav,1\n"}, "columns filename, fold and"),
+        (
+            "esc50",
+            {"meta/esc50.csv": "filename,fold,category\na.wav,6,dog\n"},
+            "esc50.csv: fold of a.wav must be 1 to 5, got '6'",
+        ),
+        (
+            "esc50",
+            {"meta/esc50.csv": "filename,fold,category\na.wav,1,dog\na.wav,2,dog\n"},
+            "a.wav is listed twice, with other folds or categories",
+        ),
         ("kinetics", {"a.csv": "a,b\n1,2\n"}, r"a.csv: expected the columns label,youtube_id"),
         (
             "kinetics",

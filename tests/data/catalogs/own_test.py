@@ -142,6 +142,12 @@ def test_csv_with_captions_and_remote_paths(tmp_path):
     assert (second.path, second.caption) == (str(tmp_path / "c.mp4"), None)
 
 
+def test_csv_captions_keep_their_line_breaks(tmp_path):
+    path = write_csv(tmp_path, 'video_path,caption\na.mp4,"one\ntwo"\nb.mp4,x\u2028y\n')
+    clips = catalogs.from_csv(path, test_fraction=0.0).clips
+    assert [clip.caption for clip in clips] == ["one\ntwo", "x\u2028y"]
+
+
 def test_csv_with_a_byte_order_mark(tmp_path):
     path = write_csv(tmp_path, "\ufeffvideo_path,label\r\na.mp4,x\r\n")
     assert catalogs.from_csv(path).clips[0].labels == ("x",)

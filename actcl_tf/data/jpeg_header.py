@@ -1,0 +1,47 @@
+"""What a JPEG says about itself, read without decoding it."""
+
+from actcl_tf.data.files import DataError
+
+_START, _END = b"\xff\xd8", b"\xff\xd9"
+_SCAN = 0xDA
+# Start of frame, of every way of coding; C4, C8 and CC are other things.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_OTHERS = {
+    b"\x89PNG": "a PNG image",
+    b"GIF8": "a GIF image",
+    b"BM": "a BMP image",
+    b"RIFF": "a WebP image",
+}
+
+
+def read_size(jpeg: bytes, *, whole: bool = False) -> tuple[int, int]:
+    """Reads height and width in pixels.
+
+    Args:
+      jpeg: the encoded image.
+      whole: whether its end must be there, too.
+
+    Raises:
+      DataError: it is no JPEG, or damaged; the message starts with a verb, for a sentence about it.
+    """
+    if not jpeg.startswith(_START):
+        kind = next((name for head, name in _OTHERS.items() if jpeg.startswith(head)), "no image")
+        raise DataError(f"is {kind if jpeg else 'empty'}, expected a JPEG")
+    at = len(_START)
+    while at + 4 <= len(jpeg) and jpeg[at] == 0xFF:
+        marker = jpeg[at + 1]
+        if marker == 0xFF:  # Padding.
+            at += 1
+            continue
+        if marker in _FRAMES and at + 9 <= len(jpeg):
+            height, width = (int.from_bytes(jpeg[at + n : at + n + 2], "big") for n in (5, 7))
+            if not height or not width:
+                break
+            # Data of a scan cannot hold the end's marker: there, FF is followed by 00.
+            if whole and jpeg.rfind(_END, at) < 0:
+                raise DataError("is cut off: it has no end")
+            return height, width
+        if marker in (_SCAN, _END[1]):
+            break
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    raise DataError("is a JPEG with a damaged header")
