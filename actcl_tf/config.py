@@ -6,6 +6,7 @@ metadata, so that a flag, its default and its meaning are written down once, her
 
 import dataclasses
 import json
+import re
 from typing import Any, Optional
 
 VIDEO_ENCODERS = (
@@ -92,6 +93,14 @@ class DataConfig:
         0.4, "--crop=resized: smallest share of the frame that the crop covers."
     )
     flip: bool = _field(True, "Mirror half of the clips from left to right.")
+    data_service: str = _field(
+        "",
+        "grpc://host:port of tools/data_service.py, which makes the training clips on other "
+        "machines, in no repeatable order; empty: made here.",
+    )
+    data_service_job: str = _field(
+        "", "Trainers with the same name here share the clips; a new name for each start."
+    )
     augment_on: str = _field(
         "host",
         "Where colours, blur, flips and noise are applied: host (the input pipeline) or device "
@@ -112,6 +121,10 @@ class DataConfig:
             _check_range(self, name, 1)
         _check_range(self, "image_size", 16)
         _ = self.region_box  # Checked here, before any work.
+        if self.data_service and not re.fullmatch(r"grpc://[^/\s]+:\d+", self.data_service):
+            raise ConfigError(
+                f"--data_service={self.data_service}: must be grpc://host:port, or empty"
+            )
         _check_range(self, "min_crop_area", 0.0, 1.0, open_low=True)
         for name in ("color_jitter", "gray_probability", "blur_probability"):
             _check_range(self, name, 0.0, 1.0)
@@ -281,6 +294,11 @@ class PretrainConfig:
 
     def __post_init__(self) -> None:
         batch, contrast = self.train.batch_size, self.contrast
+        if self.data.data_service and self.train.deterministic:
+            raise ConfigError(
+                "--deterministic=True: clips of a --data_service come in no repeatable order; use "
+                "one of the two"
+            )
         if contrast.uses_dictionary and contrast.dictionary_size < batch:
             raise ConfigError(
                 f"--dictionary_size={contrast.dictionary_size}: must be at least "

@@ -57,17 +57,16 @@ def _inspect(arguments: list[str]) -> int:
     faults = inspection.faults()
     if _WRITE_MANIFEST.value and not faults:
         print("\n".join(inspection.write_manifests()), end="\n\n")
-    print(inspection.describe())
+    print(inspection.describe(), flush=True)
+    if faults:
+        print("\n".join(["", *faults]), file=sys.stderr)
+        print(f"Error: {len(faults)} faults, each named above", file=sys.stderr)
+    elif _VERIFY.value:
+        print(f"\nVerified: all {inspection.num_clips} clips are whole.")
     if draws and inspection.drawn:
         sheet = inspection.write_sheet(_SHEET.value or None)
         print(f"\n{len(inspection.drawn)} clips to look at: {sheet}")
-    if faults:
-        print("\n".join(faults), file=sys.stderr)
-        print(f"Error: {len(faults)} faults, see above", file=sys.stderr)
-        return 1
-    if _VERIFY.value:
-        print(f"\nVerified: all {inspection.num_clips} clips are whole.")
-    return 0
+    return 1 if faults else 0
 
 
 def main(argv: list[str]) -> int:

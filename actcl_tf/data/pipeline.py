@@ -1,11 +1,12 @@
 """Shards -> batches, in the phases PARSE, SAMPLE, DECODE, AUGMENT, BATCH.
 
 Every draw is a function of (seed, epoch, clip id), and the order of the clips one of (seed, epoch):
-neither the number of parallel calls nor the number of hosts nor a restart changes a batch.
+neither the number of parallel calls nor the number of hosts nor a restart changes a batch. Only
+through a tf.data service the order is nobody's, and what a restart skips with it.
 """
 
 import functools
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 import tensorflow as tf
 
@@ -14,6 +15,7 @@ from actcl_tf.data import (
     audio_ops,
     batch_augmentation,
     clip_sampling,
+    data_service,
     records,
     shards,
     video_augmentation,
@@ -92,6 +94,15 @@ def build_train_dataset(
             f"--batch_size={global_batch}: must be at most {manifest.num_clips}, the number of "
             f"clips in {config.data_dir}/{config.train_split}"
         )
+    make_clip = functools.partial(
+        _training_clip, config=config, span=_check_span(config, manifest), seed=seed, views=views
+    )
+    if config.data_service:
+        return _finish(
+            _served_clips(
+                config, manifest, paths, make_clip, seed, start_step * global_batch
+            ).batch(batch_size, drop_remainder=True)
+        )
     dataset = shards.endless_records(
         paths,
         manifest.num_clips,
@@ -102,11 +113,37 @@ def build_train_dataset(
     )
     if num_input_pipelines > 1:
         dataset = dataset.shard(num_input_pipelines, input_pipeline_id)
-    make_clip = functools.partial(
-        _training_clip, config=config, span=_check_span(config, manifest), seed=seed, views=views
-    )
     dataset = dataset.map(make_clip, num_parallel_calls, deterministic=True)
     return _finish(dataset.batch(batch_size, drop_remainder=True))
+
+
+def _served_clips(
+    config: DataConfig,
+    manifest: records.Manifest,
+    paths: list[str],
+    make_clip: Callable[[tf.Tensor, tf.Tensor], Clip],
+    seed: int,
+    start: int,
+) -> tf.data.Dataset:
+    """The clips of epoch after epoch, made by the workers of a tf.data service."""
+    first_epoch, used = divmod(start, manifest.num_clips)
+
+    def one_epoch(epoch: int) -> tf.data.Dataset:
+        raw = shards.epoch_records(
+            paths,
+            tf.constant(epoch, tf.int64),
+            seed=tf.random.fold_in(tf.constant([seed, _TRAIN_STREAM], tf.int64), epoch),
+            shuffle_buffer=min(config.shuffle_buffer, manifest.num_clips),
+        )
+        return raw.map(make_clip, tf.data.AUTOTUNE).with_options(_options())
+
+    return data_service.endless_epochs(
+        one_epoch,
+        service=config.data_service,
+        job=config.data_service_job,
+        first_epoch=first_epoch,
+        skip=used,
+    )
 
 
 def build_random_dataset(
@@ -186,6 +223,12 @@ def build_eval_dataset(
 
 
 def _check_span(config: DataConfig, manifest: records.Manifest) -> Span:
+    if manifest.streams != "both":
+        raise records.DataError(
+            f"--data_dir={config.data_dir}: clips of split {manifest.split!r} hold "
+            f"{manifest.streams} alone, and training needs picture and sound; prepare them with "
+            "--streams=both"
+        )
     span = Span(config.num_frames, config.frame_stride, manifest.frame_rate, manifest.sample_rate)
     if span.frames > manifest.min_frames:
         raise records.DataError(
@@ -295,8 +338,12 @@ def _cut(clip: Clip, start: tf.Tensor, span: Span) -> tuple[tf.Tensor, tf.Tensor
 
 def _finish(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """BATCH: what all datasets end with."""
+    return dataset.prefetch(_PREFETCHED_BATCHES).with_options(_options())
+
+
+def _options() -> tf.data.Options:
     options = tf.data.Options()
     # The pipeline shards by itself, and a clip is too small a piece of work to be cut further.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     options.threading.max_intra_op_parallelism = 1
-    return dataset.prefetch(_PREFETCHED_BATCHES).with_options(options)
+    return options

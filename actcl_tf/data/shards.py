@@ -2,12 +2,11 @@
 
 import concurrent.futures
 import os
-import pathlib
 import struct
 
 import tensorflow as tf
 
-from actcl_tf.data import records
+from actcl_tf.data import files, records
 
 # Shards read side by side.
 _CYCLE_LENGTH = 16
@@ -23,8 +22,8 @@ def count_records(path: records.PathLike) -> int:
       records.DataError: the file ends in the middle of a record.
     """
     count = position = 0
-    with open(path, "rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
+    with files.naming(path, "read"), tf.io.gfile.GFile(os.fspath(path), "rb") as file:
+        size = file.size()
         while position < size:
             file.seek(position)
             header = file.read(_HEADER_BYTES)
@@ -49,18 +48,18 @@ def open_split(data_dir: records.PathLike, split: str) -> tuple[records.Manifest
     Raises:
       records.DataError: folder, manifest or shard is missing, damaged or empty.
     """
-    folder = pathlib.Path(data_dir) / split
+    folder = files.join(data_dir, split)
     manifest = records.read_manifest(folder)
     shards = [shard for shard in manifest.shards if shard["clips"]]
     listed = sum(shard["clips"] for shard in shards)
     if listed != manifest.num_clips or not listed:
         raise records.DataError(
-            f"{folder / records.MANIFEST}: expected at least 1 clip and as many as its shards "
-            f"hold ({listed}), got num_clips={manifest.num_clips}: prepare the data again"
+            f"{files.join(folder, records.MANIFEST)}: expected at least 1 clip and as many as its "
+            f"shards hold ({listed}), got num_clips={manifest.num_clips}: prepare the data again"
         )
 
     def check(shard: dict) -> str:
-        path = folder / shard["name"]
+        path = files.join(folder, shard["name"])
         if "bytes" not in shard:
             count = count_records(path)
             if count != shard["clips"]:
@@ -68,7 +67,7 @@ def open_split(data_dir: records.PathLike, split: str) -> tuple[records.Manifest
                     f"{path} holds {count} clips, {records.MANIFEST} says {shard['clips']}: "
                     "prepare the data again"
                 )
-        return str(path)
+        return path
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         return manifest, list(pool.map(check, shards))
@@ -83,12 +82,12 @@ def find_damage(data_dir: records.PathLike, split: str) -> str:
     Returns:
       One line that names the first damaged shard, or "" if every checksum is right.
     """
-    folder = pathlib.Path(data_dir) / split
+    folder = files.join(data_dir, split)
     for shard in records.read_manifest(folder).shards:
-        path = folder / shard["name"]
+        path = files.join(folder, shard["name"])
         good = 0
         try:
-            for _ in tf.data.TFRecordDataset(str(path)):
+            for _ in tf.data.TFRecordDataset(path):
                 good += 1
         except tf.errors.DataLossError as error:
             return (
@@ -97,10 +96,10 @@ def find_damage(data_dir: records.PathLike, split: str) -> str:
     return ""
 
 
-def _epoch_records(
+def epoch_records(
     paths: list[str], epoch: tf.Tensor, *, seed: tf.Tensor, shuffle_buffer: int
 ) -> tf.data.Dataset:
-    """The records of one epoch, each once, in an order that depends on `seed` alone; in a graph.
+    """The records of one epoch, each once, in an order that depends on `seed` alone.
 
     The order of the shards is drawn, up to 16 of them are read side by side, and a buffer shuffles
     what they give.
@@ -153,7 +152,7 @@ def endless_records(
 
     def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         epoch_seed = tf.random.fold_in(key, epoch)
-        return _epoch_records(paths, epoch, seed=epoch_seed, shuffle_buffer=shuffle_buffer)
+        return epoch_records(paths, epoch, seed=epoch_seed, shuffle_buffer=shuffle_buffer)
 
     dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(read_epoch)
     return dataset.skip(used) if used else dataset

@@ -10,7 +10,7 @@ import numpy as np
 from actcl_tf import config
 from actcl_tf.data import files, records
 from actcl_tf.data.files import DataError
-from actcl_tf.data.manifest import MANIFEST, TOOL_VERSION, Manifest
+from actcl_tf.data.manifest import MANIFEST, TOOL_VERSION, Manifest, write_manifest
 from actcl_tf.data.record_check import RecordFacts
 from actcl_tf.data.split_scan import ShardFacts, SplitFiles
 
@@ -20,6 +20,40 @@ _MOST_CLASSES = 10**6
 _SECONDS_APART, _SHARE_APART = 0.2, 0.01
 
 Scanned = Mapping[str, Sequence[ShardFacts]]
+
+
+def write_missing(
+    splits: Sequence[SplitFiles],
+    scanned: Scanned,
+    *,
+    frame_rate: float = 0.0,
+    sample_rate: float = 0.0,
+) -> tuple[list[SplitFiles], list[str]]:
+    """Writes the manifests that are missing, all or none; arguments of `make_manifests`.
+
+    Returns:
+      The splits with their manifests, and lines for the terminal: what was written, what to know.
+
+    Raises:
+      config.ConfigError: a rate is missing, or is not what the records say.
+      DataError: no manifest is missing, records disagree, or a file cannot be written.
+    """
+    if all(split.manifest for split in splits):
+        raise DataError(
+            f"{splits[0].folder} has a {MANIFEST}, as all splits have; remove what shall be "
+            "written again"
+        )
+    made = make_manifests(splits, scanned, frame_rate=frame_rate, sample_rate=sample_rate)
+    notes = [note for name in made for note in length_notes(made[name], scanned[name])]
+    lines, complete = [], []
+    for split in splits:
+        if split.name in made:
+            files.make_folder(split.folder)
+            write_manifest(split.folder, made[split.name])
+            split = split._replace(manifest=made[split.name])
+            lines.append(f"Written: {files.join(split.folder, MANIFEST)}")
+        complete.append(split)
+    return complete, [*lines, *(f"Note: {note}" for note in notes)]
 
 
 def make_manifests(
@@ -173,10 +207,10 @@ def _rate(name: str, flag: float, clips: Sequence[RecordFacts], what: str) -> fl
         return rate
     if clips and not flag:
         guesses = [getattr(clip, what) / clip.seconds for clip in clips if clip.seconds]
-        hint = f"; by their start and end it is about {statistics.median(guesses):.4g}"
-        raise config.ConfigError(
-            f"--{name}: must be given, the records do not say it{hint if guesses else ''}"
-        )
+        hint = ""
+        if guesses:
+            hint = f"; by their start and end it is about {statistics.median(guesses):.4g}"
+        raise config.ConfigError(f"--{name}: must be given, the records do not say it{hint}")
     return flag if clips else 0.0
 
 

@@ -146,7 +146,7 @@ def scan(
         disable=not progress,
         dynamic_ncols=True,
     ) as bar:
-        clips = faults = 0
+        clips = faults = done = 0
         for split in splits:
             for name in split.shards:
                 path, size = split.path(name), sizes[split.name, name]
@@ -154,8 +154,7 @@ def scan(
                 found[split.name].append(facts)
                 if size is None:
                     facts.faults.append(f"{path} is missing")
-                    continue
-                for index, record in _records(path, facts):
+                for index, record in _records(path, facts) if size else ():
                     try:
                         clip = record_check.read_facts(record, every_frame=every_frame)
                     except DataError as error:
@@ -164,12 +163,13 @@ def scan(
                         facts.clips.append(clip)
                         if on_record:
                             on_record(split.name, name, index, record, clip)
-                    bar.set_postfix_str(
-                        f"{clips + len(facts.clips)} clips, {faults + len(facts.faults)} faults",
-                        refresh=False,
-                    )
+                    bar.set_postfix_str(f"{clips + len(facts.clips)} clips", refresh=False)
                     bar.update(len(record))
                 clips, faults = clips + len(facts.clips), faults + len(facts.faults)
+                done += facts.num_bytes
+                bar.set_postfix_str(f"{clips} clips, {faults} faults", refresh=False)
+                bar.update(done - bar.n)  # Damage ends a shard early.
+        bar.refresh()
     return found
 
 

@@ -1,4 +1,4 @@
-"""Reads a data set of records once, and tells what is in it, what is wrong, and what it looks like."""
+"""Reads a data set of records once: what is in it, what is wrong with it, and what to show."""
 
 import hashlib
 import heapq
@@ -6,7 +6,6 @@ from typing import NamedTuple, Optional
 
 from actcl_tf.data import (
     files,
-    manifest,
     record_check,
     split_faults,
     split_manifests,
@@ -117,29 +116,12 @@ class Inspection:
 
         Raises:
           config.ConfigError: a rate is missing or wrong.
-          DataError: every split has a manifest, a split has faults, or records disagree.
+          DataError: there is none missing, records disagree, or a file cannot be written.
         """
-        if all(split.manifest for split in self.splits):
-            raise DataError(
-                f"{self.folder}: every split has a {manifest.MANIFEST}; remove one to have it "
-                "written again"
-            )
-        made = split_manifests.make_manifests(
+        self.splits, lines = split_manifests.write_missing(
             self.splits, self.found, frame_rate=self._rates[0], sample_rate=self._rates[1]
         )
-        notes = [
-            note
-            for name, each in made.items()
-            for note in split_manifests.length_notes(each, self.found[name])
-        ]
-        written = []
-        for place, split in enumerate(self.splits):
-            if split.name in made:
-                files.make_folder(split.folder)
-                manifest.write_manifest(split.folder, made[split.name])
-                self.splits[place] = split._replace(manifest=made[split.name])
-                written.append(f"Written: {files.join(split.folder, manifest.MANIFEST)}")
-        return [*written, *(f"Note: {note}" for note in notes)]
+        return lines
 
     def write_sheet(self, path: Optional[PathLike]) -> str:
         """Draws the clips that were drawn; returns the path.

@@ -56,22 +56,23 @@ def read_row(record: bytes, *, title: str, note: str, frame_rate: float, sample_
     """
     parsed = records.parse_example(tf.constant(record))
     jpegs, waveform = parsed["frames_jpeg"].numpy(), parsed["waveform"].numpy()
-    frames = None
-    if len(jpegs):
-        height, width = tf.io.extract_jpeg_shape(jpegs[0]).numpy()[:2]
-        inches = drawing.WIDTH_INCHES - 2 * _GAP
-        count = max(1, min(round(inches / _STRIP * height / width), _MOST_FRAMES, len(jpegs)))
-        # Each frame stands over its part of the sound: the one in the middle of that part.
-        middles = ((np.arange(count) + 0.5) * len(jpegs) / count).astype(int)
-        try:
-            frames = np.stack([tf.io.decode_jpeg(j, channels=3).numpy() for j in jpegs[middles]])
-        except tf.errors.OpError as error:
-            raise records.DataError(
-                f"{title}: a frame cannot be decoded: {error.message}"
-            ) from error
+    try:
+        frames = _frames(jpegs) if len(jpegs) else None
+    except tf.errors.OpError as error:
+        raise records.DataError(f"{title}: a frame cannot be decoded: {error.message}") from error
     has_sound = len(waveform) > 0
     seconds = len(waveform) / sample_rate if has_sound else len(jpegs) / frame_rate
     return Row(title, note, frames, waveform if has_sound else None, sample_rate, seconds)
+
+
+def _frames(jpegs: np.ndarray) -> np.ndarray:
+    """Frames [T, H, W, 3] uint8 for a strip, of encoded ones [n] bytes."""
+    height, width = tf.io.extract_jpeg_shape(jpegs[0]).numpy()[:2]
+    inches = drawing.WIDTH_INCHES - 2 * _GAP
+    count = max(1, min(round(inches / _STRIP * height / width), _MOST_FRAMES, len(jpegs)))
+    # Each frame stands over its part of the sound: the one in the middle of that part.
+    middles = ((np.arange(count) + 0.5) * len(jpegs) / count).astype(int)
+    return np.stack([tf.io.decode_jpeg(jpeg, channels=3).numpy() for jpeg in jpegs[middles]])
 
 
 def draw(path: files.PathLike, rows: list[Row]) -> None:

@@ -1,6 +1,7 @@
 """What is in the splits of a data set, as text for the terminal."""
 
 import collections
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ _MOST_SIZES = 4
 _SHOWN_SOURCES = 3
 _BARS, _BAR_WIDTH = 8, 40
 _QUIET_DB = -40.0
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def seconds_of(clip: RecordFacts, frame_rate: float, sample_rate: float) -> float:
@@ -47,7 +49,8 @@ def describe(
         frame_rate = split.manifest.frame_rate or frame_rate
         sample_rate = split.manifest.sample_rate or sample_rate
     num_bytes = sum(shard.num_bytes for shard in shards)
-    head = f"{split.name}: {len(clips)} clips in {len(shards)} shards, {_size(num_bytes)}"
+    noun = "shard" if len(shards) == 1 else "shards"
+    head = f"{split.name}: {len(clips)} clips in {len(shards)} {noun}, {_size(num_bytes)}"
     rows = []
     if clips:
         lengths = [seconds_of(clip, frame_rate, sample_rate) for clip in clips]
@@ -94,13 +97,8 @@ def _block(name: str, lines: Sequence[str]) -> str:
 
 
 def _size(num_bytes: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if num_bytes < 1000:
-            break
-        num_bytes /= 1000
-    else:
-        unit = "TB"
-    return f"{num_bytes:.3g} {unit}"
+    power = min(int(math.log10(max(num_bytes, 1)) / 3), len(_UNITS) - 1)
+    return f"{num_bytes / 1000**power:.3g} {_UNITS[power]}"
 
 
 def _lengths(values: Sequence[float], unit: str) -> list[str]:
@@ -113,14 +111,17 @@ def _lengths(values: Sequence[float], unit: str) -> list[str]:
     lines = [
         f"shortest {low:.{digits}f}, median {middle:.{digits}f}, longest {high:.{digits}f} {unit}"
     ]
-    step = (high - low) / _BARS
-    counts = collections.Counter(min(int((value - low) / step), _BARS - 1) for value in values)
-    most = max(counts.values())
-    for bar in range(_BARS):
-        start, end = low + bar * step, low + (bar + 1) * step
-        marks = "#" * -(-counts[bar] * _BAR_WIDTH // most)
-        lines.append(f"{start:9.{digits}f} - {end:9.{digits}f}  {marks:{_BAR_WIDTH}} {counts[bar]}")
-    return [line.rstrip() for line in lines]
+    shown = collections.Counter(f"{value:.{digits}f}" for value in sorted(values))
+    if len(shown) > _BARS:
+        step = (high - low) / _BARS
+        edges = [f"{low + bar * step:.{digits}f}" for bar in range(_BARS + 1)]
+        bars = [min(int((value - low) / step), _BARS - 1) for value in values]
+        shown = {f"{edges[n]} - {edges[n + 1]}": bars.count(n) for n in range(_BARS)}
+    width, most = max(map(len, shown)), max(shown.values())
+    for name, count in shown.items():
+        marks = "#" * math.ceil(count * _BAR_WIDTH / most)
+        lines.append(f"{name:>{width}}  {marks:{_BAR_WIDTH}} {count}")
+    return lines
 
 
 def _stream_rows(
@@ -149,7 +150,8 @@ def _stream_rows(
             (
                 "sound",
                 [
-                    f"{_rates(rates)} Hz; loudest 0.1 s (median) {statistics.median(levels):.0f} dB",
+                    f"{_rates(rates)} Hz; median of the loudest 0.1 s of each clip "
+                    f"{statistics.median(levels):.0f} dB",
                     f"{quiet} of {len(levels)} clips nearly silent (below {_QUIET_DB:.0f} dB)",
                 ],
             )
@@ -193,9 +195,11 @@ def _classes(clips: Sequence[RecordFacts], classes: Sequence[str]) -> list[str]:
     without = sum(not clip.labels and not clip.names for clip in clips)
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     balance = ranked[0][1] / ranked[-1][1]
-    lines = [f"{len(counts)}, the largest {balance:.3g} times as large as the smallest"]
+    lines = [str(len(counts))]
     if len(classes) > len(counts):
-        lines[0] += f"; {len(classes) - len(counts)} more have no clip here"
+        lines[0] += f" of {len(classes)} have clips here"
+    if len(counts) > 1:
+        lines[0] += f"; the largest is {balance:.3g} times the smallest"
     width = max(len(name) for name, _ in ranked[:_MOST_CLASSES])
     for name, count in ranked[:_MOST_CLASSES]:
         lines.append(f"{name:{width}} {count:6d}  {100 * count / len(clips):5.1f} %")

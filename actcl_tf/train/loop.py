@@ -54,7 +54,7 @@ def check(run: config.PretrainConfig) -> checkpointing.DataFacts:
       records.DataError: the data cannot be used.
       config.ConfigError: the configuration contradicts the data or the devices.
     """
-    folder = pathlib.Path(run.data.data_dir) / run.data.train_split
+    folder = files.join(run.data.data_dir, run.data.train_split)
     manifest = records.read_manifest(folder)
     contrast, batch = run.contrast, run.train.batch_size
     if batch > manifest.num_clips:
@@ -79,9 +79,15 @@ def check(run: config.PretrainConfig) -> checkpointing.DataFacts:
             manifest.sample_rate,
         ),
         num_clips=manifest.num_clips,
-        digest=hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()[:16],
+        digest=_digest(files.join(folder, records.MANIFEST)),
         classes=tuple(manifest.classes),
     )
+
+
+def _digest(manifest: str) -> str:
+    """A fingerprint of what a split holds."""
+    text = files.read_text(manifest).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def build_model(

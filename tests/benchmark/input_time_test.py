@@ -6,7 +6,7 @@ import pytest
 from actcl_tf import config
 from actcl_tf.benchmark import input_time
 from actcl_tf.data.records import DataError
-from tests.data import split_files
+from tests import split_files
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data import audio_ops, batch_augmentation, pipeline, video_augmentation
-from tests.data import split_files
+from tests import split_files
 
 NOTHING = {"flip": False, "color_jitter": 0.0, "gray_probability": 0.0, "blur_probability": 0.0}
 EVERYTHING = {"flip": True, "color_jitter": 1.0, "gray_probability": 0.3, "blur_probability": 0.5}

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from actcl_tf.config import DataConfig
 from actcl_tf.data import pipeline, records
-from tests.data import split_files
+from tests import split_files
 
 NUM_CLIPS = 12
 PLAIN = {
@@ -346,3 +346,56 @@ def test_nothing_outside_the_region_is_ever_seen(tmp_path, eval_only):
     assert darkest("0.5,0.5,1,1") > 200  # But for the ringing of JPEG.
     assert darkest("0,0,1,1") < 50
     assert darkest("0.2,0.2,1,1") < 50
+
+
+def test_shards_may_be_of_another_file_system(data_dir):
+    local = pipeline.build_train_dataset(_config(data_dir), batch_size=4, seed=1)
+    for path in (data_dir / "noise").iterdir():
+        tf.io.gfile.makedirs("ram://pipeline/noise")
+        tf.io.gfile.copy(str(path), f"ram://pipeline/noise/{path.name}")
+    remote = pipeline.build_train_dataset(_config("ram://pipeline"), batch_size=4, seed=1)
+    _assert_equal(_batches(remote, 4), _batches(local, 4))
+
+
+def test_clips_of_one_stream_are_refused(data_dir, tmp_path):
+    split_files.write_split(tmp_path, "noise", [split_files.ramp_clip("a")])
+    manifest = records.read_manifest(tmp_path / "noise")
+    records.write_manifest(tmp_path / "noise", dataclasses.replace(manifest, streams="video"))
+    with pytest.raises(records.DataError, match="hold video alone, and training needs picture and"):
+        pipeline.build_train_dataset(_config(tmp_path), batch_size=1, seed=0)
+
+
+def test_a_fixed_crop_shows_pixels_as_they_are_stored(data_dir):
+    config = _config(data_dir, crop="fixed", **PLAIN)
+    stored = {}
+    for record in tf.data.TFRecordDataset(
+        sorted(map(str, (data_dir / "noise").glob("*.tfrecord")))
+    ):
+        clip = records.parse_example(record)
+        stored[int(clip["clip_id"])] = [
+            tf.io.decode_jpeg(jpeg, dct_method="INTEGER_ACCURATE").numpy()
+            for jpeg in clip["frames_jpeg"]
+        ]
+    (batch,) = _batches(pipeline.build_train_dataset(config, batch_size=12, seed=0), 1)
+    places = set()
+    for clip_id, video in zip(batch["clip_id"], batch["video"]):
+        # Some window of some frame is the first frame, to the pixel.
+        windows = [
+            (start, top, left)
+            for start, frame in enumerate(stored[int(clip_id)])
+            for top in range(24 - 16 + 1)
+            for left in range(32 - 16 + 1)
+            if np.array_equal(frame[top : top + 16, left : left + 16], video[0])
+        ]
+        assert len(windows) == 1
+        places.update(windows)
+    assert len({top for _, top, _ in places}) > 3 and len({left for *_, left in places}) > 3
+
+
+def test_a_fixed_crop_larger_than_the_frames_is_told(data_dir):
+    config = _config(data_dir, crop="fixed", image_size=25)
+    dataset = pipeline.build_train_dataset(config, batch_size=2, seed=0)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="frames are smaller than --image_size"
+    ):
+        next(iter(dataset))

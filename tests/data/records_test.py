@@ -1,4 +1,5 @@
-import json
+import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -21,27 +22,6 @@ def example(**changes):
         "end_us": 160000,
     }
     return records.build_example(**{**values, **changes})
-
-
-def manifest(**changes):
-    values = {
-        "split": "train",
-        "num_clips": 1,
-        "num_shards": 1,
-        "shards": [{"name": "train-00000-of-00001.tfrecord", "clips": 1, "bytes": 3}],
-        "classes": ["a"],
-        "frame_rate": 12.5,
-        "sample_rate": 16000,
-        "min_frames": 2,
-        "min_height": 3,
-        "min_width": 4,
-        "height": 3,
-        "width": None,
-        "duration": 0.16,
-        "tool_version": "1",
-        "failures": {"silent": ["ü.mp4"]},
-    }
-    return records.Manifest(**{**values, **changes})
 
 
 def test_keys_are_those_of_media_sequence():
@@ -170,33 +150,91 @@ def test_shard_names():
         records.shard_name("test", 2, 2)
 
 
-def test_manifest_round_trip_and_its_faults(tmp_path):
-    folder = tmp_path / "train"
-    with pytest.raises(records.DataError, match="is not a folder"):
-        records.read_manifest(folder)
-    folder.mkdir()
-    with pytest.raises(records.DataError, match=r"holds no manifest.json.*prepare_data.py"):
-        records.read_manifest(folder)
-    records.write_manifest(folder, manifest())
-    with pytest.raises(records.DataError, match=r"train-00000-of-00001.tfrecord is missing"):
-        records.read_manifest(folder)
-    shard = folder / "train-00000-of-00001.tfrecord"
-    shard.write_bytes(b"12")
-    with pytest.raises(records.DataError, match="has 2 bytes instead of 3"):
-        records.read_manifest(folder)
-    shard.write_bytes(b"123")
-    assert records.read_manifest(folder) == manifest()
-    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
-    (folder / "manifest.json").write_text("{")
-    with pytest.raises(records.DataError, match="is damaged"):
-        records.read_manifest(folder)
-    (folder / "manifest.json").write_text(json.dumps({"split": "train"}))
-    with pytest.raises(records.DataError, match="is damaged"):
-        records.read_manifest(folder)
+def test_frames_with_sound_turns_num_samples_round():
+    for frame_rate in (1, 10, 12.5, 23.976, 29.97, 30, 60):
+        for sample_rate in (1000, 11025, 16000, 22050, 48000):
+            for frames in (*range(1, 60), 351, 9999):
+                samples = records.num_samples(frames, frame_rate, sample_rate)
+                rates = frame_rate, sample_rate
+                assert records.frames_with_sound(samples, *rates) == frames
+                fewer = records.frames_with_sound(samples - 2, *rates)
+                assert fewer < frames
+                assert records.num_samples(fewer, *rates) <= samples - 1
 
 
-def test_manifest_of_an_empty_split(tmp_path):
-    records.write_manifest(tmp_path, manifest(num_clips=0, num_shards=0, shards=[]))
-    with pytest.raises(records.DataError, match="holds no clips"):
-        records.read_manifest(tmp_path)
-    assert records.read_manifest(tmp_path, allow_empty=True).num_clips == 0
+MANIFEST = records.Manifest(
+    split="train",
+    num_clips=1,
+    num_shards=1,
+    shards=[],
+    classes=["bell", "dög"],
+    frame_rate=12.5,
+    sample_rate=1000,
+    min_frames=1,
+    min_height=3,
+    min_width=4,
+    height=3,
+    width=4,
+    duration=1.0,
+    tool_version="1",
+)
+
+
+@pytest.mark.parametrize(
+    "samples, frames", [(80, 1), (79, 0), (160, 2), (159, 1), (400, 2), (161, 2)]
+)
+def test_frames_that_outlast_the_sound_are_cut_off(samples, frames):
+    serialized = tf.constant(example(waveform=np.zeros(samples)).SerializeToString())
+    assert len(records.parse_example(serialized)["frames_jpeg"]) == 2
+    assert len(records.parse_example(serialized, MANIFEST)["frames_jpeg"]) == frames
+    assert records.frames_with_sound(samples, 12.5, 1000) == frames or samples > 160
+    silent = dataclasses.replace(MANIFEST, streams="video")
+    assert len(records.parse_example(serialized, silent)["frames_jpeg"]) == 2
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize(
+    "context, labels",
+    [
+        ({}, []),
+        ({"clip/label/text": ["dög"]}, [1]),
+        ({"clip/label/string": ["bell"], "clip/label/text": ["A bell"]}, [0]),
+        ({"clip/label/text": ["dög", "bell", "cat"]}, [1, 0]),
+        ({"clip/label/text": ["cat"]}, []),
+    ],
+)
+def test_labels_that_are_names_only(in_graph, context, labels):
+    built = example()
+    for key, names in context.items():
+        values = [name.encode() for name in names]
+        built.context.feature[key].bytes_list.value.extend(values)
+    parse = functools.partial(records.parse_example, manifest=MANIFEST)
+    if in_graph:
+        dataset = tf.data.Dataset.from_tensors(built.SerializeToString())
+        parsed = next(iter(dataset.map(parse)))
+    else:
+        parsed = parse(tf.constant(built.SerializeToString()))
+    assert parsed["labels"].numpy().tolist() == labels
+    assert int(parsed["label"]) == (labels[0] if len(labels) == 1 else -1)
+
+
+def test_an_index_goes_before_a_name():
+    built = example(labels=[5], label_texts=["bell"])
+    serialized = tf.constant(built.SerializeToString())
+    assert records.parse_example(serialized, MANIFEST)["labels"].numpy().tolist() == [5]
+
+
+def test_a_split_waveform_is_refused():
+    built = example()
+    built.feature_lists.feature_list[records.WAVEFORM].feature.add().float_list.value.append(0.5)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must be one feature"):
+        records.parse_example(tf.constant(built.SerializeToString()))
+    dataset = tf.data.Dataset.from_tensors(built.SerializeToString()).map(records.parse_example)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must be one feature"):
+        next(iter(dataset))
+
+
+def test_a_clip_without_a_name_is_known_by_its_contents():
+    built = [example(example_id="", start_us=start).SerializeToString() for start in (0, 0, 1)]
+    ids = [int(records.parse_example(tf.constant(each))["clip_id"]) for each in built]
+    assert ids[0] == ids[1] != ids[2]

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.data import records, shards
-from tests.data import split_files
+from tests import split_files
 
 NUM_CLIPS, NUM_SHARDS = 40, 4
 
