@@ -72,7 +72,7 @@ def write_tiny_split(folder: pathlib.Path, split: str, num_clips: int, seed: int
         num_clips=num_clips,
         num_shards=2,
         shards=shards,
-        classes=sorted(classes),
+        classes=classes,
         frame_rate=10.0,
         sample_rate=8000,
         min_frames=10,

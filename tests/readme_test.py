@@ -50,6 +50,8 @@ sys.path.insert(0, str(pathlib.Path(tool).resolve().parent))
 runpy.run_path(tool, run_name="checked")
 answers = []
 for arguments in argument_lists:
+    if "--" in arguments:  # What comes after it is for another program.
+        arguments = arguments[: arguments.index("--")]
     with flagsaver.flagsaver():
         try:
             rest = flags.FLAGS([tool, *arguments])[1:]
@@ -218,7 +220,8 @@ def test_readme_is_right():
 
 def test_readme_commands_run(tmp_path):
     text = README.read_text()
-    for name in {m.rstrip("/") for m in re.findall(r"--input=(\S+)", text)}:
+    run = "".join(re.findall(r"^```sh run\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    for name in {m.rstrip("/") for m in re.findall(r"--input=(\S+)", run)}:
         make_videos(tmp_path, name)
     assert run_blocks(text, tmp_path) > 0, "README.md marks no block as ```sh run"
 

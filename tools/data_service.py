@@ -69,15 +69,15 @@ def main(argv: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     try:
-        server, text = _start()
+        _server, text = _start()  # Serves for as long as it is kept.
     except tf.errors.OpError as error:
         print(f"error: cannot serve: {error.message}", file=sys.stderr)
         return 1
     print(text, flush=True)
     while not ended.wait(0.5):  # In pieces, so that signals are seen.
         pass
-    del server
-    return status[0]
+    sys.stdout.flush()
+    os._exit(status[0])  # Taking the server down would wait for all who are served.
 
 
 if __name__ == "__main__":

@@ -30,10 +30,14 @@ _SECONDS = flags.DEFINE_float("seconds", 3.0, "Length of a clip.")
 _SAMPLE_RATE = flags.DEFINE_integer("sample_rate", 16000, "Samples of sound a second.")
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main(argv: list[str]) -> None:
     """Writes the data set and says what was made and what comes next."""
     # Ends the rendering processes as Ctrl-C does.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt)
     if len(argv) > 1:
         sys.exit(f"error: unexpected argument {argv[1]}; flags are written --name=value")
     if not _OUTPUT.value:

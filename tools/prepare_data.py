@@ -60,10 +60,14 @@ def _run(pipeline_args: list[str]) -> prepare.Summary:
     return prepare.prepare(catalog, FLAGS.output, settings, execution)
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main(argv: list[str]) -> int:
     """Prepares the data set; returns the exit status."""
     # Ends the workers as Ctrl-C does.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         summary = _run(argv[1:])
     except prepare.NothingUsableError as error:

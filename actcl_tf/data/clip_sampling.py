@@ -43,7 +43,7 @@ def random_start(total_frames: tf.Tensor, span: int, seed: tf.Tensor) -> tf.Tens
     Raises:
       tf.errors.InvalidArgumentError: the clip is shorter than the span.
     """
-    _check_length(total_frames, span)
+    total_frames = _checked_length(total_frames, span)
     return tf.random.stateless_uniform([], seed, 0, total_frames - span + 1, tf.int32)
 
 
@@ -62,7 +62,7 @@ def window_starts(total_frames: tf.Tensor, span: int, num_windows: int) -> tf.Te
     Raises:
       tf.errors.InvalidArgumentError: the clip is shorter than the span.
     """
-    _check_length(total_frames, span)
+    total_frames = _checked_length(total_frames, span)
     last = total_frames - span
     if num_windows == 1:
         return tf.reshape(last // 2, [1])
@@ -113,13 +113,17 @@ def audio_starts(
     exact = tf.cast(starts, tf.float64) / frame_rate * sample_rate
     first = tf.cast(tf.floor(exact + 0.5), tf.int32)
     latest = total_samples - num_samples
-    tf.debugging.assert_less_equal(
+    check = tf.debugging.assert_less_equal(
         first, latest + 1, "the clip's waveform is shorter than its frames: prepare the data again"
     )
-    return tf.minimum(first, latest)
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.minimum(first, latest)
 
 
-def _check_length(total_frames: tf.Tensor, span: int) -> None:
-    tf.debugging.assert_greater_equal(
+def _checked_length(total_frames: tf.Tensor, span: int) -> tf.Tensor:
+    """The length, to be used only once it is found long enough: what comes first is reported."""
+    check = tf.debugging.assert_greater_equal(
         total_frames, span, "the clip has fewer frames than the span: lower --num_frames"
     )
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.identity(total_frames)

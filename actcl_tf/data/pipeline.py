@@ -6,7 +6,7 @@ through a tf.data service the order is nobody's, and what a restart skips with i
 """
 
 import functools
-from typing import Callable, NamedTuple
+from typing import Callable
 
 import tensorflow as tf
 
@@ -18,6 +18,7 @@ from actcl_tf.data import (
     data_service,
     records,
     shards,
+    spans,
     video_augmentation,
     video_ops,
 )
@@ -29,25 +30,6 @@ _TRAIN_STREAM, _POOL_STREAM = 0, 1
 _PREFETCHED_BATCHES = 2
 
 Clip = dict[str, tf.Tensor]
-
-
-class Span(NamedTuple):
-    """How much of a clip is used, and at which rates it is stored."""
-
-    num_frames: int
-    frame_stride: int
-    frame_rate: float
-    sample_rate: float
-
-    @property
-    def frames(self) -> int:
-        """Stored frames covered."""
-        return clip_sampling.span_frames(self.num_frames, self.frame_stride)
-
-    @property
-    def samples(self) -> int:
-        """Samples of sound covered (S)."""
-        return num_audio_samples(*self)
 
 
 def build_train_dataset(
@@ -95,7 +77,12 @@ def build_train_dataset(
             f"clips in {config.data_dir}/{config.train_split}"
         )
     make_clip = functools.partial(
-        _training_clip, config=config, span=_check_span(config, manifest), seed=seed, views=views
+        _training_clip,
+        config=config,
+        span=spans.build_span(config, manifest),
+        manifest=manifest,
+        seed=seed,
+        views=views,
     )
     if config.data_service:
         return _finish(
@@ -180,7 +167,8 @@ def build_random_dataset(
     make_clip = functools.partial(
         _training_clip,
         config=config,
-        span=_check_span(config, manifest),
+        span=spans.build_span(config, manifest),
+        manifest=manifest,
         seed=seed,
         stream=stream,
         views=1,
@@ -214,7 +202,8 @@ def build_eval_dataset(
     make_clip = functools.partial(
         _evaluation_clip,
         config=config,
-        span=_check_span(config, manifest),
+        span=spans.build_span(config, manifest),
+        manifest=manifest,
         num_windows=num_windows,
     )
     dataset = shards.ordered_records(paths).map(make_clip, tf.data.AUTOTUNE, deterministic=True)
@@ -222,35 +211,19 @@ def build_eval_dataset(
     return _finish(dataset.batch(batch_size))
 
 
-def _check_span(config: DataConfig, manifest: records.Manifest) -> Span:
-    if manifest.streams != "both":
-        raise records.DataError(
-            f"--data_dir={config.data_dir}: clips of split {manifest.split!r} hold "
-            f"{manifest.streams} alone, and training needs picture and sound; prepare them with "
-            "--streams=both"
-        )
-    span = Span(config.num_frames, config.frame_stride, manifest.frame_rate, manifest.sample_rate)
-    if span.frames > manifest.min_frames:
-        raise records.DataError(
-            f"--num_frames={config.num_frames}, --frame_stride={config.frame_stride}: a span of "
-            f"{span.frames} frames; num_frames * frame_stride must be at most "
-            f"{manifest.min_frames}, the length of the shortest clip of split {manifest.split!r}"
-        )
-    return span
-
-
 def _training_clip(
     epoch: tf.Tensor,
     record: tf.Tensor,
     *,
     config: DataConfig,
-    span: Span,
+    span: spans.Span,
+    manifest: records.Manifest,
     seed: int,
     stream: int = _TRAIN_STREAM,
     views: int,
 ) -> Clip:
     """PARSE, SAMPLE, DECODE and AUGMENT one training clip."""
-    clip = records.parse_example(record)
+    clip = records.parse_example(record, manifest)
     seeds = _clip_seeds(seed, stream, epoch, clip["clip_id"])
     result = {"clip_id": clip["clip_id"], "label": clip["label"], "seed": seeds[0]}
 
@@ -291,10 +264,15 @@ def _training_box(region: tf.Tensor, seed: tf.Tensor, config: DataConfig) -> tf.
 
 
 def _evaluation_clip(
-    record: tf.Tensor, *, config: DataConfig, span: Span, num_windows: int
+    record: tf.Tensor,
+    *,
+    config: DataConfig,
+    span: spans.Span,
+    manifest: records.Manifest,
+    num_windows: int,
 ) -> Clip:
     """PARSE, SAMPLE and DECODE the windows of one evaluation clip; no frame is decoded twice."""
-    clip = records.parse_example(record)
+    clip = records.parse_example(record, manifest)
     starts = clip_sampling.window_starts(tf.size(clip["frames_jpeg"]), span.frames, num_windows)
     indices = clip_sampling.frame_indices(starts, span.num_frames, span.frame_stride)
     used, places = tf.unique(tf.reshape(indices, [-1]))
@@ -325,7 +303,7 @@ def _clip_seeds(seed: int, stream: int, epoch: tf.Tensor, clip_id: tf.Tensor) ->
     return tf.random.stateless_uniform([8, 2], key, None, None, tf.int32)
 
 
-def _cut(clip: Clip, start: tf.Tensor, span: Span) -> tuple[tf.Tensor, tf.Tensor]:
+def _cut(clip: Clip, start: tf.Tensor, span: spans.Span) -> tuple[tf.Tensor, tf.Tensor]:
     """Cuts one span: frames [T] string, still encoded, and samples [S] float32."""
     indices = clip_sampling.frame_indices(start, span.num_frames, span.frame_stride)
     waveform = clip["waveform"]

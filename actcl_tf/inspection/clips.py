@@ -115,15 +115,9 @@ def read(places: dict[int, Place]) -> dict[int, Clip]:
 
 
 def _id_and_label(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Clip id and label of a record, without its frames and sound."""
-    context, _ = tf.io.parse_single_sequence_example(
-        record,
-        context_features={
-            records.EXAMPLE_ID: tf.io.FixedLenFeature([], tf.string),
-            records.LABEL_INDEX: tf.io.FixedLenFeature([], tf.int64, records.NO_LABEL),
-        },
-    )
-    return records.clip_id_of(context[records.EXAMPLE_ID]), context[records.LABEL_INDEX]
+    """Clip id and label of a record, as the training input has them."""
+    parsed = records.parse_example(record)
+    return parsed["clip_id"], parsed["label"]
 
 
 def _shown(record: tf.Tensor) -> Clip:

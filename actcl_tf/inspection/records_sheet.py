@@ -150,7 +150,7 @@ def _draw_wave(axes: Axes, waveform: np.ndarray) -> None:
     axes.fill_between(np.arange(columns), low, high, color=drawing.DICTIONARY, linewidth=0.4)
     peak = max(0.01, float(np.abs(waveform).max()))
     axes.set_ylim(-peak, peak)
-    axes.set_xlim(0, columns - 1)
+    axes.set_xlim(0, max(1, columns - 1))
     axes.axis("off")
 
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data import pipeline, records
+from actcl_tf.data import pipeline, records, spans
 from tests import split_files
 
 NUM_CLIPS = 12
@@ -270,13 +270,14 @@ def test_graph_and_eager_agree(data_dir):
     """The same clips outside tf.data, one operation at a time, up to rounding."""
     config = _config(data_dir)
     batch = _batches(pipeline.build_train_dataset(config, batch_size=12, seed=0), 1)[0]
-    span = pipeline.Span(4, 2, split_files.FRAME_RATE, split_files.SAMPLE_RATE)
+    manifest = records.read_manifest(data_dir / "noise")
+    span = spans.build_span(config, manifest)
+    assert span == (4, 2, split_files.FRAME_RATE, split_files.SAMPLE_RATE)
+    shared = {"config": config, "span": span, "manifest": manifest, "seed": 0, "views": 1}
     checked = 0
     for path in sorted((data_dir / "noise").glob("*.tfrecord")):
         for record in tf.data.TFRecordDataset(str(path)).take(2):
-            clip = pipeline._training_clip(
-                tf.constant(0, tf.int64), record, config=config, span=span, seed=0, views=1
-            )
+            clip = pipeline._training_clip(tf.constant(0, tf.int64), record, **shared)
             index = np.flatnonzero(batch["clip_id"] == clip["clip_id"].numpy())[0]
             np.testing.assert_array_equal(batch["seed"][index], clip["seed"])
             np.testing.assert_allclose(batch["audio"][index], clip["audio"], atol=1e-6)
@@ -314,12 +315,12 @@ def test_missing_split_and_no_windows_are_refused(data_dir):
 
 def test_waveform_shorter_than_its_frames_stops_the_run(tmp_path):
     """A span at the end would have no sound: an error, not silence and not another span."""
-    examples = [split_files.ramp_clip(f"{i}", 10, num_samples=900) for i in range(4)]
-    split_files.write_split(tmp_path, "noise", examples)
+    examples = [split_files.ramp_clip(f"{i}", 10, num_samples=700) for i in range(4)]
+    split_files.write_split(tmp_path, "noise", examples)  # Sound for 7 frames; a span has 8.
     dataset = pipeline.build_eval_dataset(
         _config(tmp_path), split="noise", batch_size=4, num_windows=2
     )
-    with pytest.raises(tf.errors.InvalidArgumentError, match="shorter than its frames"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="fewer frames than the span"):
         _batches(dataset, 1)
 
 
