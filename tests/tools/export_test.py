@@ -57,7 +57,7 @@ def test_exports_the_best_or_the_latest(run, rng, tmp_path):
         # Ten stored frames a second, of which every second one is used.
         assert (metadata["frame_rate"], metadata["sample_rate"]) == (5.0, 8000)
         assert (metadata["num_frames"], metadata["num_audio_samples"]) == (4, 6400)
-        assert metadata["classes"] == ["bright", "dim", "middle"]
+        assert metadata["classes"] == ["dim", "middle", "bright"]
         tower = checkpointing.load_towers(run.train.run_dir, which).audio_tower
         found[which] = _encode_sound(output / "audio", waveform)
         expected = tower(waveform, training=False).embedding

@@ -77,7 +77,13 @@ def test_killed_run_goes_on_and_leaves_no_half_clip(tmp_path):
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_interruption_ends_in_one_clear_line(tmp_path, stop):
     flags = (f"--output={tmp_path}/objects", "--num_train=400", "--num_workers=2")
-    process = subprocess.Popen(command(*flags), stderr=subprocess.PIPE, text=True)
+    # A shell lets programs in the background ignore Ctrl-C, and tests may run there.
+    process = subprocess.Popen(
+        command(*flags),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while not list(tmp_path.rglob("*.mp4")):
         assert process.poll() is None and time.monotonic() < deadline
