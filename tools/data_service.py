@@ -4,8 +4,9 @@
   python tools/data_service.py --role=worker --dispatcher=HOST:5050      (on as many as wanted)
   python tools/train.py --flagfile=... --data_service=grpc://HOST:5050
 
-All machines must see the data under the same path. It ends with status 143 at SIGTERM, 130 at
-Ctrl-C.
+All machines must see the data under the same path. A worker that stopped must be started again with
+the same --host and --port; trainers wait two minutes for it. SIGTERM ends either with status 143,
+Ctrl-C with 130.
 """
 
 import os
@@ -35,6 +36,9 @@ def _start() -> tuple:
     if _ROLE.value == "dispatcher":
         server = service.DispatchServer(service.DispatcherConfig(port=_PORT.value))
         return server, f"Dispatcher at {server.target}"
+    dispatcher = _DISPATCHER.value.split("://")[-1]
+    name, _, number = dispatcher.rpartition(":")
+    socket.create_connection((name.strip("[]"), int(number)), 10.0).close()
     host = _HOST.value or socket.getfqdn()
     port = _PORT.value
     if not port:  # Trainers must be told the number before the worker has one.
@@ -43,9 +47,7 @@ def _start() -> tuple:
             port = probe.getsockname()[1]
     address = f"{host}:{port}"
     server = service.WorkerServer(
-        service.WorkerConfig(
-            dispatcher_address=_DISPATCHER.value, worker_address=address, port=port
-        )
+        service.WorkerConfig(dispatcher_address=dispatcher, worker_address=address, port=port)
     )
     return server, f"Worker at {address} for the dispatcher at {_DISPATCHER.value}"
 
@@ -73,6 +75,10 @@ def main(argv: list[str]) -> int:
     except tf.errors.OpError as error:
         print(f"error: cannot serve: {error.message}", file=sys.stderr)
         return 1
+    except (OSError, ValueError) as error:
+        text = f"--dispatcher={_DISPATCHER.value}: must be HOST:PORT of a running dispatcher"
+        print(f"error: {text} ({error})", file=sys.stderr)
+        return 2
     print(text, flush=True)
     while not ended.wait(0.5):  # In pieces, so that signals are seen.
         pass

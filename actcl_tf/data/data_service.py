@@ -6,27 +6,31 @@ its own, so that each clip comes once an epoch; in which order depends on who is
 """
 
 import itertools
+import queue
 import socket
+import threading
 import uuid
 from collections.abc import Iterator
-from typing import Callable
+from typing import Any, Callable
 
 import tensorflow as tf
 
 from actcl_tf import config
+from actcl_tf.data.files import DataError
 
 _CONNECT_SECONDS = 10.0
+_PATIENCE_SECONDS = 120.0
 _CHUNK = 16  # Clips that pass through Python at once.
 
 
 def check_reachable(service: str) -> None:
-    """Finds out soon what TensorFlow would wait an hour for.
+    """Finds out soon what TensorFlow would wait for, an hour or for ever.
 
     Args:
       service: address of the dispatcher, grpc://host:port.
 
     Raises:
-      ConfigError: nobody listens there.
+      ConfigError: nobody listens there, or no worker has joined.
     """
     host, port = service.split("://")[1].rsplit(":", 1)
     try:
@@ -36,6 +40,58 @@ def check_reachable(service: str) -> None:
             f"--data_service={service}: no dispatcher listens there ({error}); start one with "
             "tools/data_service.py --role=dispatcher"
         ) from error
+    probe = tf.data.Dataset.range(1).apply(
+        tf.data.experimental.service.distribute("parallel_epochs", service)
+    )
+    try:
+        next(_in_time(probe, service, _PATIENCE_SECONDS))
+    except DataError as error:
+        raise config.ConfigError(str(error)) from error
+
+
+def _in_time(dataset: tf.data.Dataset, service: str, seconds: float) -> Iterator[Any]:
+    """The elements of a data set, each of which has so long to come.
+
+    Raises:
+      DataError: one did not come in time.
+    """
+    wanted: queue.SimpleQueue = queue.SimpleQueue()
+    given: queue.SimpleQueue = queue.SimpleQueue()
+
+    def give() -> None:
+        iterator = iter(dataset)
+        while wanted.get():
+            try:
+                given.put((next(iterator, None), None))
+            except tf.errors.OpError as error:
+                given.put((None, error))
+
+    # A daemon, since an element that never comes cannot be called off.
+    threading.Thread(target=give, daemon=True).start()
+    try:
+        while True:
+            wanted.put(True)
+            try:
+                element, error = given.get(timeout=seconds)
+            except queue.Empty:
+                raise DataError(
+                    f"--data_service={service}: nothing came for {seconds:g} seconds; are its "
+                    "workers running? One that stopped must be started again with the same --host "
+                    "and --port, and the same command goes on"
+                ) from None
+            if error is not None:
+                raise error
+            if element is None:
+                return
+            yield element
+    finally:
+        wanted.put(False)
+
+
+def message_of(error: tf.errors.OpError) -> str:
+    """What stopped the service, of an error that came through TensorFlow; "" for another error."""
+    lines = [line for line in str(error.message).splitlines() if "--data_service=" in line]
+    return lines[0][lines[0].index("--data_service=") :] if lines else ""
 
 
 def endless_epochs(
@@ -60,7 +116,7 @@ def endless_epochs(
       Endless data set of the elements, in no particular order.
 
     Raises:
-      ConfigError: no dispatcher listens at the address.
+      ConfigError: no dispatcher listens at the address, or it has no worker.
     """
     check_reachable(service)
     job = job or uuid.uuid4().hex
@@ -72,10 +128,12 @@ def endless_epochs(
                 tf.data.experimental.service.distribute(
                     processing_mode=tf.data.experimental.service.ShardingPolicy.DYNAMIC,
                     service=service,
-                    job_name=f"{job}-{epoch}",
+                    # Two steps of one run never share a job: the first has used part of it up.
+                    job_name=f"{job}-{first_epoch}-{skip}-{epoch}",
+                    compression=None,  # JPEG frames are decoded: it costs more than it saves.
                 )
             )
-            yield from served.batch(_CHUNK)
+            yield from _in_time(served.batch(_CHUNK), service, _PATIENCE_SECONDS)
 
     chunks = tf.data.Dataset.from_generator(
         generate,

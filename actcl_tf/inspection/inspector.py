@@ -74,7 +74,10 @@ def _with_data(state: dictionary_state.RunState, data_dir: str) -> config.Pretra
             f"{folder} holds no split '{run.data.train_split}': the run was trained on "
             f"{run.data.data_dir}; say where its data is with --data_dir=DIR"
         )
-    run = dataclasses.replace(run, data=dataclasses.replace(run.data, data_dir=folder))
+    data = dataclasses.replace(
+        run.data, data_dir=folder, data_service="", augment_on="host"
+    )  # The same clips, made here and now.
+    run = dataclasses.replace(run, data=data)
     if loop.check(run).digest != state.run.data_facts.digest:
         raise records.DataError(
             f"{folder} is not the data that the run was trained on; say where that is with "

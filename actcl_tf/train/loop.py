@@ -1,5 +1,6 @@
 """A pretraining run from configuration to result: build, restore, fit, evaluate."""
 
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -8,7 +9,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import batch_augmentation, files, pipeline, records, shards
+from actcl_tf.data import batch_augmentation, data_service, files, pipeline, records, shards
 from actcl_tf.models import two_tower
 from actcl_tf.train import (
     callbacks,
@@ -273,7 +274,10 @@ def _fit(
     saver = callbacks.SaveCheckpoints(checkpoints, train.save_every)
     progress = callbacks.Progress(train.steps, train.log_every, train.batch_size)
     try:
-        sample = model.augment(next(iter(make_train_dataset(configuration, start_step=0).take(1))))
+        # Not of a service, whose clips are counted.
+        own = dataclasses.replace(configuration.data, data_service="")
+        sampled = dataclasses.replace(configuration, data=own)
+        sample = model.augment(next(iter(make_train_dataset(sampled, start_step=0).take(1))))
         every = [
             progress,
             log,
@@ -300,6 +304,8 @@ def _fit(
             damage or f"{configuration.data.data_dir}: a record cannot be read: {error.message}"
         ) from error
     except tf.errors.InvalidArgumentError as error:
+        if data_service.message_of(error):
+            raise records.DataError(data_service.message_of(error)) from error
         quantity = _non_finite_quantity(error)
         if quantity is None:
             raise

@@ -114,6 +114,40 @@ def test_a_restart_begins_in_the_right_epoch(service, data_dir):
     assert len(set(labels[12:])) == 16
 
 
+def test_a_dispatcher_without_workers_is_told(data_dir, monkeypatch):
+    monkeypatch.setattr(data_service, "_PATIENCE_SECONDS", 2.0)
+    process, words = start("--role=dispatcher")
+    try:
+        data = _config(data_dir, data_service=words[-1])
+        with pytest.raises(
+            config.ConfigError, match=r"nothing came for 2 seconds; are its workers"
+        ):
+            pipeline.build_train_dataset(data, batch_size=4, seed=0)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_workers_that_die_end_the_run_with_their_name(data_dir, monkeypatch):
+    monkeypatch.setattr(data_service, "_PATIENCE_SECONDS", 5.0)
+    dispatcher, words = start("--role=dispatcher")
+    worker, _ = start("--role=worker", f"--dispatcher={words[-1]}", "--host=localhost")
+    try:
+        data = _config(data_dir, data_service=words[-1])
+        batches = iter(pipeline.build_train_dataset(data, batch_size=4, seed=0))
+        next(batches)
+        worker.kill()
+        with pytest.raises(tf.errors.OpError) as error:
+            for _ in range(1000):
+                next(batches)
+        told = data_service.message_of(error.value)
+        assert told.startswith(f"--data_service={words[-1]}: nothing came for 5 seconds")
+    finally:
+        for process in (worker, dispatcher):
+            process.kill()
+            process.communicate()
+
+
 def test_an_address_that_nobody_listens_at_is_told_at_once(data_dir):
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
@@ -141,7 +175,14 @@ def test_a_repeatable_run_refuses_it():
 
 @pytest.mark.parametrize(
     "flags_of_tool",
-    [["--role=worker"], ["--role=dispatcher", "--dispatcher=a:1"], ["--role=none"], []],
+    [
+        ["--role=worker"],
+        ["--role=dispatcher", "--dispatcher=a:1"],
+        ["--role=none"],
+        [],
+        ["--role=worker", "--dispatcher=localhost:1"],
+        ["--role=worker", "--dispatcher=x"],
+    ],
 )
 def test_wrong_flags_of_the_tool_end_it(flags_of_tool):
     done = subprocess.run(
