@@ -1,4 +1,4 @@
-"""The flags of a run, one for each field of the configuration, and the built-in data set."""
+"""The flags of a run, one for each field of the configuration, and the data that they ask for."""
 
 import dataclasses
 import os
@@ -8,14 +8,34 @@ import field_flags
 from absl import flags
 
 from actcl_tf import config
-from actcl_tf.data import prepare, records, synthetic
+from actcl_tf.data import (
+    catalogs,
+    files,
+    media_index,
+    prepare,
+    prepare_report,
+    records,
+    shard_writing,
+    synthetic,
+)
 
 for _section in config.SECTIONS.values():
     field_flags.define(_section)
 
+_NOT_OF_MEDIA = ("seed", "streams", "filters")
+field_flags.define(shard_writing.Settings, prefix="--input=media: ", without=_NOT_OF_MEDIA)
+_DATASET = flags.DEFINE_string(
+    "dataset", "folder", f"--input=media: what --data_dir holds: {catalogs.describe()}."
+)
+_TEST_FRACTION = flags.DEFINE_float(
+    "test_fraction", None, "--input=media: share drawn for testing, where no split is named (0.1)."
+)
+
 _CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "actcl_tf"
 _CACHE_DIR = flags.DEFINE_string(
-    "cache_dir", str(_CACHE), "Where the built-in data set is made, once."
+    "cache_dir",
+    str(_CACHE),
+    "Where the built-in data set is made, once, and what --input=media finds in videos is kept.",
 )
 _SYNTHETIC_TRAIN = flags.DEFINE_integer(
     "synthetic_train", 2400, "Training clips of the built-in data set.", lower_bound=1
@@ -29,17 +49,52 @@ _ZIPF = flags.DEFINE_float(
 
 
 def read_configuration() -> config.PretrainConfig:
-    """The flags as a configuration; makes the built-in data set where no data is named.
+    """The flags as a configuration, with prepared data or an index of videos in `data_dir`.
+
+    The built-in data set is made where no data is named, and the index of --input=media.
 
     Raises:
       config.ConfigError: a wrong value, or values that contradict each other.
+      records.DataError: --input=media names no usable videos.
     """
     fields = [f for section in config.SECTIONS.values() for f in dataclasses.fields(section)]
     values = {field.name: flags.FLAGS[field.name].value for field in fields}
-    if not values["data_dir"]:
-        config.from_flat(values)  # Wrong values are found before the data set is made.
-        values["data_dir"] = str(_built_in_data())
+    checked = config.from_flat(values)  # Wrong values are found before any data is made.
+    if checked.data.input == "media":
+        values["data_dir"] = _index(checked.data)
+    else:
+        _refuse_media_flags()
+        values["data_dir"] = checked.data.data_dir or str(_built_in_data())
     return config.from_flat(values)
+
+
+def _index(data: config.DataConfig) -> str:
+    """Folder of the index of the videos in --data_dir, made where it is not there."""
+    if not data.data_dir:
+        raise config.ConfigError("--data_dir=: must name the videos of --input=media")
+    settings = field_flags.read(shard_writing.Settings, without=_NOT_OF_MEDIA, is_index=True)
+    print(f"Finding the clips in {data.data_dir}; each video is read through once.")
+    summary = media_index.build_index(
+        data.data_dir,
+        files.join(os.path.expanduser(_CACHE_DIR.value), "media_index"),
+        settings,
+        dataset=_DATASET.value,
+        test_fraction=_TEST_FRACTION.value,
+        execution=prepare.Execution(
+            num_workers=data.decode_workers, clip_timeout=data.clip_timeout
+        ),
+    )
+    print(prepare_report.contents_text(summary))
+    print(f"The index is in {summary.output_dir}; the same command finds it made.")
+    return summary.output_dir
+
+
+def _refuse_media_flags() -> None:
+    """Refuses flags that say how videos are read where none are."""
+    names = [f.name for f in dataclasses.fields(shard_writing.Settings) if "help" in f.metadata]
+    for name in ("dataset", "test_fraction", *(set(names) - set(_NOT_OF_MEDIA))):
+        if flags.FLAGS[name].present:
+            raise config.ConfigError(f"--{name}: has a meaning with --input=media only")
 
 
 def built_in_videos() -> pathlib.Path:

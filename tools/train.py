@@ -25,7 +25,7 @@ from absl import app
 from actcl_tf import config
 from actcl_tf.data import pipeline, records, synthetic
 from actcl_tf.evaluate import held_out, probes, report
-from actcl_tf.train import callbacks, checkpointing, loop
+from actcl_tf.train import callbacks, checkpointing, failures, loop
 
 
 def _evaluator(
@@ -79,7 +79,7 @@ def main(argv: list[str]) -> int:
         records.DataError,
         synthetic.SyntheticError,
         checkpointing.CheckpointError,
-        loop.NonFiniteError,
+        failures.NonFiniteError,
         probes.ProbeError,
         OSError,
     ) as error:

@@ -31,18 +31,11 @@ _WARM_UP = 2  # Batches before the clock starts.
 class Settings:
     """What is measured; each field is one flag of `tools/benchmark.py`."""
 
-    input_rounds: int = dataclasses.field(
-        default=5, metadata={"help": "Rounds, in each of which every phase has its turn."}
-    )
-    input_batches: int = dataclasses.field(
-        default=12, metadata={"help": "Batches that each phase is timed over in a round."}
-    )
-    input_clips: int = dataclasses.field(
-        default=0, metadata={"help": "Clips over which memory is watched; 0: not at all."}
-    )
-    input_shards: int = dataclasses.field(
-        default=0,
-        metadata={"help": "Shards of a copy whose first batch is timed; 0: the data as is."},
+    input_rounds: int = config.field(5, "Rounds, in each of which every phase has its turn.")
+    input_batches: int = config.field(12, "Batches that each phase is timed over in a round.")
+    input_clips: int = config.field(0, "Clips over which memory is watched; 0: not at all.")
+    input_shards: int = config.field(
+        0, "Shards of a copy whose first batch is timed; 0: the data as is."
     )
 
     def __post_init__(self) -> None:

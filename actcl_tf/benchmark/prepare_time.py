@@ -32,16 +32,10 @@ _STORED = shard_writing.Settings(clip_seconds=3600.0, filters="")
 class Settings:
     """What is measured; each field is one flag of `tools/benchmark.py`."""
 
-    videos: str = dataclasses.field(
-        default="", metadata={"help": "Folder of videos; empty: those of the built-in data set."}
-    )
-    prepare_videos: int = dataclasses.field(
-        default=200, metadata={"help": "The first so many of them."}
-    )
-    prepare_workers: int = dataclasses.field(
-        default=0, metadata={"help": "Processes of each; 0: one a core."}
-    )
-    prepare_rounds: int = dataclasses.field(default=3, metadata={"help": "Rounds of each."})
+    videos: str = config.field("", "Folder of videos; empty: those of the built-in data set.")
+    prepare_videos: int = config.field(200, "The first so many of them.")
+    prepare_workers: int = config.field(0, "Processes of each; 0: one a core.")
+    prepare_rounds: int = config.field(3, "Rounds of each.")
 
     def __post_init__(self) -> None:
         for name, low in (("prepare_videos", 1), ("prepare_workers", 0), ("prepare_rounds", 1)):

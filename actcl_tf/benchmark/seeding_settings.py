@@ -1,7 +1,6 @@
 """What of seeding is measured: one frozen dataclass, checked before any work starts."""
 
 import dataclasses
-from typing import Any
 
 from actcl_tf import config
 from actcl_tf.benchmark import seeding_ways
@@ -9,38 +8,34 @@ from actcl_tf.benchmark import seeding_ways
 _MIN_POINTS = 8  # Two-level seeding makes so many parts.
 
 
-def _field(default: Any, help_text: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": help_text})
-
-
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """Each field but the seed is a flag of `tools/benchmark.py`, with the same name."""
 
-    sizes: tuple[int, ...] = _field((1280, 4096, 38400), "Numbers of points (N), growing.")
-    picks: int = _field(128, "How many of them to pick (M).")
-    embedding: int = _field(128, "Length of the points' first factor (D).")
-    features: int = _field(512, "Length of their second factor (d).")
-    points: tuple[str, ...] = _field(
+    sizes: tuple[int, ...] = config.field((1280, 4096, 38400), "Numbers of points (N), growing.")
+    picks: int = config.field(128, "How many of them to pick (M).")
+    embedding: int = config.field(128, "Length of the points' first factor (D).")
+    features: int = config.field(512, "Length of their second factor (d).")
+    points: tuple[str, ...] = config.field(
         seeding_ways.POINTS,
         "Kinds of made-up points: gaussian (all about equally far apart), clustered (around 100 "
         "centres, so that nearly every point is close to others).",
     )
-    ways: tuple[str, ...] = _field(
+    ways: tuple[str, ...] = config.field(
         seeding_ways.WAYS,
         f"What to measure, as METHOD_HOW; {seeding_ways.OURS} is what ratios are to.",
     )
-    ladder: tuple[int, ...] = _field(
+    ladder: tuple[int, ...] = config.field(
         (1280, 2560, 5120, 10240, 20480, 40960),
         f"Values of N, each twice the one before, to time {seeding_ways.OURS} alone at; may be "
         "empty.",
     )
-    repeats: int = _field(5, "Rounds, in each of which each way takes its turn.")
-    sklearn_repeats: int = _field(1, "Rounds in which scikit-learn does; it takes long.")
-    explicit_limit_mb: int = _field(
+    repeats: int = config.field(5, "Rounds, in each of which each way takes its turn.")
+    sklearn_repeats: int = config.field(1, "Rounds in which scikit-learn does; it takes long.")
+    explicit_limit_mb: int = config.field(
         500, "scikit-learn is measured where explicit gradients take so many megabytes at most."
     )
-    seed: int = _field(0, "Seed of the points and the picks.")
+    seed: int = config.field(0, "Seed of the points and the picks.")
 
     def __post_init__(self) -> None:
         """Refuses wrong values.

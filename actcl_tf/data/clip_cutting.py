@@ -65,7 +65,7 @@ def read_clips(
     short_side: int,
     clip_seconds: float,
     min_seconds: float,
-    jpeg_quality: int,
+    jpeg_quality: Optional[int],
     silence_db: Optional[float],
     streams: str = "both",
     start: float = 0.0,
@@ -83,7 +83,7 @@ def read_clips(
       short_side: of the frames, pixels; smaller videos keep their size.
       clip_seconds: length of a clip; a longer video gives several.
       min_seconds: shortest clip; a shorter rest is dropped.
-      jpeg_quality: 1 to 95.
+      jpeg_quality: 1 to 95; None: the frames are only counted, each is no bytes.
       silence_db: a clip whose loudest 0.1 s is quieter (RMS, dBFS) is near-silent; None: none is,
         and only digital silence is left out.
       streams: of media.STREAMS; what is not read may be missing.

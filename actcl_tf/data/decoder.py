@@ -1,4 +1,4 @@
-"""Cutting videos in a process of its own, so that a video can hang or crash that process alone.
+"""Decoding videos in a process of its own, so that a video can hang or crash that process alone.
 
 Videos are anybody's, and decoders are C: a damaged file may loop for ever or bring the process
 down. A `Decoder` starts `decoder_process` as a child, hands it one video after the other, and takes
@@ -19,7 +19,14 @@ from multiprocessing.connection import Connection
 from typing import Any, Optional, Union
 
 from actcl_tf.data.clip_cutting import Rejected
-from actcl_tf.data.decoder_messages import CutClip, CutOptions, Failure
+from actcl_tf.data.decoder_messages import (
+    CutClip,
+    CutOptions,
+    CutRequest,
+    Failure,
+    Span,
+    SpanRequest,
+)
 from actcl_tf.data.files import DataError
 from actcl_tf.data.media import MediaError
 
@@ -32,7 +39,7 @@ class Stopped(Exception):
 
 
 class Decoder:
-    """A child process that cuts videos; a context manager, which ends it."""
+    """A child process that decodes videos; a context manager, which ends it."""
 
     def __init__(
         self, options: CutOptions, *, timeout: float, stop: Optional[threading.Event] = None
@@ -43,7 +50,7 @@ class Decoder:
           options: what is done with every video.
           timeout: seconds that a single clip may take; a film may take this long for each of its
             clips.
-          stop: when set, `cut` raises `Stopped`.
+          stop: when set, `cut` and `read_span` raise `Stopped`.
         """
         self._options, self._timeout = options, timeout
         self._stop = stop or threading.Event()
@@ -76,18 +83,37 @@ class Decoder:
           DataError: no child can be started.
           Stopped: the work was called off.
         """
+        yield from self._ask(CutRequest(path, start, end))
+
+    def read_span(self, request: SpanRequest) -> Span:
+        """Reads a part of a clip; see `span_reading.read_span`.
+
+        Args:
+          request: what is wanted.
+
+        Raises:
+          MediaError: the video does not give it; its reason may be "timeout" or "crashed".
+          DataError: no child can be started.
+          Stopped: the work was called off.
+        """
+        answers = self._ask(request)
+        span = next(answers)
+        answers.close()
+        return span
+
+    def _ask(self, request: Union[CutRequest, SpanRequest]) -> Iterator[Any]:
+        """What the child answers: pieces until there are no more, or one span."""
         if self._process is None:
             self._start()
         finished = False
         try:
-            self._connection.send((path, start, end))
+            self._connection.send(request)
             while True:
                 message = self._receive(self._timeout)
+                finished = message is None or isinstance(message, (Failure, Span))
                 if message is None:
-                    finished = True
                     return
                 if isinstance(message, Failure):
-                    finished = True
                     raise MediaError(*message)
                 yield message
         except (EOFError, OSError) as error:

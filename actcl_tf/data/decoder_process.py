@@ -1,35 +1,50 @@
 """The child process of `decoder.Decoder`: python -m actcl_tf.data.decoder_process FILE_DESCRIPTOR.
 
-It reads requests (path, start, end) from a connection and answers each with the clips of the video
-as they are cut, a `Failure` if the video gives nothing more, and None at the end. It ends when the
-other side is gone, and never imports TensorFlow unless a path is remote: it starts in a moment.
+It reads requests from a connection. A `CutRequest` is answered with the clips of the video as they
+are cut, and None at the end; a `SpanRequest` with a `Span`; either with a `Failure` if the video
+gives nothing more. It ends when the other side is gone, and never imports TensorFlow unless a path
+is remote: it starts in a moment.
 """
 
 import signal
 import sys
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from typing import Union
 
-from actcl_tf.data import clip_cutting, clip_filters, media
-from actcl_tf.data.decoder_messages import CutClip, CutOptions, Failure
+from actcl_tf.data import clip_cutting, clip_filters, media, span_reading
+from actcl_tf.data.decoder_messages import CutClip, CutOptions, CutRequest, Failure, SpanRequest
 
 
-def _answer(connection: Connection, request: tuple, options: CutOptions) -> None:
-    path, start, end = request
-    fingerprints = "duplicate" in options.filters
+def _answer(
+    connection: Connection, request: Union[CutRequest, SpanRequest], options: CutOptions
+) -> None:
     try:
-        for piece in clip_cutting.read_clips(path, start=start, end=end, **options.reading):
-            if isinstance(piece, clip_cutting.MediaClip):
-                reason = clip_filters.fault(piece, options.filters)
-                if reason is not None:
-                    piece = clip_cutting.Rejected(piece.start, piece.end, reason)
-                else:
-                    mark = clip_filters.fingerprint(piece) if fingerprints else None
-                    piece = CutClip(piece, mark)
+        if isinstance(request, SpanRequest):
+            connection.send(span_reading.read_span(request, options.reading))
+            return
+        for piece in _cut(request, options):
             connection.send(piece)
+        connection.send(None)
     except media.MediaError as error:
         connection.send(Failure(error.reason, str(error)))
-    else:
-        connection.send(None)
+
+
+def _cut(
+    request: CutRequest, options: CutOptions
+) -> Iterator[Union[CutClip, clip_cutting.Rejected]]:
+    fingerprints = "duplicate" in options.filters
+    for piece in clip_cutting.read_clips(
+        request.path, start=request.start, end=request.end, **options.reading
+    ):
+        if isinstance(piece, clip_cutting.Rejected):
+            yield piece
+            continue
+        reason = clip_filters.fault(piece, options.filters)
+        if reason is not None:
+            yield clip_cutting.Rejected(piece.start, piece.end, reason)
+        else:
+            yield CutClip(piece, clip_filters.fingerprint(piece) if fingerprints else None)
 
 
 def main(file_descriptor: int) -> None:

@@ -41,6 +41,7 @@ class Manifest:
       multi_label: whether a clip may have several labels.
       missing: clips of the data set's own list that were not on disk.
       min_samples: samples of the shortest clip; 0 without sound, or where nobody counted them.
+      is_index: whether the records say where the clips are in their videos, and hold none.
     """
 
     split: str
@@ -63,6 +64,7 @@ class Manifest:
     multi_label: bool = False
     missing: int = 0
     min_samples: int = 0
+    is_index: bool = False
 
 
 def write_manifest(split_dir: PathLike, manifest: Manifest) -> None:

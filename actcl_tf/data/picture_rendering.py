@@ -40,16 +40,20 @@ class Renderer:
         # One for all frames: making a scaler costs five times as much as using it.
         self._scaler = VideoReformatter()
 
+    def measure(self, frame: av.VideoFrame) -> None:
+        """Finds the size of the images, without rendering one."""
+        if self.size is None:
+            display = self._display_size(frame)
+            scale = min(1.0, self._short_side / min(display))
+            self.size = tuple(max(1, round(side * scale)) for side in display)
+
     def render(self, frame: av.VideoFrame) -> np.ndarray:
         """Renders a frame.
 
         Returns:
           [H, W, 3] uint8, RGB.
         """
-        if self.size is None:
-            display = self._display_size(frame)
-            scale = min(1.0, self._short_side / min(display))
-            self.size = tuple(max(1, round(side * scale)) for side in display)
+        self.measure(frame)
         matrix = display_matrix(frame)
         height, width = self.size[::-1] if swaps_sides(matrix) else self.size
         transfer = self._codec.color_trc

@@ -18,7 +18,16 @@ class PictureTrack:
     """The picture at instants `begin + i / rate`, as JPEG, from frames in order of time."""
 
     def __init__(
-        self, source: Media, begin: float, end: float, rate: float, short_side: int, quality: int
+        self,
+        source: Media,
+        begin: float,
+        end: float,
+        rate: float,
+        short_side: int,
+        quality: Optional[int],
+        *,
+        first: int = 0,
+        stride: int = 1,
     ):
         """Takes the video that the frames are decoded from, and what is wanted of it.
 
@@ -28,13 +37,15 @@ class PictureTrack:
           end: seconds; instants from here on are not wanted.
           rate: instants a second.
           short_side: of the frames, pixels; smaller videos keep their size.
-          quality: of the JPEG images, 1 to 95.
+          quality: of the JPEG images, 1 to 95; None: frames are only counted, each as no bytes.
+          first: instants at the beginning that are left out.
+          stride: step between the instants that are wanted.
         """
         self.begin, self.end, self.rate = begin, end, rate
         self.frames: list[bytes] = []
-        self.count = 0  # Instants passed, those already taken included.
+        self.count = first  # Instants passed, those already taken included.
         self.until = -math.inf  # Time until which the picture is known.
-        self._source, self._quality = source, quality
+        self._source, self._quality, self._stride = source, quality, stride
         self._usual_duration = 1.0 / float(source.picture.average_rate or rate)
         self._deinterlacer = Deinterlacer()
         self._renderer = Renderer(source.picture, short_side)
@@ -75,7 +86,7 @@ class PictureTrack:
             if self._jpeg is None:
                 self._jpeg = self._encode(self._shown)
             self.frames.append(self._jpeg)
-            self.count += 1
+            self.count += self._stride
 
     def take(self, num: int) -> list[bytes]:
         """Removes and returns the first `num` frames."""
@@ -83,6 +94,9 @@ class PictureTrack:
         return taken
 
     def _encode(self, frame: av.VideoFrame) -> bytes:
+        if self._quality is None:
+            self._renderer.measure(frame)
+            return b""
         buffer = io.BytesIO()
         image = Image.fromarray(self._renderer.render(frame))
         image.save(buffer, "JPEG", quality=self._quality)

@@ -6,7 +6,7 @@ through a tf.data service the order is nobody's, and what a restart skips with i
 """
 
 import functools
-from typing import Callable
+from typing import Callable, Optional
 
 import tensorflow as tf
 
@@ -15,6 +15,7 @@ from actcl_tf.data import (
     audio_ops,
     batch_augmentation,
     clip_sampling,
+    clip_sources,
     data_service,
     records,
     shards,
@@ -41,7 +42,7 @@ def build_train_dataset(
     views: int = 1,
     num_input_pipelines: int = 1,
     input_pipeline_id: int = 0,
-    num_parallel_calls: int = tf.data.AUTOTUNE,
+    num_parallel_calls: Optional[int] = None,
 ) -> tf.data.Dataset:
     """Endless batches of augmented training clips; batch t is a function of (seed, t) alone.
 
@@ -57,7 +58,7 @@ def build_train_dataset(
       views: 1, or 2 for a second augmentation of the same spans.
       num_input_pipelines: hosts that share the stream.
       input_pipeline_id: which of them this is, from 0.
-      num_parallel_calls: clips worked on at a time; changes the speed only.
+      num_parallel_calls: clips worked on at a time, None for what suits; changes the speed only.
 
     Returns:
       Dataset of dict: `video` [B, T, H, W, 3] uint8; `audio` [B, S] float32, the same span;
@@ -69,18 +70,19 @@ def build_train_dataset(
       records.DataError: the split is missing or damaged, holds fewer clips than a batch, or holds
         a clip shorter than the span.
     """
-    manifest, paths = shards.open_split(config.data_dir, config.train_split)
+    manifest, paths = shards.open_split(config.data_dir, config.train_split, allow_index=True)
     global_batch = batch_size * num_input_pipelines
     if global_batch > manifest.num_clips:
         raise records.DataError(
             f"--batch_size={global_batch}: must be at most {manifest.num_clips}, the number of "
             f"clips in {config.data_dir}/{config.train_split}"
         )
+    source = clip_sources.build_source(config, manifest)
     make_clip = functools.partial(
         _training_clip,
         config=config,
         span=spans.build_span(config, manifest),
-        manifest=manifest,
+        source=source,
         seed=seed,
         views=views,
     )
@@ -100,8 +102,9 @@ def build_train_dataset(
     )
     if num_input_pipelines > 1:
         dataset = dataset.shard(num_input_pipelines, input_pipeline_id)
-    dataset = dataset.map(make_clip, num_parallel_calls, deterministic=True)
-    return _finish(dataset.batch(batch_size, drop_remainder=True))
+    calls = num_parallel_calls or source.num_parallel_calls
+    dataset = dataset.map(make_clip, calls, deterministic=True)
+    return _finish(dataset.batch(batch_size, drop_remainder=True), source.num_threads)
 
 
 def _served_clips(
@@ -119,7 +122,7 @@ def _served_clips(
         raw = shards.epoch_records(
             paths,
             tf.constant(epoch, tf.int64),
-            seed=tf.random.fold_in(tf.constant([seed, _TRAIN_STREAM], tf.int64), epoch),
+            seed=shards.epoch_seed(seed, _TRAIN_STREAM, epoch),
             shuffle_buffer=min(config.shuffle_buffer, manifest.num_clips),
         )
         return raw.map(make_clip, tf.data.AUTOTUNE).with_options(_options())
@@ -154,7 +157,7 @@ def build_random_dataset(
     Raises:
       records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
-    manifest, paths = shards.open_split(config.data_dir, config.train_split)
+    manifest, paths = shards.open_split(config.data_dir, config.train_split, allow_index=True)
     stream = _POOL_STREAM + epoch
     dataset = shards.endless_records(
         paths,
@@ -164,17 +167,19 @@ def build_random_dataset(
         start=0,
         shuffle_buffer=config.shuffle_buffer,
     )
+    source = clip_sources.build_source(config, manifest)
     make_clip = functools.partial(
         _training_clip,
         config=config,
         span=spans.build_span(config, manifest),
-        manifest=manifest,
+        source=source,
         seed=seed,
         stream=stream,
         views=1,
     )
-    dataset = dataset.take(num_clips).map(make_clip, tf.data.AUTOTUNE, deterministic=True)
-    return _finish(dataset.batch(batch_size))
+    dataset = dataset.take(num_clips)
+    dataset = dataset.map(make_clip, source.num_parallel_calls, deterministic=True)
+    return _finish(dataset.batch(batch_size), source.num_threads)
 
 
 def build_eval_dataset(
@@ -198,17 +203,19 @@ def build_eval_dataset(
     """
     if num_windows < 1:
         raise ValueError(f"num_windows must be at least 1, got {num_windows}")
-    manifest, paths = shards.open_split(config.data_dir, split)
+    manifest, paths = shards.open_split(config.data_dir, split, allow_index=True)
+    source = clip_sources.build_source(config, manifest)
     make_clip = functools.partial(
         _evaluation_clip,
         config=config,
         span=spans.build_span(config, manifest),
-        manifest=manifest,
+        source=source,
         num_windows=num_windows,
     )
-    dataset = shards.ordered_records(paths).map(make_clip, tf.data.AUTOTUNE, deterministic=True)
+    dataset = shards.ordered_records(paths)
+    dataset = dataset.map(make_clip, source.num_parallel_calls, deterministic=True)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(manifest.num_clips))
-    return _finish(dataset.batch(batch_size))
+    return _finish(dataset.batch(batch_size), source.num_threads)
 
 
 def _training_clip(
@@ -217,18 +224,18 @@ def _training_clip(
     *,
     config: DataConfig,
     span: spans.Span,
-    manifest: records.Manifest,
+    source: clip_sources.Source,
     seed: int,
     stream: int = _TRAIN_STREAM,
     views: int,
 ) -> Clip:
     """PARSE, SAMPLE, DECODE and AUGMENT one training clip."""
-    clip = records.parse_example(record, manifest)
+    clip = source.parse(record)
     seeds = _clip_seeds(seed, stream, epoch, clip["clip_id"])
     result = {"clip_id": clip["clip_id"], "label": clip["label"], "seed": seeds[0]}
 
-    start = clip_sampling.random_start(tf.size(clip["frames_jpeg"]), span.frames, seeds[1])
-    frames_jpeg, waveform = _cut(clip, start, span)
+    start = clip_sampling.random_start(clip["num_frames"], span.frames, seeds[1])
+    frames_jpeg, waveform = source.cut(clip, start, span)
 
     region = video_ops.region_of(video_ops.frame_size(frames_jpeg[0]), config.region_box)
     view_seeds = tf.reshape(seeds[2:], [2, 3, 2])  # Of each view: crop, looks, sound.
@@ -268,15 +275,16 @@ def _evaluation_clip(
     *,
     config: DataConfig,
     span: spans.Span,
-    manifest: records.Manifest,
+    source: clip_sources.Source,
     num_windows: int,
 ) -> Clip:
     """PARSE, SAMPLE and DECODE the windows of one evaluation clip; no frame is decoded twice."""
-    clip = records.parse_example(record, manifest)
-    starts = clip_sampling.window_starts(tf.size(clip["frames_jpeg"]), span.frames, num_windows)
+    clip = source.parse(record)
+    frames_jpeg, waveform = source.whole(clip)
+    starts = clip_sampling.window_starts(tf.size(frames_jpeg), span.frames, num_windows)
     indices = clip_sampling.frame_indices(starts, span.num_frames, span.frame_stride)
     used, places = tf.unique(tf.reshape(indices, [-1]))
-    frames_jpeg = tf.gather(clip["frames_jpeg"], used)
+    frames_jpeg = tf.gather(frames_jpeg, used)
 
     region = video_ops.region_of(video_ops.frame_size(frames_jpeg[0]), config.region_box)
     crops = video_ops.decode(frames_jpeg, video_ops.central_box(region), config.image_size)
@@ -284,12 +292,12 @@ def _evaluation_clip(
     shape = [num_windows, span.num_frames, config.image_size, config.image_size, 3]
 
     first = clip_sampling.audio_starts(
-        starts, tf.size(clip["waveform"]), span.samples, span.frame_rate, span.sample_rate
+        starts, tf.size(waveform), span.samples, span.frame_rate, span.sample_rate
     )
     samples = clip_sampling.frame_indices(first, span.samples, 1)
     return {
         "video": tf.reshape(tf.gather(frames, places), shape),
-        "audio": tf.gather(clip["waveform"], samples),
+        "audio": tf.gather(waveform, samples),
         "clip_id": clip["clip_id"],
         "label": clip["label"],
         "filename": clip["filename"],
@@ -303,25 +311,17 @@ def _clip_seeds(seed: int, stream: int, epoch: tf.Tensor, clip_id: tf.Tensor) ->
     return tf.random.stateless_uniform([8, 2], key, None, None, tf.int32)
 
 
-def _cut(clip: Clip, start: tf.Tensor, span: spans.Span) -> tuple[tf.Tensor, tf.Tensor]:
-    """Cuts one span: frames [T] string, still encoded, and samples [S] float32."""
-    indices = clip_sampling.frame_indices(start, span.num_frames, span.frame_stride)
-    waveform = clip["waveform"]
-    first = clip_sampling.audio_starts(
-        start, tf.size(waveform), span.samples, span.frame_rate, span.sample_rate
-    )
-    samples = tf.ensure_shape(waveform[first : first + span.samples], [span.samples])
-    return tf.gather(clip["frames_jpeg"], indices), samples
+def _finish(dataset: tf.data.Dataset, num_threads: int = 0) -> tf.data.Dataset:
+    """BATCH: what all datasets end with; see `_options` for `num_threads`."""
+    return dataset.prefetch(_PREFETCHED_BATCHES).with_options(_options(num_threads))
 
 
-def _finish(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """BATCH: what all datasets end with."""
-    return dataset.prefetch(_PREFETCHED_BATCHES).with_options(_options())
-
-
-def _options() -> tf.data.Options:
+def _options(num_threads: int = 0) -> tf.data.Options:
+    """Options of all datasets; with a number of threads, these are the dataset's own."""
     options = tf.data.Options()
     # The pipeline shards by itself, and a clip is too small a piece of work to be cut further.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     options.threading.max_intra_op_parallelism = 1
+    if num_threads:
+        options.threading.private_threadpool_size = num_threads
     return options

@@ -19,7 +19,7 @@ from actcl_tf.data import catalogs, files, prepare_finish, prepare_plan, shard_p
 from actcl_tf.data.files import DataError
 from actcl_tf.data.prepare_finish import merge_failures
 from actcl_tf.data.records import Manifest
-from actcl_tf.data.shard_writing import Settings, ShardReport, ShardTask, setting
+from actcl_tf.data.shard_writing import Settings, ShardReport, ShardTask
 
 RUNNERS = ("local", "beam")
 
@@ -35,16 +35,16 @@ class Execution:
       progress: whether to show a progress bar.
     """
 
-    runner: str = setting(
+    runner: str = config.field(
         "local",
         "Who does the work: local, processes of this machine; or beam, Apache Beam, whose own "
         "options follow after --.",
     )
-    num_workers: int = setting(0, "Local processes; 0: one a core.")
-    clip_timeout: float = setting(
+    num_workers: int = config.field(0, "Local processes; 0: one a core.")
+    clip_timeout: float = config.field(
         120.0, "Seconds that a clip may take; then its video is given up and counted."
     )
-    max_failures: str = setting(
+    max_failures: str = config.field(
         "",
         "How much may be left out, for any reason: 12 (videos and spans), or 5% of the videos. "
         "Beyond, the work stops with exit status 3. Empty: any number.",

@@ -106,6 +106,7 @@ def finish_split(
         streams=settings.streams,
         multi_label=catalog.multi_label,
         missing=len(catalog.missing),
+        is_index=settings.is_index,
     )
     records.write_manifest(folder, manifest)
     return records.read_manifest(folder, allow_empty=True)

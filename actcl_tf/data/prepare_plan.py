@@ -24,7 +24,10 @@ MIN_SHARDS = 8  # A split has at least so many, if it has so many videos: they a
 
 def describe(catalog: catalogs.Catalog, settings: Settings) -> dict[str, Any]:
     """All that decides what comes out, ready for JSON."""
-    return {**dataclasses.asdict(settings), "sources": _digest(catalog)}
+    described = {**dataclasses.asdict(settings), "sources": _digest(catalog)}
+    if not settings.is_index:
+        del described["is_index"]  # Of what is usual, nothing is said.
+    return described
 
 
 def _digest(catalog: catalogs.Catalog) -> str:

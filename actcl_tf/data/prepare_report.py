@@ -7,6 +7,21 @@ SHOWN_SOURCES = 3  # Examples named for each reason.
 
 def summary_text(summary: prepare.Summary) -> str:
     """The closing summary: splits, what was left out and why, where it is, what comes next."""
+    lines = [contents_text(summary)]
+    if summary.made:
+        rate = summary.made / max(summary.seconds, 1e-3)
+        lines.append(f"Made {summary.made} clips in {summary.seconds:.1f} s ({rate:.1f} a second).")
+    else:
+        lines.append("It was whole already: nothing was made.")
+    lines.append(f"Written to {summary.output_dir}; each split's manifest.json has the details.")
+    lines.append(f"Look at it: python tools/inspect_records.py {summary.output_dir}")
+    if {manifest.streams for manifest in summary.manifests.values()} == {"both"}:
+        lines.append(f"Next: python tools/train.py --data_dir={summary.output_dir}")
+    return "\n".join(lines)
+
+
+def contents_text(summary: prepare.Summary) -> str:
+    """What is in each split, and what was left out and why."""
     rows = [("split", "clips", "hours", "classes", "shards", "contents")]
     for name, manifest in summary.manifests.items():
         rows.append(
@@ -30,15 +45,6 @@ def summary_text(summary: prepare.Summary) -> str:
             f"Missing: {missing} clips of the data set's list are not on disk; "
             f"{summary.output_dir}/{prepare_plan.MISSING} names them."
         )
-    if summary.made:
-        rate = summary.made / max(summary.seconds, 1e-3)
-        lines.append(f"Made {summary.made} clips in {summary.seconds:.1f} s ({rate:.1f} a second).")
-    else:
-        lines.append("It was whole already: nothing was made.")
-    lines.append(f"Written to {summary.output_dir}; each split's manifest.json has the details.")
-    lines.append(f"Look at it: python tools/inspect_records.py {summary.output_dir}")
-    if {manifest.streams for manifest in summary.manifests.values()} == {"both"}:
-        lines.append(f"Next: python tools/train.py --data_dir={summary.output_dir}")
     return "\n".join(lines)
 
 

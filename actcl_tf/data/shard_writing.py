@@ -17,42 +17,46 @@ from actcl_tf.data import catalogs, clip_cutting, clip_filters, decoder, files, 
 from actcl_tf.data.decoder_messages import CutClip, CutOptions
 
 
-def setting(default: Any, help_text: str) -> Any:
-    """A field that is a flag, with its help."""
-    return dataclasses.field(default=default, metadata={"help": help_text})
-
-
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How clips are stored; each field is one flag of `tools/prepare_data.py`."""
+    """How clips are stored; each field with a help text is one flag of `tools/prepare_data.py`.
 
-    frame_rate: float = setting(12.5, "Frames a second of the stored clips.")
-    sample_rate: int = setting(16000, "Samples a second of the stored sound, mono.")
-    short_side: int = setting(128, "Short side of the frames, pixels; smaller videos keep theirs.")
-    clip_seconds: float = setting(10.0, "Length of a clip; longer videos are cut into several.")
-    min_seconds: float = setting(1.0, "Shortest clip that is kept.")
-    jpeg_quality: int = setting(90, "Quality of the JPEG frames, 1 to 95.")
-    streams: str = setting(
+    Attributes:
+      is_index: whether only is stored where the clips are in their videos.
+    """
+
+    frame_rate: float = config.field(12.5, "Frames a second of the stored clips.")
+    sample_rate: int = config.field(16000, "Samples a second of the stored sound, mono.")
+    short_side: int = config.field(
+        128, "Short side of the frames, pixels; smaller videos keep theirs."
+    )
+    clip_seconds: float = config.field(
+        10.0, "Length of a clip; longer videos are cut into several."
+    )
+    min_seconds: float = config.field(1.0, "Shortest clip that is kept.")
+    jpeg_quality: int = config.field(90, "Quality of the JPEG frames, 1 to 95.")
+    streams: str = config.field(
         "auto",
         "What a clip must have and keeps: both (picture and sound), video (the picture alone) or "
         "audio (the sound alone). auto: what the data set is used for; both for videos of one's "
         "own, video for ucf101 and hmdb51, audio for esc50.",
     )
-    filters: str = setting(
+    filters: str = config.field(
         "silent",
         "What is left out besides what cannot be used, separated by commas: "
         + "; ".join(f"{name} ({text})" for name, text in clip_filters.FILTERS.items())
         + ". Empty for none.",
     )
-    silence_db: float = setting(
+    silence_db: float = config.field(
         -50.0,
         "--filters=silent leaves a clip out if even its loudest 0.1 s is quieter than this (RMS, "
         "dB below full scale). Digital silence, a peak below -80 dB, is always left out.",
     )
-    clips_per_shard: int = setting(
+    clips_per_shard: int = config.field(
         128, "Videos, or lines of the list, per shard; long videos give more clips each."
     )
-    seed: int = setting(0, "Seed of the order of the clips and of the draw of the test split.")
+    seed: int = config.field(0, "Seed of the order of the clips and of the draw of the test split.")
+    is_index: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -84,6 +88,10 @@ class Settings:
                     f"--filters={self.filters}: must be some of {', '.join(clip_filters.FILTERS)}, "
                     "separated by commas"
                 )
+            if self.is_index and name != "silent":
+                raise config.ConfigError(
+                    f"--filters={self.filters}: needs prepared records; only silent goes without"
+                )
 
     @property
     def filter_names(self) -> tuple[str, ...]:
@@ -100,6 +108,8 @@ class Settings:
                 *("jpeg_quality", "streams"),
             )
         }
+        if self.is_index:
+            reading["jpeg_quality"] = None
         reading["silence_db"] = self.silence_db if "silent" in self.filter_names else None
         return CutOptions(reading, self.filter_names)
 
@@ -279,9 +289,22 @@ def _to_record(
 ) -> tf.train.SequenceExample:
     start_us, end_us = round(piece.start * 1e6), round(piece.end * 1e6)
     labels = [task.classes.index(label) for label in clip.labels]
+    identity = {
+        "example_id": f"{clip.name}#{start_us}-{end_us}",
+        "filename": clip.name,
+        "labels": labels,
+        "label_texts": [task.class_texts[label] for label in labels],
+        "label_strings": clip.labels,
+    }
+    if settings.is_index:
+        return records.build_reference(
+            path=clip.path,
+            start=piece.start,
+            end=piece.end,
+            num_frames=len(piece.frames_jpeg),
+            **identity,
+        )
     return records.build_example(
-        example_id=f"{clip.name}#{start_us}-{end_us}",
-        filename=clip.name,
         frames_jpeg=piece.frames_jpeg,
         waveform=piece.waveform,
         height=piece.height,
@@ -290,9 +313,7 @@ def _to_record(
         sample_rate=settings.sample_rate,
         start_us=start_us,
         end_us=end_us,
-        labels=labels,
-        label_texts=[task.class_texts[label] for label in labels],
-        label_strings=clip.labels,
         caption=clip.caption,
         folds=clip.folds,
+        **identity,
     )

@@ -37,19 +37,31 @@ def count_records(path: records.PathLike) -> int:
     return count
 
 
-def open_split(data_dir: records.PathLike, split: str) -> tuple[records.Manifest, list[str]]:
+def open_split(
+    data_dir: records.PathLike, split: str, *, allow_index: bool = False
+) -> tuple[records.Manifest, list[str]]:
     """Reads a split's manifest and checks its shards against it.
 
     A shard whose size the manifest gives is checked by its size, any other by counting its records.
+
+    Args:
+      data_dir: folder of the data set.
+      split: its subfolder.
+      allow_index: whether records that only say where clips are in their videos will do.
 
     Returns:
       The manifest, and the paths of the shards that hold clips, in order.
 
     Raises:
-      records.DataError: folder, manifest or shard is missing, damaged or empty.
+      records.DataError: folder, manifest or shard is missing, damaged or empty, or only an index.
     """
     folder = files.join(data_dir, split)
     manifest = records.read_manifest(folder)
+    if manifest.is_index and not allow_index:
+        raise records.DataError(
+            f"{folder} only says where clips are in their videos: prepare the videos with "
+            "tools/prepare_data.py"
+        )
     shards = [shard for shard in manifest.shards if shard["clips"]]
     listed = sum(shard["clips"] for shard in shards)
     if listed != manifest.num_clips or not listed:
@@ -129,6 +141,11 @@ def epoch_records(
     return dataset.map(lambda record: (epoch, record))
 
 
+def epoch_seed(seed: int, stream: int, epoch: tf.Tensor) -> tf.Tensor:
+    """The stateless seed [2] int64 of the order of an epoch; see `endless_records`."""
+    return tf.random.fold_in(tf.constant([seed, stream], tf.int64), epoch)
+
+
 def endless_records(
     paths: list[str], num_clips: int, *, seed: int, stream: int, start: int, shuffle_buffer: int
 ) -> tf.data.Dataset:
@@ -147,12 +164,11 @@ def endless_records(
       Dataset of ([] int64 epoch, [] string serialized record), endless.
     """
     first_epoch, used = divmod(start, num_clips)
-    key = tf.constant([seed, stream], tf.int64)
     shuffle_buffer = min(shuffle_buffer, num_clips)
 
     def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        epoch_seed = tf.random.fold_in(key, epoch)
-        return epoch_records(paths, epoch, seed=epoch_seed, shuffle_buffer=shuffle_buffer)
+        key = epoch_seed(seed, stream, epoch)
+        return epoch_records(paths, epoch, seed=key, shuffle_buffer=shuffle_buffer)
 
     dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(read_epoch)
     return dataset.skip(used) if used else dataset

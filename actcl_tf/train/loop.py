@@ -9,21 +9,18 @@ from typing import Any, Callable, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import batch_augmentation, data_service, files, pipeline, records, shards
+from actcl_tf.data import batch_augmentation, files, pipeline, records
 from actcl_tf.models import two_tower
 from actcl_tf.train import (
     callbacks,
     checkpointing,
     epochs,
+    failures,
     optimizers,
     pictures,
     pretrain_model,
 )
 from actcl_tf.train import strategy as strategies
-
-
-class NonFiniteError(ArithmeticError):
-    """NaN or infinity turned up; the message names the first bad quantity and the step."""
 
 
 class RunResult(NamedTuple):
@@ -162,7 +159,7 @@ def run(
     Raises:
       records.DataError, config.ConfigError, checkpointing.CheckpointError: something is wrong
         that the user can mend; nothing was done.
-      NonFiniteError: NaN or infinity turned up; the last good checkpoint stays.
+      failures.NonFiniteError: NaN or infinity turned up; the last good checkpoint stays.
       callbacks.Interrupted: SIGTERM or SIGINT came and the state was saved.
     """
     train = configuration.train
@@ -298,22 +295,11 @@ def _fit(
                 callbacks=every,
                 verbose=0,
             )
-    except tf.errors.DataLossError as error:
-        damage = shards.find_damage(configuration.data.data_dir, configuration.data.train_split)
-        raise records.DataError(
-            damage or f"{configuration.data.data_dir}: a record cannot be read: {error.message}"
-        ) from error
-    except tf.errors.InvalidArgumentError as error:
-        if data_service.message_of(error):
-            raise records.DataError(data_service.message_of(error)) from error
-        quantity = _non_finite_quantity(error)
-        if quantity is None:
+    except tf.errors.OpError as error:
+        told = failures.explain(error, configuration.data, int(model.step.numpy()))
+        if told is None:
             raise
-        raise NonFiniteError(
-            f"{quantity}: NaN or infinity at step {int(model.step.numpy()) + 1}; the run was "
-            f"stopped and its last good checkpoint kept. A lower --learning_rate, --clip_norm=1 "
-            f"or --precision=float32 may help"
-        ) from error
+        raise told from error
     finally:
         progress.close()
         saver.restore_signals()
@@ -336,11 +322,3 @@ def _redraw_pool(
         return strategy.experimental_distribute_dataset(dataset)
 
     return callbacks.RedrawPool(clips_of_epoch, strategy)
-
-
-def _non_finite_quantity(error: tf.errors.InvalidArgumentError) -> Optional[str]:
-    """What a failed numerics check names, or None for another error."""
-    for line in str(error.message).splitlines():
-        if "Tensor had" in line:
-            return line.split(" : Tensor had")[0].strip()
-    return None

@@ -153,7 +153,7 @@ def test_contradictions_are_found_before_any_work(tiny_run, changes, message):
 
 def test_nan_stops_the_run_and_names_the_quantity(tiny_run):
     run = tiny_run(learning_rate=1e30, optimizer="sgd", warmup_steps=0, save_every=1, steps=8)
-    with pytest.raises(loop.NonFiniteError, match=r"(queries|keys|loss|gradient).*at step \d+"):
+    with pytest.raises(failures.NonFiniteError, match=r"(queries|keys|loss|gradient).*at step \d+"):
         loop.run(run, say=_quiet)
     stored = _values(run.train.run_dir)
     assert 1 <= int(stored["model/step/.ATTRIBUTES/VARIABLE_VALUE"]) < 8

@@ -1,0 +1,30 @@
+"""The configuration of a run: frozen dataclasses, checked before any work starts.
+
+Each field is one flag of `tools/train.py`, with the same name; its help text is in the field's
+metadata, so that a flag, its default and its meaning are written down once, here.
+"""
+
+from actcl_tf.config.contrast import ContrastConfig
+from actcl_tf.config.data import DataConfig
+from actcl_tf.config.fields import ConfigError, field
+from actcl_tf.config.model import AUDIO_ENCODERS, HEADS, VIDEO_ENCODERS, ModelConfig
+from actcl_tf.config.run import SECTIONS, PretrainConfig, from_dict, from_flat
+from actcl_tf.config.train import OPTIMIZERS, STRATEGIES, TrainConfig
+
+__all__ = [
+    "AUDIO_ENCODERS",
+    "HEADS",
+    "OPTIMIZERS",
+    "SECTIONS",
+    "STRATEGIES",
+    "VIDEO_ENCODERS",
+    "ConfigError",
+    "ContrastConfig",
+    "DataConfig",
+    "ModelConfig",
+    "PretrainConfig",
+    "TrainConfig",
+    "field",
+    "from_dict",
+    "from_flat",
+]

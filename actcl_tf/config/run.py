@@ -1,0 +1,87 @@
+"""A whole run: its sections, and the contradictions between them."""
+
+import dataclasses
+import json
+from typing import Any
+
+from actcl_tf.config.contrast import ContrastConfig
+from actcl_tf.config.data import DataConfig
+from actcl_tf.config.fields import ConfigError
+from actcl_tf.config.model import ModelConfig
+from actcl_tf.config.train import TrainConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainConfig:
+    """A whole run; contradictions between the sections are found here."""
+
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    contrast: ContrastConfig = dataclasses.field(default_factory=ContrastConfig)
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        batch, contrast = self.train.batch_size, self.contrast
+        if self.data.data_service and self.train.deterministic:
+            raise ConfigError(
+                "--deterministic=True: clips of a --data_service come in no repeatable order; use "
+                "one of the two"
+            )
+        if self.data.data_service and self.data.input == "media":
+            raise ConfigError(
+                "--input=media: a --data_service makes clips of records only; use one of the two"
+            )
+        if contrast.uses_dictionary and contrast.dictionary_size < batch:
+            raise ConfigError(
+                f"--dictionary_size={contrast.dictionary_size}: must be at least "
+                f"--batch_size={batch}, so that the keys of one step fit"
+            )
+        if contrast.uses_pool and contrast.pool_size < contrast.dictionary_size + batch:
+            raise ConfigError(
+                f"--dictionary_size={contrast.dictionary_size}: larger than --pool_size="
+                f"{contrast.pool_size} can fill; the pool must hold at least dictionary_size + "
+                f"batch_size = {contrast.dictionary_size + batch} keys"
+            )
+        if contrast.negatives == "in_batch" and batch < 2:
+            raise ConfigError("--batch_size=1: --negatives=in_batch needs at least 2 clips a step")
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """The sections and their values, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    def to_json(self) -> str:
+        """The configuration as indented JSON with sorted keys."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+
+SECTIONS = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "contrast": ContrastConfig,
+    "train": TrainConfig,
+}
+
+
+def from_flat(values: dict[str, Any]) -> PretrainConfig:
+    """Builds a configuration from flag names and values.
+
+    Args:
+      values: field name to value, over all sections; missing fields take their defaults.
+
+    Raises:
+      ConfigError: a value is not allowed, values contradict, or a name is no field.
+    """
+    known = {field.name for cls in SECTIONS.values() for field in dataclasses.fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(f"no such setting: {', '.join(unknown)}")
+    sections = {}
+    for name, cls in SECTIONS.items():
+        names = [field.name for field in dataclasses.fields(cls)]
+        sections[name] = cls(**{key: values[key] for key in names if key in values})
+    return PretrainConfig(**sections)
+
+
+def from_dict(sections: dict[str, dict[str, Any]]) -> PretrainConfig:
+    """Builds a configuration from what `PretrainConfig.to_dict` gave."""
+    return from_flat({key: value for part in sections.values() for key, value in part.items()})

@@ -1,0 +1,97 @@
+"""Parts of clips read out of their videos, by processes that are shared by all input of a program.
+
+A thread that wants a part takes a free `decoder.Decoder`, or waits for one; it holds no lock of
+Python's while the child works.
+"""
+
+import atexit
+import functools
+import queue
+
+from actcl_tf.data import decoder, shard_pool
+from actcl_tf.data.decoder_messages import CutOptions, Span, SpanRequest
+from actcl_tf.data.files import DataError
+from actcl_tf.data.media import MediaError
+
+MARK = "--input=media: "  # What messages begin with, to be found in TensorFlow's.
+
+
+class MediaReader:
+    """Reads parts of clips, as many side by side as there are workers."""
+
+    def __init__(self, options: CutOptions, num_workers: int, timeout: float):
+        """Takes what is done with videos; processes start when they are needed.
+
+        Args:
+          options: `reading` is what counts.
+          num_workers: child processes.
+          timeout: seconds that a part may take.
+        """
+        self.num_workers = num_workers
+        self._decoders = [decoder.Decoder(options, timeout=timeout) for _ in range(num_workers)]
+        self._free: queue.SimpleQueue = queue.SimpleQueue()
+        for each in self._decoders:
+            self._free.put(each)
+
+    def read(self, request: SpanRequest) -> Span:
+        """Reads a part of a clip.
+
+        Raises:
+          DataError: the video does not give it, though it did when its clips were found; or no
+            process can be started.
+        """
+        taken = self._free.get()
+        try:
+            return taken.read_span(request)
+        except MediaError as error:
+            start = request.start
+            raise DataError(
+                f"{MARK}{request.path} was good and cannot be read any more at {start:.2f} seconds "
+                f"({error.reason}: {error}); put the file back as it was, or begin a new --run_dir "
+                "without it"
+            ) from error
+        finally:
+            self._free.put(taken)
+
+    def close(self) -> None:
+        """Ends the processes; a part that is asked for later starts one again."""
+        for each in self._decoders:
+            each.close()
+
+
+@functools.cache
+def shared(
+    *,
+    frame_rate: float,
+    sample_rate: int,
+    short_side: int,
+    jpeg_quality: int,
+    num_workers: int,
+    timeout: float,
+) -> MediaReader:
+    """The reader of these settings, the same one at every call.
+
+    Args:
+      frame_rate: frames a second of the clips.
+      sample_rate: samples a second of the clips.
+      short_side: of the frames, pixels.
+      jpeg_quality: 1 to 95.
+      num_workers: processes; 0: one a core.
+      timeout: seconds that a part of a clip may take.
+    """
+    reading = {
+        "frame_rate": frame_rate,
+        "sample_rate": sample_rate,
+        "short_side": short_side,
+        "jpeg_quality": jpeg_quality,
+    }
+    num_workers = num_workers or shard_pool.default_num_workers()
+    reader = MediaReader(CutOptions(reading), num_workers, timeout)
+    atexit.register(reader.close)
+    return reader
+
+
+def message_of(error: BaseException) -> str:
+    """What went wrong in `MediaReader.read`, of an error of TensorFlow's; "" for another error."""
+    lines = [line for line in str(error).splitlines() if MARK in line]
+    return lines[0][lines[0].index(MARK) :] if lines else ""

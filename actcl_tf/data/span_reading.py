@@ -1,0 +1,110 @@
+"""A part of a clip, read out of its video: only what is used is decoded.
+
+The clip was found by `clip_cutting`, so where it begins is known to be good. The very frames and
+samples come out that `clip_cutting` would have stored; only in a long video, where reading begins
+at a key frame before the part, resampling may shift the sound by less than a sample.
+"""
+
+import math
+from typing import Any
+
+import av
+import av.logging
+
+from actcl_tf.data import media
+from actcl_tf.data.clip_cutting import SEEK_FROM
+from actcl_tf.data.decoder_messages import Span, SpanRequest
+from actcl_tf.data.picture_track import TIME_SLACK, PictureTrack
+from actcl_tf.data.sound_track import SoundTrack
+
+_BEFORE = 1.0  # Seconds of run-up that decoders get before the part.
+
+
+def read_span(request: SpanRequest, reading: dict[str, Any]) -> Span:
+    """Reads frames and samples of a part of a clip.
+
+    Args:
+      request: what is wanted.
+      reading: arguments of `clip_cutting.read_clips` that the clip was found with; of these
+        `frame_rate`, `sample_rate`, `short_side` and `jpeg_quality` count.
+
+    Raises:
+      media.MediaError: the video cannot be opened, or is damaged or over within the part.
+    """
+    start = request.start + request.first_frame / reading["frame_rate"]
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        if start >= SEEK_FROM:
+            try:
+                return _read(request, reading, start - _BEFORE)
+            except media.MediaError:
+                pass  # An index may lead too far, and decoders may stumble; the front is safe.
+        return _read(request, reading, 0.0)
+    except (av.FFmpegError, ValueError, OverflowError) as error:
+        raise media.MediaError("damaged", str(error)) from error
+    finally:
+        av.logging.set_level(level)
+
+
+def _read(request: SpanRequest, reading: dict[str, Any], seek_to: float) -> Span:
+    frame_rate, sample_rate = reading["frame_rate"], reading["sample_rate"]
+    source = media.Media(request.path)
+    pictures = PictureTrack(
+        source,
+        request.start,
+        math.inf,
+        frame_rate,
+        reading["short_side"],
+        reading["jpeg_quality"],
+        first=request.first_frame,
+        stride=request.frame_stride,
+    )
+    sound = SoundTrack(sample_rate)
+    part = _Part(request, frame_rate, sample_rate)
+    with source.container:
+        if seek_to > 0:
+            source.seek(seek_to)
+        for event in source.decode():
+            if isinstance(event, media.Spoiled):
+                part.check_damage(event)
+                continue
+            time = source.time_of(event)
+            if isinstance(event, av.VideoFrame):
+                part.check_begin(pictures.until == -math.inf, time, TIME_SLACK)
+                pictures.add(event)
+            else:
+                part.check_begin(sound.until == -math.inf, time, 1.0 / sample_rate)
+                sound.add(event, time)
+            if len(pictures.frames) >= request.num_frames and sound.ready >= part.end_sample:
+                break
+        pictures.finish()
+        sound.finish()
+    for spoiled in sound.spoiled:
+        part.check_damage(spoiled)
+    if len(pictures.frames) < request.num_frames or sound.until < part.sound_until:
+        raise media.MediaError("damaged", f"it ends before {part.end:.2f} seconds")
+    waveform = sound.read(part.first_sample, request.num_samples)
+    return Span(pictures.take(request.num_frames), waveform)
+
+
+class _Part:
+    """Where the part lies, in seconds and samples of the video, and what must not be there."""
+
+    def __init__(self, request: SpanRequest, frame_rate: float, sample_rate: int):
+        self.first_sample = round(request.start * sample_rate) + request.first_sample
+        self.end_sample = self.first_sample + request.num_samples
+        self._start = request.start + request.first_frame / frame_rate
+        self.end = self._start + request.num_frames * request.frame_stride / frame_rate
+        # A clip's sound may lack some of its last frame.
+        self.sound_until = min(self.end, self.end_sample / sample_rate) - 1.0 / frame_rate
+
+    def check_begin(self, is_first: bool, time: float, slack: float) -> None:
+        """Refuses a stream whose first frame comes after the part has begun."""
+        if is_first and time > self._start + slack:
+            raise media.MediaError("damaged", f"nothing is shown or heard before {time:.2f} s")
+
+    def check_damage(self, spoiled: media.Spoiled) -> None:
+        """Refuses damage in the part."""
+        if spoiled.start < self.end and spoiled.end > self._start:
+            raise media.MediaError(spoiled.reason)
