@@ -1,13 +1,18 @@
 """How fast clips come out of the input pipeline, phase by phase, beside JPEG decoding alone.
 
-The limit is what TensorFlow's decoder needs for the very number of whole frames that the clips are
-made of, with nothing around it. Ways of running take turns, each begun anew, so that a machine
-whose speed drifts treats them alike and nothing is prefetched while another is timed.
+Each phase is timed alone, on what the phase before it left in memory, and all of them together,
+from records and, where the videos are named, from these. The limit is what TensorFlow's decoder
+needs for the very number of whole frames that the clips are made of, with nothing around it. Ways
+of running take turns, each begun anew, so that a machine whose speed drifts treats them alike and
+nothing is prefetched while another is timed.
 """
 
+import atexit
+import collections
 import dataclasses
 import itertools
 import resource
+import shutil
 import statistics
 import tempfile
 import time
@@ -19,11 +24,21 @@ import tensorflow as tf
 import tqdm
 
 from actcl_tf import config
-from actcl_tf.data import clip_sampling, files, pipeline, records, shards
+from actcl_tf.data import (
+    clip_sampling,
+    files,
+    media_index,
+    pipeline,
+    records,
+    shard_writing,
+    shards,
+)
 
 LIMIT = "JPEG decoding alone"
 WHOLE = "whole pipeline"
+MEDIA = "together, from the videos"
 _SAMPLE = 256  # Clips whose frames the limit decodes, over and over.
+_HELD = 64  # Clips that phases alone work on, over and over.
 _WARM_UP = 2  # Batches before the clock starts.
 
 
@@ -37,21 +52,25 @@ class Settings:
     input_shards: int = config.field(
         0, "Shards of a copy whose first batch is timed; 0: the data as is."
     )
+    input_videos: str = config.field(
+        "",
+        "Folder of the videos that --data_dir was prepared from: the same clips are then read "
+        "straight from them as well.",
+    )
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            low = 1 if field.name in ("input_rounds", "input_batches") else 0
-            if getattr(self, field.name) < low:
-                raise config.ConfigError(
-                    f"--{field.name}={getattr(self, field.name)}: must be at least {low}"
-                )
+        for name, low in (
+            *(("input_rounds", 1), ("input_batches", 1), ("input_clips", 0), ("input_shards", 0)),
+        ):
+            if getattr(self, name) < low:
+                raise config.ConfigError(f"--{name}={getattr(self, name)}: must be at least {low}")
 
 
 class Result(NamedTuple):
     """What was measured.
 
     Attributes:
-      rates: phase -> clips a second in each round; phases build on each other.
+      rates: phase -> clips a second in each round.
       frames: of a clip.
       bytes_a_clip: read from disk.
       first_batch: seconds from nothing to the first batch.
@@ -106,17 +125,16 @@ def measure(data: config.DataConfig, settings: Settings, batch_size: int, seed: 
 
     jpegs = _frames(data, manifest, paths)
     phases: dict[str, Callable[[], tf.data.Dataset]] = {
-        "read": lambda: raw().batch(batch_size),
-        "+ parse": lambda: (
-            raw()
-            .map(lambda _, record: records.parse_example(record), tf.data.AUTOTUNE)
-            .ragged_batch(batch_size)
-        ),
-        "+ decode, crop, batch": lambda: whole(augment_on="device"),
-        "+ augment on the host": lambda: whole(augment_on="host"),
+        "read, alone": lambda: raw().batch(batch_size),
+        **_phases_alone(data, manifest, raw(), batch_size, seed),
+        "together, augmented on the device": lambda: whole(augment_on="device"),
+        "together, augmented on the host": lambda: whole(augment_on="host"),
         WHOLE: whole,
         LIMIT: lambda: _decoding(jpegs).batch(batch_size * data.num_frames),
     }
+    if settings.input_videos:
+        index = _index(settings.input_videos, manifest, seed)
+        phases[MEDIA] = lambda: whole(data_dir=index, input="media")
     with _FirstBatchData(data, manifest, paths, settings.input_shards) as folder:
         started = time.perf_counter()
         next(iter(whole(data_dir=folder)))
@@ -140,6 +158,61 @@ def measure(data: config.DataConfig, settings: Settings, batch_size: int, seed: 
     )
 
 
+def _phases_alone(
+    data: config.DataConfig,
+    manifest: records.Manifest,
+    raw: tf.data.Dataset,
+    batch_size: int,
+    seed: int,
+) -> dict[str, Callable[[], tf.data.Dataset]]:
+    """Each phase of a clip on what the phase before it made of some clips, held in memory."""
+    clips = pipeline.build_training_clips(data, manifest, seed=seed)
+    on_host = dataclasses.replace(clips, config=dataclasses.replace(data, augment_on="host"))
+    read = raw.take(_HELD).cache()
+    sampled = read.map(clips.sample).cache()
+    decoded = sampled.map(on_host.decode).cache()
+    augmented = decoded.map(on_host.augment).cache()
+    for held in (read, sampled, decoded, augmented):
+        collections.deque(held, maxlen=0)  # Caches fill as they are read.
+
+    def alone(held: tf.data.Dataset, phase: Callable) -> Callable[[], tf.data.Dataset]:
+        return lambda: (
+            held.repeat().map(phase, tf.data.AUTOTUNE).batch(batch_size).with_options(_one_thread())
+        )
+
+    return {
+        "parse and sample, alone": alone(read, clips.sample),
+        "decode and crop, alone": alone(sampled, clips.decode),
+        "augment on the host, alone": alone(decoded, on_host.augment),
+        "batch, alone": lambda: augmented.repeat().batch(batch_size),
+    }
+
+
+def _index(videos: str, manifest: records.Manifest, seed: int) -> str:
+    """Folder of the index of the videos that a split was prepared from."""
+    names = {f.name for f in dataclasses.fields(shard_writing.Settings)} - {"is_index"}
+    held = {name: value for name, value in manifest.settings.items() if name in names}
+    settings = shard_writing.Settings(**{**held, "filters": "silent"}, is_index=True)
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    found = media_index.build_index(videos, folder, settings)
+    index = found.manifests.get(manifest.split)
+    if index is None or index.num_clips != manifest.num_clips:
+        raise records.DataError(
+            f"--input_videos={videos}: gives {index.num_clips if index else 0} clips of split "
+            f"{manifest.split!r}, and --data_dir holds {manifest.num_clips}: name the videos that "
+            "it was prepared from"
+        )
+    return found.output_dir
+
+
+def _one_thread() -> tf.data.Options:
+    """One thread a clip, as in the pipeline."""
+    options = tf.data.Options()
+    options.threading.max_intra_op_parallelism = 1
+    return options
+
+
 def _frames(data: config.DataConfig, manifest: records.Manifest, paths: list[str]) -> np.ndarray:
     """The encoded frames of the first span of some clips: [clips, T] bytes."""
     span = clip_sampling.span_frames(data.num_frames, data.frame_stride)
@@ -156,8 +229,6 @@ def _frames(data: config.DataConfig, manifest: records.Manifest, paths: list[str
 
 def _decoding(jpegs: np.ndarray) -> tf.data.Dataset:
     """Frames decoded one by one, whole, on as many threads as there are."""
-    options = tf.data.Options()
-    options.threading.max_intra_op_parallelism = 1
     return (
         tf.data.Dataset.from_tensor_slices(jpegs)
         .repeat()
@@ -169,7 +240,7 @@ def _decoding(jpegs: np.ndarray) -> tf.data.Dataset:
             tf.data.AUTOTUNE,
             deterministic=False,
         )
-        .with_options(options)
+        .with_options(_one_thread())
     )
 
 
@@ -238,12 +309,12 @@ def _watch_memory(
 
 def table(result: Result) -> str:
     """The figures as text for the terminal."""
-    lines = [f"{'':24}{'clips/s':>10}{'ms a clip':>12}{'share of the limit':>22}"]
+    lines = [f"{'':34}{'clips/s':>10}{'ms a clip':>12}{'share of the limit':>22}"]
     for name, rates in result.rates.items():
         ratios = [rate / limit for rate, limit in zip(rates, result.rates[LIMIT])]
         rate = statistics.median(rates)
         lines.append(
-            f"{name:24}{rate:10.1f}{1000 / rate:12.2f}{statistics.median(ratios):10.2f} "
+            f"{name:34}{rate:10.1f}{1000 / rate:12.2f}{statistics.median(ratios):10.2f} "
             f"[{min(ratios):.2f}, {max(ratios):.2f}]"
         )
     rounds = len(result.rates[WHOLE])

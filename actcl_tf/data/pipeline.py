@@ -1,6 +1,7 @@
 """Shards -> batches, in the phases PARSE, SAMPLE, DECODE, AUGMENT, BATCH.
 
-Every draw is a function of (seed, epoch, clip id), and the order of the clips one of (seed, epoch):
+The phases of a training clip are in `training_clips`; here they become streams of batches. Every
+draw is a function of (seed, epoch, clip id), and the order of the clips one of (seed, epoch):
 neither the number of parallel calls nor the number of hosts nor a restart changes a batch. Only
 through a tf.data service the order is nobody's, and what a restart skips with it.
 """
@@ -12,15 +13,13 @@ import tensorflow as tf
 
 from actcl_tf.config import DataConfig
 from actcl_tf.data import (
-    audio_ops,
-    batch_augmentation,
     clip_sampling,
     clip_sources,
     data_service,
     records,
     shards,
     spans,
-    video_augmentation,
+    training_clips,
     video_ops,
 )
 
@@ -77,15 +76,8 @@ def build_train_dataset(
             f"--batch_size={global_batch}: must be at most {manifest.num_clips}, the number of "
             f"clips in {config.data_dir}/{config.train_split}"
         )
-    source = clip_sources.build_source(config, manifest)
-    make_clip = functools.partial(
-        _training_clip,
-        config=config,
-        span=spans.build_span(config, manifest),
-        source=source,
-        seed=seed,
-        views=views,
-    )
+    make_clip = build_training_clips(config, manifest, seed=seed, views=views)
+    source = make_clip.source
     if config.data_service:
         return _finish(
             _served_clips(
@@ -105,6 +97,29 @@ def build_train_dataset(
     calls = num_parallel_calls or source.num_parallel_calls
     dataset = dataset.map(make_clip, calls, deterministic=True)
     return _finish(dataset.batch(batch_size, drop_remainder=True), source.num_threads)
+
+
+def build_training_clips(
+    config: DataConfig,
+    manifest: records.Manifest,
+    *,
+    seed: int,
+    stream: int = _TRAIN_STREAM,
+    views: int = 1,
+) -> training_clips.TrainingClips:
+    """What makes training clips of the records of a split.
+
+    Raises:
+      records.DataError: the split does not hold what --input says, or a clip shorter than the span.
+    """
+    return training_clips.TrainingClips(
+        config=config,
+        source=clip_sources.build_source(config, manifest),
+        span=spans.build_span(config, manifest),
+        seed=seed,
+        stream=stream,
+        views=views,
+    )
 
 
 def _served_clips(
@@ -167,16 +182,8 @@ def build_random_dataset(
         start=0,
         shuffle_buffer=config.shuffle_buffer,
     )
-    source = clip_sources.build_source(config, manifest)
-    make_clip = functools.partial(
-        _training_clip,
-        config=config,
-        span=spans.build_span(config, manifest),
-        source=source,
-        seed=seed,
-        stream=stream,
-        views=1,
-    )
+    make_clip = build_training_clips(config, manifest, seed=seed, stream=stream)
+    source = make_clip.source
     dataset = dataset.take(num_clips)
     dataset = dataset.map(make_clip, source.num_parallel_calls, deterministic=True)
     return _finish(dataset.batch(batch_size), source.num_threads)
@@ -218,58 +225,6 @@ def build_eval_dataset(
     return _finish(dataset.batch(batch_size), source.num_threads)
 
 
-def _training_clip(
-    epoch: tf.Tensor,
-    record: tf.Tensor,
-    *,
-    config: DataConfig,
-    span: spans.Span,
-    source: clip_sources.Source,
-    seed: int,
-    stream: int = _TRAIN_STREAM,
-    views: int,
-) -> Clip:
-    """PARSE, SAMPLE, DECODE and AUGMENT one training clip."""
-    clip = source.parse(record)
-    seeds = _clip_seeds(seed, stream, epoch, clip["clip_id"])
-    result = {"clip_id": clip["clip_id"], "label": clip["label"], "seed": seeds[0]}
-
-    start = clip_sampling.random_start(clip["num_frames"], span.frames, seeds[1])
-    frames_jpeg, waveform = source.cut(clip, start, span)
-
-    region = video_ops.region_of(video_ops.frame_size(frames_jpeg[0]), config.region_box)
-    view_seeds = tf.reshape(seeds[2:], [2, 3, 2])  # Of each view: crop, looks, sound.
-    boxes = [_training_box(region, view_seeds[view, 0], config) for view in range(views)]
-    target = config.image_size if config.crop == "resized" else None
-    crops = video_ops.decode_boxes(frames_jpeg, boxes, target)
-
-    for view, prefix in enumerate(("", "key_")[:views]):
-        frames = video_ops.fit(crops[view], config.image_size, is_resized=config.crop == "resized")
-        if config.augment_on == "device":
-            result[prefix + "video"] = video_ops.to_uint8(frames)
-            result[prefix + "audio"] = waveform
-            result[prefix + batch_augmentation.SEEDS] = view_seeds[view, 1:]
-            continue
-        result[prefix + "video"] = video_augmentation.augment(
-            frames,
-            view_seeds[view, 1],
-            flip=config.flip,
-            color_jitter=config.color_jitter,
-            gray_probability=config.gray_probability,
-            blur_probability=config.blur_probability,
-        )
-        result[prefix + "audio"] = audio_ops.augment(
-            waveform, view_seeds[view, 2], gain_db=config.audio_gain_db, noise=config.audio_noise
-        )
-    return result
-
-
-def _training_box(region: tf.Tensor, seed: tf.Tensor, config: DataConfig) -> tf.Tensor:
-    if config.crop == "fixed":
-        return video_ops.fixed_box(region, config.image_size, seed)
-    return video_ops.random_box(region, config.min_crop_area, seed)
-
-
 def _evaluation_clip(
     record: tf.Tensor,
     *,
@@ -302,13 +257,6 @@ def _evaluation_clip(
         "label": clip["label"],
         "filename": clip["filename"],
     }
-
-
-def _clip_seeds(seed: int, stream: int, epoch: tf.Tensor, clip_id: tf.Tensor) -> tf.Tensor:
-    """Stateless seeds of one clip in one epoch: [8, 2] int32."""
-    key = tf.random.fold_in(tf.constant([seed, stream], tf.int64), epoch)
-    key = tf.random.fold_in(key, clip_id)
-    return tf.random.stateless_uniform([8, 2], key, None, None, tf.int32)
 
 
 def _finish(dataset: tf.data.Dataset, num_threads: int = 0) -> tf.data.Dataset:

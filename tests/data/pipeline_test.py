@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data import pipeline, records, spans
+from actcl_tf.data import pipeline, records
 from tests import split_files
 
 NUM_CLIPS = 12
@@ -156,10 +156,12 @@ def test_same_seed_same_batches_whatever_the_parallelism(data_dir):
         assert (other["seed"][one] != batches[0]["seed"][two]).any()
 
 
+@pytest.mark.parametrize("augment_on", ["host", "device"])
 @pytest.mark.parametrize("start_step", [1, 3, 12])
-def test_restart_equals_skipping(data_dir, start_step):
+def test_restart_equals_skipping(data_dir, start_step, augment_on):
     """Batches of 5 of 12 clips: the 3rd crosses an epoch's end, the 12th ends the 5th epoch."""
-    make = functools.partial(pipeline.build_train_dataset, _config(data_dir), batch_size=5, seed=0)
+    config = _config(data_dir, augment_on=augment_on)
+    make = functools.partial(pipeline.build_train_dataset, config, batch_size=5, seed=0)
     batches = _batches(make(), start_step + 3)
     _assert_equal(_batches(make(start_step=start_step), 3), batches[start_step:])
 
@@ -271,13 +273,12 @@ def test_graph_and_eager_agree(data_dir):
     config = _config(data_dir)
     batch = _batches(pipeline.build_train_dataset(config, batch_size=12, seed=0), 1)[0]
     manifest = records.read_manifest(data_dir / "noise")
-    span = spans.build_span(config, manifest)
-    assert span == (4, 2, split_files.FRAME_RATE, split_files.SAMPLE_RATE)
-    shared = {"config": config, "span": span, "manifest": manifest, "seed": 0, "views": 1}
+    make_clip = pipeline.build_training_clips(config, manifest, seed=0)
+    assert make_clip.span == (4, 2, split_files.FRAME_RATE, split_files.SAMPLE_RATE)
     checked = 0
     for path in sorted((data_dir / "noise").glob("*.tfrecord")):
         for record in tf.data.TFRecordDataset(str(path)).take(2):
-            clip = pipeline._training_clip(tf.constant(0, tf.int64), record, **shared)
+            clip = make_clip(tf.constant(0, tf.int64), record)
             index = np.flatnonzero(batch["clip_id"] == clip["clip_id"].numpy())[0]
             np.testing.assert_array_equal(batch["seed"][index], clip["seed"])
             np.testing.assert_allclose(batch["audio"][index], clip["audio"], atol=1e-6)

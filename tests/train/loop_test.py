@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data import records
-from actcl_tf.train import checkpointing, loop
+from actcl_tf.train import checkpointing, failures, loop
 
 
 def _values(run_dir):

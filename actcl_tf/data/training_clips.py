@@ -1,0 +1,127 @@
+"""One training clip, in the phases PARSE, SAMPLE, DECODE and AUGMENT.
+
+Sampling comes before decoding, so that only what is used is decoded; every draw is a function of
+(seed, stream, epoch, clip id).
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from actcl_tf.config import DataConfig
+from actcl_tf.data import (
+    audio_ops,
+    batch_augmentation,
+    clip_sampling,
+    clip_sources,
+    spans,
+    video_augmentation,
+    video_ops,
+)
+
+Clip = dict[str, tf.Tensor]
+_PREFIXES = ("", "key_")  # Of the names of what each view gives.
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingClips:
+    """Makes training clips of records.
+
+    Attributes:
+      config: data section of the configuration.
+      source: where frames and sound come from.
+      span: how much of a clip is used.
+      seed: of the run.
+      stream: streams of different numbers have unrelated draws.
+      views: 1, or 2 for a second augmentation of the same span.
+    """
+
+    config: DataConfig
+    source: clip_sources.Source
+    span: spans.Span
+    seed: int
+    stream: int
+    views: int = 1
+
+    def __call__(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
+        """A training clip: all phases.
+
+        Args:
+          epoch: [] int64.
+          record: [] string.
+
+        Returns:
+          `clip_id` and `label` [] int64; `seed` [2] int32; for each view, the second one with the
+          prefix `key_`: `video` [T, H, W, 3] uint8 and `audio` [S] float32, and with
+          --augment_on=device `augmentation_seeds` [2, 2] int32.
+        """
+        return self.augment(self.decode(self.sample(epoch, record)))
+
+    def sample(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
+        """PARSE and SAMPLE: what a record says, and the span that is used, still encoded."""
+        clip = self.source.parse(record)
+        seeds = _clip_seeds(self.seed, self.stream, epoch, clip["clip_id"])
+        start = clip_sampling.random_start(clip["num_frames"], self.span.frames, seeds[1])
+        frames_jpeg, waveform = self.source.cut(clip, start, self.span)
+        return {
+            "clip_id": clip["clip_id"],
+            "label": clip["label"],
+            "seed": seeds[0],
+            "view_seeds": tf.reshape(seeds[2:], [2, 3, 2]),  # Of each: crop, looks, sound.
+            "frames_jpeg": frames_jpeg,
+            "waveform": waveform,
+        }
+
+    def decode(self, sampled: Clip) -> Clip:
+        """DECODE: the window of each view, of the size that is trained on, instead of the JPEGs."""
+        config, clip = self.config, dict(sampled)
+        frames_jpeg = clip.pop("frames_jpeg")
+        region = video_ops.region_of(video_ops.frame_size(frames_jpeg[0]), config.region_box)
+        boxes = [self._box(region, clip["view_seeds"][view, 0]) for view in range(self.views)]
+        is_resized = config.crop == "resized"
+        target = config.image_size if is_resized else None
+        crops = video_ops.decode_boxes(frames_jpeg, boxes, target)
+        for prefix, crop in zip(_PREFIXES, crops):
+            frames = video_ops.fit(crop, config.image_size, is_resized=is_resized)
+            if config.augment_on == "device":
+                frames = video_ops.to_uint8(frames)
+            clip[prefix + "frames"] = frames
+        return clip
+
+    def augment(self, decoded: Clip) -> Clip:
+        """AUGMENT: colours, blur, flips and noise, or the seeds for the device to do it."""
+        config, clip = self.config, dict(decoded)
+        view_seeds, waveform = clip.pop("view_seeds"), clip.pop("waveform")
+        for view, prefix in enumerate(_PREFIXES[: self.views]):
+            frames = clip.pop(prefix + "frames")
+            if config.augment_on == "device":
+                clip[prefix + "video"], clip[prefix + "audio"] = frames, waveform
+                clip[prefix + batch_augmentation.SEEDS] = view_seeds[view, 1:]
+                continue
+            clip[prefix + "video"] = video_augmentation.augment(
+                frames,
+                view_seeds[view, 1],
+                flip=config.flip,
+                color_jitter=config.color_jitter,
+                gray_probability=config.gray_probability,
+                blur_probability=config.blur_probability,
+            )
+            clip[prefix + "audio"] = audio_ops.augment(
+                waveform,
+                view_seeds[view, 2],
+                gain_db=config.audio_gain_db,
+                noise=config.audio_noise,
+            )
+        return clip
+
+    def _box(self, region: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        if self.config.crop == "fixed":
+            return video_ops.fixed_box(region, self.config.image_size, seed)
+        return video_ops.random_box(region, self.config.min_crop_area, seed)
+
+
+def _clip_seeds(seed: int, stream: int, epoch: tf.Tensor, clip_id: tf.Tensor) -> tf.Tensor:
+    """Stateless seeds of one clip in one epoch: [8, 2] int32."""
+    key = tf.random.fold_in(tf.constant([seed, stream], tf.int64), epoch)
+    key = tf.random.fold_in(key, clip_id)
+    return tf.random.stateless_uniform([8, 2], key, None, None, tf.int32)
