@@ -9,6 +9,7 @@ import sys
 # Run from anywhere, installed or not.
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+import field_flags
 from absl import app, flags
 
 from actcl_tf import export
@@ -72,4 +73,4 @@ def main(argv: list) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=field_flags.parse)

@@ -1,6 +1,7 @@
-"""Fields of frozen dataclasses as flags: name, default and help are written down once, there."""
+"""Flags: those that are fields of frozen dataclasses, and what is said of a wrong one."""
 
 import dataclasses
+import sys
 from typing import Any
 
 from absl import flags
@@ -55,3 +56,12 @@ def read(section: type, *, without: tuple[str, ...] = (), **others: Any) -> Any:
                 raise config.ConfigError(f"{text}: must be whole numbers") from None
         values[field.name] = value
     return section(**values, **others)
+
+
+def parse(argv: list[str]) -> list[str]:
+    """Reads the command line; for `app.run`, which says in many lines what this says in one."""
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)

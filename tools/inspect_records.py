@@ -16,6 +16,7 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Errors reach Python anyway.
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+import field_flags
 from absl import app, flags
 
 from actcl_tf import config
@@ -60,7 +61,7 @@ def _inspect(arguments: list[str]) -> int:
     print(inspection.describe(), flush=True)
     if faults:
         print("\n".join(["", *faults]), file=sys.stderr)
-        print(f"Error: {len(faults)} faults, each named above", file=sys.stderr)
+        print(f"error: {len(faults)} faults, each named above", file=sys.stderr)
     elif _VERIFY.value:
         print(f"\nVerified: all {inspection.num_clips} clips are whole.")
     if draws and inspection.drawn:
@@ -74,23 +75,15 @@ def main(argv: list[str]) -> int:
     try:
         return _inspect(argv[1:])
     except config.ConfigError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     except (DataError, OSError) as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
 
 
-def _parse_flags(argv: list[str]) -> list[str]:
-    try:
-        return flags.FLAGS(argv)
-    except flags.Error as error:
-        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    app.run(main, flags_parser=_parse_flags)
+    app.run(main, flags_parser=field_flags.parse)

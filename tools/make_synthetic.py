@@ -12,6 +12,7 @@ import time
 # Run from anywhere, installed or not.
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+import field_flags
 from absl import app, flags
 
 from actcl_tf.data import synthetic, synthetic_plan
@@ -89,12 +90,5 @@ def _summary(folder: pathlib.Path, elapsed: float) -> str:
     )
 
 
-def _parse_flags(argv: list[str]) -> list[str]:
-    try:
-        return flags.FLAGS(argv)
-    except flags.Error as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
-
-
 if __name__ == "__main__":
-    app.run(main, flags_parser=_parse_flags)
+    app.run(main, flags_parser=field_flags.parse)

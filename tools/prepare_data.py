@@ -72,10 +72,10 @@ def main(argv: list[str]) -> int:
         summary = _run(argv[1:])
     except prepare.NothingUsableError as error:
         print(prepare_report.failure_lines(error.failures), file=sys.stderr)
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 3 if isinstance(error, prepare.TooManyFailuresError) else 1
     except (ValueError, OSError) as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, config.ConfigError) else 1
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on where this one stopped.", file=sys.stderr)
@@ -84,13 +84,5 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _parse_flags(argv: list[str]) -> list[str]:
-    try:
-        return FLAGS(argv)
-    except flags.Error as error:
-        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    app.run(main, flags_parser=_parse_flags)
+    app.run(main, flags_parser=field_flags.parse)

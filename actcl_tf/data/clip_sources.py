@@ -107,7 +107,10 @@ class ClipsInVideos:
             self._read_now, [clip["path"], clip["start"], *numbers], [tf.string, tf.float32]
         )
 
-    def _read_now(self, path: bytes, start: float, *numbers: int) -> tuple[np.ndarray, np.ndarray]:
+    def _read_now(
+        self, path: Union[bytes, np.ndarray], start: float, *numbers: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        path = path if isinstance(path, bytes) else path.item()  # An array where it runs at once.
         name = path.decode("utf-8", "surrogateescape")
         span = self._reader.read(SpanRequest(name, float(start), *map(int, numbers)))
         return np.array(span.frames_jpeg, object), span.waveform.astype(np.float32, copy=False)
@@ -131,15 +134,27 @@ def build_source(config: DataConfig, manifest: records.Manifest) -> Source:
         raise records.DataError(
             f"--input={config.input}: {config.data_dir}/{manifest.split} holds {held}"
         )
+    return of_split(manifest, config.decode_workers, config.clip_timeout)
+
+
+def of_split(
+    manifest: records.Manifest, num_workers: int = 0, clip_timeout: float = DataConfig.clip_timeout
+) -> Source:
+    """The source of a split's clips, whichever it holds.
+
+    Args:
+      manifest: of the split.
+      num_workers: processes that decode videos; 0: one a core.
+      clip_timeout: seconds that a clip may take to decode.
+    """
     if not manifest.is_index:
         return StoredClips(manifest)
-    settings = manifest.settings
     reader = media_reader.shared(
         frame_rate=manifest.frame_rate,
         sample_rate=int(manifest.sample_rate),
-        short_side=settings["short_side"],
-        jpeg_quality=settings["jpeg_quality"],
-        num_workers=config.decode_workers,
-        timeout=config.clip_timeout,
+        short_side=manifest.settings["short_side"],
+        jpeg_quality=manifest.settings["jpeg_quality"],
+        num_workers=num_workers,
+        timeout=clip_timeout,
     )
     return ClipsInVideos(manifest, reader)

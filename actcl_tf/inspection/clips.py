@@ -1,6 +1,7 @@
-"""Looks clips up in the records by the ids that dictionaries keep of them."""
+"""Looks clips up by the ids that dictionaries keep of them, in records or in an index of videos."""
 
 import collections
+import os
 import pathlib
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from actcl_tf.data import records, shards
+from actcl_tf.data import clip_sources, records, shards
 
 # Shards read side by side.
 _CYCLE_LENGTH = 4
@@ -57,13 +58,14 @@ def find(data_dir: str, split: str, ids: Iterable[int]) -> dict[int, Place]:
     Raises:
       records.DataError: the split is missing or damaged.
     """
-    manifest, paths = shards.open_split(data_dir, split)
+    manifest, paths = shards.open_split(data_dir, split, allow_index=True)
+    source = clip_sources.of_split(manifest)
     wanted, found = set(map(int, ids)), {}
     dataset = tf.data.Dataset.from_tensor_slices(paths).interleave(
         lambda path: (
             tf.data.TFRecordDataset(path)
             .enumerate()
-            .map(lambda index, record: (path, index, *_id_and_label(record)))
+            .map(lambda index, record: (path, index, *_id_and_label(source, record)))
         ),
         cycle_length=_CYCLE_LENGTH,
         num_parallel_calls=tf.data.AUTOTUNE,
@@ -102,11 +104,12 @@ def read(places: dict[int, Place]) -> dict[int, Clip]:
     clips = {}
     with tqdm.tqdm(total=len(places), desc="reading clips", unit="clip") as bar:
         for path, wanted in by_shard.items():
+            source = clip_sources.of_split(records.read_manifest(os.path.dirname(path)))
             dataset = tf.data.TFRecordDataset(path).take(max(wanted) + 1).enumerate()
             try:
                 for index, record in dataset:
                     if int(index) in wanted:
-                        clips[wanted[int(index)]] = _shown(record)
+                        clips[wanted[int(index)]] = _shown(source, record)
                         bar.update()
             except tf.errors.DataLossError as error:
                 folder = pathlib.Path(path).parent
@@ -114,18 +117,19 @@ def read(places: dict[int, Place]) -> dict[int, Clip]:
     return clips
 
 
-def _id_and_label(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _id_and_label(source: clip_sources.Source, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Clip id and label of a record, as the training input has them."""
-    parsed = records.parse_example(record)
+    parsed = source.parse(record)
     return parsed["clip_id"], parsed["label"]
 
 
-def _shown(record: tf.Tensor) -> Clip:
-    parsed = records.parse_example(record)
-    middle = parsed["frames_jpeg"][len(parsed["frames_jpeg"]) // 2]
+def _shown(source: clip_sources.Source, record: tf.Tensor) -> Clip:
+    parsed = source.parse(record)
+    frames_jpeg, waveform = source.whole(parsed)
+    middle = frames_jpeg[len(frames_jpeg) // 2]
     return Clip(
         frame=tf.io.decode_jpeg(middle, channels=3).numpy(),
-        waveform=parsed["waveform"].numpy(),
+        waveform=waveform.numpy(),
         filename=parsed["filename"].numpy().decode("utf-8", "replace"),
     )
 

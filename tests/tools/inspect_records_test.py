@@ -93,7 +93,7 @@ def test_what_a_user_looks_at(tmp_path):
     lines = errors.splitlines()[-3:]
     assert lines[0].startswith(f"{train} is damaged after ")
     assert lines[1].startswith(f"{train} has ") and " bytes instead of " in lines[1]
-    assert lines[2] == "Error: 2 faults, each named above"
+    assert lines[2] == "error: 2 faults, each named above"
     assert not (data / "contact_sheet.png").exists()
 
 
@@ -112,7 +112,7 @@ def test_records_made_elsewhere(tmp_path):
     )
     assert asked[0] == 2
     assert asked[2].splitlines()[-1] == (
-        "Error: --frame_rate: must be given, the records do not say it; by their start and end it "
+        "error: --frame_rate: must be given, the records do not say it; by their start and end it "
         "is about 10"
     )
     assert written[0] == 0
@@ -151,4 +151,4 @@ def test_bad_input_ends_in_one_clear_line(folder):
     for (arguments, status, words), found in zip(table, run_many(*(row[0] for row in table))):
         assert found[0] == status, (arguments, found)
         last = found[2].splitlines()[-1]
-        assert last.startswith("Error: ") and words in last, (arguments, found)
+        assert last.startswith("error: ") and words in last, (arguments, found)

@@ -69,10 +69,10 @@ def test_a_folder_becomes_a_data_set(tmp_path, videos):
     assert status == 0 and "nothing was made" in out
     status, _, err = finish(other)
     assert status == 1
-    assert err.startswith(f"Error: --output={data}: holds a data set with --frame_rate=12.5")
+    assert err.startswith(f"error: --output={data}: holds a data set with --frame_rate=12.5")
     status, _, err = finish(strict)
     assert status == 3
-    assert "Error: --max_failures=10%: 2 of 10 videos" in err
+    assert "error: --max_failures=10%: 2 of 10 videos" in err
 
 
 def test_bad_input_ends_in_one_line_before_any_work(tmp_path, videos):
@@ -92,7 +92,7 @@ def test_bad_input_ends_in_one_line_before_any_work(tmp_path, videos):
     for process, (bad, message, expected) in zip(running, cases):
         status, out, err = finish(process)
         assert status == expected, bad
-        assert err.count("\n") == 1 and err.startswith("Error: ") and message in err, err
+        assert err.count("\n") == 1 and err.startswith("error: ") and message in err, err
         assert out == ""
     assert sorted(os.listdir(tmp_path)) == ["empty", "file", "videos"]
 
@@ -104,7 +104,7 @@ def test_nothing_usable_is_an_error_that_says_why(tmp_path):
     status, _, err = finish(start(*flags))
     assert status == 1
     assert "1  empty (the file has no bytes): a.mp4" in err
-    assert err.endswith("Error: not one of 1 videos is usable\n")
+    assert err.endswith("error: not one of 1 videos is usable\n")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
@@ -158,4 +158,4 @@ def test_beam_takes_its_own_options_after_a_dash(tmp_path, videos):
     assert "8 clips" in out or "Made 8 clips" in out
     status, _, err = finish(start(*flags[:3], "--", "--runner=DirectRunner"))
     assert status == 2
-    assert err == "Error: --runner=DirectRunner: Beam's options, after --, need --runner=beam\n"
+    assert err == "error: --runner=DirectRunner: Beam's options, after --, need --runner=beam\n"

@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from tests.media_files import tone, write_clip
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TINY = [
     "--num_frames=4",
@@ -31,6 +33,11 @@ TINY = [
 
 def _command(tool, *flags):
     return [sys.executable, str(ROOT / "tools" / tool), *TINY, *flags]
+
+
+def _plain(tool, *flags):
+    command = [sys.executable, str(ROOT / "tools" / tool), *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 def _run(tool, *flags):
@@ -127,6 +134,38 @@ def test_sigterm_saves_and_the_same_command_goes_on(tiny_data, tmp_path):
     again = _run("train.py", *few)
     assert again.returncode == 0, again.stderr
     assert f"Going on at step {stopped_at} of {stopped_at + 2}" in again.stdout
+
+
+def test_videos_are_trained_on_directly_until_one_is_gone(tmp_path):
+    videos = tmp_path / "videos"
+    for i in range(14):
+        write_clip(videos / ("train" if i < 10 else "test") / f"{i}.mp4", 1.5, levels=(20 + 9 * i,))
+    write_clip(videos / "train" / "silent.mp4", 1.5, sounds=[0 * tone(1.5)])
+    flags = ["--input=media", f"--data_dir={videos}", f"--cache_dir={tmp_path}/cache"]
+    flags += ["--clip_seconds=1.2", "--min_seconds=1", "--dictionary_size=4", "--pool_size=8"]
+    flags += [f"--run_dir={tmp_path}/run", "--save_every=1", "--learning_rate_schedule=constant"]
+    done = _run("train.py", *flags, "--steps=2")
+    assert done.returncode == 0, done.stderr
+    for words in ("each video is read through once", "silent.mp4", "Trained 2 steps"):
+        assert words in done.stdout
+    report = _plain("inspect_dictionary.py", f"--run={tmp_path}/run", "--draws=2")
+    assert report.returncode == 0, report.stderr
+    manifests = list((tmp_path / "cache" / "media_index").glob("*/train/manifest.json"))
+    assert len(manifests) == 1
+    # A file that is as long as before, and no video any more.
+    victim = videos / "train" / "3.mp4"
+    victim.write_bytes(b"x" * victim.stat().st_size)
+    broken = _run("train.py", *flags, "--steps=8")
+    assert broken.returncode == 2
+    assert f"error: --input=media: {victim} was good and cannot be read any more" in broken.stderr
+    assert "Traceback" not in broken.stderr
+    assert len(list((tmp_path / "cache" / "media_index").glob("*"))) == 1
+
+
+def test_flags_of_media_need_media(tiny_data):
+    done = _run("train.py", f"--data_dir={tiny_data}", "--frame_rate=5")
+    assert done.returncode == 2
+    assert "error: --frame_rate: has a meaning with --input=media only" in done.stderr
 
 
 def test_benchmark_compares_negatives_side_by_side(tiny_data, tmp_path):
