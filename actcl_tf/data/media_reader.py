@@ -6,6 +6,7 @@ Python's while the child works.
 
 import atexit
 import functools
+import gc
 import queue
 
 from actcl_tf.data import decoder, shard_pool
@@ -29,6 +30,7 @@ class MediaReader:
         """
         self.num_workers = num_workers
         self._decoders = [decoder.Decoder(options, timeout=timeout) for _ in range(num_workers)]
+        self._is_closed = False
         self._free: queue.SimpleQueue = queue.SimpleQueue()
         for each in self._decoders:
             self._free.put(each)
@@ -42,6 +44,8 @@ class MediaReader:
         """
         taken = self._free.get()
         try:
+            if self._is_closed:
+                raise DataError(f"{MARK}{request.path} is not read: the program ends")
             return taken.read_span(request)
         except MediaError as error:
             start = request.start
@@ -54,9 +58,19 @@ class MediaReader:
             self._free.put(taken)
 
     def close(self) -> None:
-        """Ends the processes; a part that is asked for later starts one again."""
+        """Ends the processes, when they are done with what they are at; nothing is read any more.
+
+        Data sets read ahead in threads of TensorFlow's. Once Python has begun to end, such a thread
+        waits for it for ever, and the end of its data set for the thread: so data sets that nobody
+        holds are ended here, and others find that nothing is left to wait for.
+        """
+        self._is_closed = True
+        for _ in self._decoders:
+            self._free.get()
         for each in self._decoders:
             each.close()
+            self._free.put(each)
+        gc.collect()
 
 
 @functools.cache

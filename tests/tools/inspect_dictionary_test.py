@@ -19,13 +19,14 @@ MANY = """
 import contextlib, io, json, os, pathlib, runpy, sys
 from absl.testing import flagsaver
 tool, argument_lists = json.load(sys.stdin)
+sys.path.insert(0, os.path.dirname(tool))
 program = runpy.run_path(tool, run_name="checked")
 answers = []
 for arguments in argument_lists:
     errors = io.StringIO()
     with flagsaver.flagsaver(), contextlib.redirect_stderr(errors):
         try:
-            status = program["main"](program["_parse_flags"]([tool, *arguments]))
+            status = program["main"](program["field_flags"].parse([tool, *arguments]))
         except SystemExit as stop:
             status = stop.code
     answers.append([status, errors.getvalue()])

@@ -16,16 +16,17 @@ TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "inspect_records.
 
 # Runs the program for several lists of arguments in one process, which is started only once.
 MANY = """
-import contextlib, io, json, runpy, sys
+import contextlib, io, json, os, runpy, sys
 from absl.testing import flagsaver
 tool, argument_lists = json.load(sys.stdin)
+sys.path.insert(0, os.path.dirname(tool))
 program = runpy.run_path(tool, run_name="checked")
 answers = []
 for arguments in argument_lists:
     out, errors = io.StringIO(), io.StringIO()
     with flagsaver.flagsaver(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         try:
-            status = program["main"](program["_parse_flags"]([tool, *arguments]))
+            status = program["main"](program["field_flags"].parse([tool, *arguments]))
         except SystemExit as stop:
             status = stop.code
     answers.append([status, out.getvalue(), errors.getvalue()])
