@@ -6,7 +6,6 @@ import numpy as np
 
 from actcl_tf.evaluate import preprocessing, retrieval
 
-KS = (1, 5, 10, 20)
 # Cosines that exist at one time: 64 MiB of them.
 _BLOCK = 2**23
 
@@ -98,7 +97,7 @@ def by_label(
         nearest[block] = _nearest(cosine, nearest.shape[1])
     return ClipRetrieval(
         ClipRetrievalScores(
-            *(float(np.mean((ranks <= k) & (ranks <= num))) for k in KS),
+            *(float(np.mean((ranks <= k) & (ranks <= num))) for k in retrieval.KS),
             median_rank=float(np.median(ranks)),
             num_queries=len(test_x),
             num_candidates=num,
@@ -136,7 +135,7 @@ def chance(test_labels: np.ndarray, train_labels: np.ndarray) -> ClipRetrievalSc
         found += weight * (1.0 - missed)
     half = np.flatnonzero(found >= 0.5 - 1e-12)
     return ClipRetrievalScores(
-        *(float(found[min(k, num) - 1]) for k in KS),
+        *(float(found[min(k, num) - 1]) for k in retrieval.KS),
         median_rank=float(half[0] + 1 if len(half) else num + 1),
         num_queries=len(test_labels),
         num_candidates=num,

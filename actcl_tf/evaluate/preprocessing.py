@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler, normalize
+from sklearn.preprocessing import StandardScaler
 
 PREPROCESSINGS = ("none", "l2", "standardise")
 
@@ -73,7 +73,9 @@ def fit(name: str, train_x: np.ndarray) -> Preprocessing:
 def _unit_rows(x: np.ndarray) -> np.ndarray:
     """Divides by the largest value first, whose square neither overflows nor vanishes."""
     largest = np.abs(x).max(axis=1, keepdims=True)
-    return normalize(x / np.where(largest > 0, largest, 1.0))
+    x = x / np.where(largest > 0, largest, 1.0)
+    length = np.linalg.norm(x, axis=1, keepdims=True)
+    return x / np.where(length > 0, length, 1.0)
 
 
 def _checked(x: np.ndarray) -> np.ndarray:
