@@ -123,7 +123,8 @@ def fit_predict(
 
     C is the one with the best accuracy on the parts held out, or the best mean average precision
     where clips may have several labels; each label then has a classifier of its own, and all share
-    one C.
+    one C. The grid is walked from strong to weak regularisation, and ends early after a fit whose
+    iterations were used up: weaker regularisation would take longer still.
 
     Args:
       make: gives an unfitted classifier with a `decision_function` for a C.
@@ -141,8 +142,13 @@ def fit_predict(
     grid = sorted(set(c_grid))
 
     def score(fit: np.ndarray, held_out: np.ndarray) -> list[float]:
-        parts = x[fit], y[fit], x[held_out], task.num_classes
-        return [_validate(_scores(make(c), *parts)[0], y[held_out]) for c in grid]
+        values = [-np.inf] * len(grid)
+        for place, c in enumerate(grid):
+            found, ended = _scores(make(c), x[fit], y[fit], x[held_out], task.num_classes)
+            values[place] = _validate(found, y[held_out])
+            if not ended:
+                break
+        return values
 
     with few_threads(x):
         # One C to choose from needs no choice.

@@ -111,6 +111,20 @@ def test_one_c_needs_no_choice(rng):
     assert chosen == {"c": 0.5, "validation": None, "folds": 0, "converged": True}
 
 
+def test_the_grid_ends_after_a_fit_that_was_cut_short(rng):
+    x, y = rng.normal(size=(60, 10)), np.arange(60) % 3
+    task = prediction.check(x, y, x, num_classes=3)
+    tried = []
+
+    def make(c):
+        tried.append(c)
+        return LogisticRegression(C=c, max_iter=1000 if c < 1 else 2)
+
+    found = selection.fit_predict(make, task, c_grid=(10.0, 1.0, 0.1), num_folds=3, seed=0)
+    assert tried[:-1] == [0.1, 1.0] * 3
+    assert tried[-1] == found.chosen["c"] in (0.1, 1.0)
+
+
 def test_a_fit_that_was_cut_short_says_so(rng):
     x, y = rng.normal(size=(50, 10)), np.arange(50) % 3
     task = prediction.check(x, y, x, num_classes=3)
