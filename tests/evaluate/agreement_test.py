@@ -88,6 +88,21 @@ def test_one_label_a_clip(protocol, data):
     assert 1.3 / (test_y.max() + 1) < accuracy < 1.0  # Neither chance nor out of reach.
 
 
+def test_more_features_than_clips(data):
+    # The optimiser of the SVM then visits clips in a random order, which the seed fixes.
+    wide = np.random.default_rng(0).normal(size=(20, 300))
+    train_x, train_y, test_x = data[0] @ wide, data[1], data[2] @ wide
+    settings = protocols.Settings(c_grid=(1e-4,))
+    found = protocols.fit_predict(
+        "svm", train_x, train_y, test_x, num_classes=5, settings=settings, seed=SEED
+    )
+    reference = _svm(1e-4).fit(train_x, train_y)
+    np.testing.assert_array_equal(found.scores.argmax(axis=1), reference.predict(test_x))
+    margin = reference.decision_function(test_x)
+    last = margin[:, -1] if margin.ndim > 1 else margin / 2
+    np.testing.assert_array_equal(found.scores[:, train_y.max()], last)
+
+
 @pytest.mark.parametrize("protocol", ["linear", "svm"])
 def test_the_strength_is_that_of_a_search_over_whole_videos(protocol, data):
     train_x, train_y, _, _, groups = data

@@ -102,6 +102,15 @@ def test_every_clip_is_as_likely_as_another():
     assert times[50] == 2000
 
 
+def test_classes_are_drawn_independently():
+    labels, both = np.repeat([0, 1], 10), 0
+    for draw in range(1000):
+        one, other = sampling.draw_shots(labels, 1, seed=0, draw=draw).indices
+        both += other - 10 == one
+    # Expected 100 times, with a standard deviation of 9.5.
+    assert 60 < both < 140
+
+
 def test_names_serve_as_labels():
     found = sampling.draw_shots(np.array(["cat", "dog", "cat"]), 2, seed=0, draw=0)
     assert found.drawn == {"cat": 2, "dog": 1}

@@ -150,7 +150,11 @@ def test_clips_of_one_video_count_as_one(rng):
 
 
 def test_longer_videos_weigh_more():
-    # Video a has 9 clips of 1, b one of 0: a mean of one video is 1, 0.9 or 0.
+    # 50 videos of 9 clips that are right and 50 of one that is wrong: 0.9 of all clips.
+    values, names = [1.0] * 450 + [0.0] * 50, [*np.repeat(np.arange(50), 9), *range(50, 100)]
+    low, high = scores.bootstrap_interval(values, seed=0, groups=names)
+    assert 0.8 < low < 0.9 < high < 0.95
+    # Video a has 9 clips of 1, b one of 0: a draw is all right, 0.9 right or all wrong.
     low, high = scores.bootstrap_interval([1.0] * 9 + [0.0], seed=0, groups=["a"] * 9 + ["b"])
     assert (low, high) == (0.0, 1.0)
     low, high = scores.bootstrap_interval([1.0] * 9 + [0.0], seed=0, groups=["a"] * 10)
