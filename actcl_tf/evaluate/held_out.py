@@ -171,10 +171,10 @@ class Evaluator:
 
         Returns:
           Name to number: `retrieval/num_clips`; for each direction
-          `retrieval/video_to_audio/{r1, r5, r10, median_rank, mean_reciprocal_rank}`; for each
-          encoder and label `probe/video/NAME/{accuracy, low, high, chance, c, num_train, num_test,
-          num_unseen, windows_in_order}`, see `probes.ProbeResult`; windows_in_order is 1 if the
-          windows of a clip were joined side by side, 0 if averaged.
+          `retrieval/video_to_audio/{r1, r5, r10, r20, median_rank, mean_reciprocal_rank}`; for
+          each encoder and label `probe/video/NAME/{accuracy, low, high, chance, c, num_train,
+          num_test, num_unseen, windows_in_order}`, see `probes.ProbeResult`; windows_in_order is 1
+          if the windows of a clip were joined side by side, 0 if averaged.
 
         Raises:
           config.ConfigError: a file name does not match the pattern.

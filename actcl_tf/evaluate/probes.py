@@ -1,16 +1,14 @@
 """Linear probes: how much of a label can be read off frozen features by a linear classifier."""
 
 import math
-import warnings
 from typing import NamedTuple
 
 import numpy as np
-import threadpoolctl  # Comes with scikit-learn.
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+
+from actcl_tf.evaluate import selection
 
 # How the features of a clip's windows become one vector. The mean asks what is in the clip; in
 # order, side by side, they also tell when, as for words at fixed places of a sentence.
@@ -19,9 +17,6 @@ WINDOWS = ("mean", "concatenate")
 # Inverse strengths of the regularisation, from strong to weak.
 C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _FOLDS = 3
-# Numbers in a feature matrix from which several threads are worth it: on smaller ones they mostly
-# wait for each other, and the more so the busier the machine.
-_MANY = 10_000_000
 _NORMAL_95 = 1.959963984540054
 
 
@@ -98,7 +93,7 @@ def linear_probe(
             f"a probe needs training clips of at least 2 classes, got {len(train_y)} clips of "
             f"{[str(name) for name in classes]}"
         )
-    with threadpoolctl.threadpool_limits(1 if train_x.size < _MANY else None):
+    with selection.few_threads(train_x):
         c = _choose_c(train_x, train_y, seed)
         right = _fit(_classifier(), train_x, train_y, c).predict(test_x) == test_y
     low, high = wilson_interval(int(right.sum()), len(right))
@@ -155,32 +150,15 @@ def _classifier() -> Pipeline:
 
 
 def _fit(classifier: Pipeline, x: np.ndarray, y: np.ndarray, c: float) -> Pipeline:
-    with warnings.catch_warnings():
-        # With weak regularisation the last digits of the weights take long and change no answer.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return classifier.set_params(logistic__C=c).fit(x, y)
+    return selection.fit_quietly(classifier.set_params(logistic__C=c), x, y)
 
 
 def _choose_c(x: np.ndarray, y: np.ndarray, seed: int) -> float:
     """The C of the grid with the best accuracy in cross-validation."""
-    folds = min(_FOLDS, np.unique(y, return_counts=True)[1].max())
-    scores = []
-    if folds > 1:
-        splits = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        with warnings.catch_warnings():
-            # Classes with fewer clips than folds: some folds then do without them.
-            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-            indices = list(splits.split(x, y))
-        for fit, held_out in indices:
-            if len(np.unique(y[fit])) > 1:
-                # Each fit starts from the weights of the next stronger regularisation.
-                classifier = _classifier()
-                scores.append(
-                    [
-                        _fit(classifier, x[fit], y[fit], c).score(x[held_out], y[held_out])
-                        for c in C_GRID
-                    ]
-                )
-    if not scores:
-        return C_GRID[len(C_GRID) // 2]
-    return C_GRID[int(np.argmax(np.mean(scores, axis=0)))]
+
+    def score(fit: np.ndarray, held_out: np.ndarray) -> list[float]:
+        # Each fit starts from the weights of the next stronger regularisation.
+        classifier = _classifier()
+        return [_fit(classifier, x[fit], y[fit], c).score(x[held_out], y[held_out]) for c in C_GRID]
+
+    return selection.choose_c(score, selection.folds(y, None, _FOLDS, seed), C_GRID).c

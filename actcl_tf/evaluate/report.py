@@ -20,7 +20,13 @@ _DIRECTIONS = {
     "audio_to_video": "sound finds picture",
 }
 _ENCODERS = {"video": "video encoder", "audio": "audio encoder"}
-_RETRIEVAL = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "median_rank": "median rank"}
+_RETRIEVAL = {
+    "r1": "R@1",
+    "r5": "R@5",
+    "r10": "R@10",
+    "r20": "R@20",
+    "median_rank": "median rank",
+}
 _HEADLINE = (*_RETRIEVAL, "mean_reciprocal_rank", "accuracy")
 _COLUMNS = ("initialised", "trained", "chance")
 _MISSING = "-"

@@ -7,6 +7,8 @@ import numpy as np
 # Scores closer than this are ties: it is above the rounding of float32 embeddings, which would
 # otherwise break the ties of an encoder that maps everything to one point.
 TIE = 1e-6
+# How many of the first are looked at, in the order of the fields of the scores.
+KS = (1, 5, 10, 20)
 _BLOCK = 1024
 
 
@@ -17,6 +19,7 @@ class RetrievalScores(NamedTuple):
       r1: share of queries whose partner comes first, in [0, 1].
       r5: share of queries whose partner is among the first 5.
       r10: share of queries whose partner is among the first 10.
+      r20: share of queries whose partner is among the first 20.
       median_rank: median of the partner's rank, from 1 to n.
       mean_reciprocal_rank: mean of 1 / rank, in (0, 1].
       num: n.
@@ -25,6 +28,7 @@ class RetrievalScores(NamedTuple):
     r1: float
     r5: float
     r10: float
+    r20: float
     median_rank: float
     mean_reciprocal_rank: float
     num: int
@@ -76,7 +80,7 @@ def chance(num: int) -> RetrievalScores:
       num: n, at least 1.
     """
     return RetrievalScores(
-        *(min(k / num, 1.0) for k in (1, 5, 10)),
+        *(min(k / num, 1.0) for k in KS),
         median_rank=(num + 1) / 2,
         mean_reciprocal_rank=float(np.mean(1.0 / np.arange(1, num + 1))),
         num=num,
@@ -105,7 +109,7 @@ def _ranks(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
 
 def _scores(ranks: np.ndarray) -> RetrievalScores:
     return RetrievalScores(
-        *(float(np.mean(ranks <= k)) for k in (1, 5, 10)),
+        *(float(np.mean(ranks <= k)) for k in KS),
         median_rank=float(np.median(ranks)),
         mean_reciprocal_rank=float(np.mean(1.0 / ranks)),
         num=len(ranks),

@@ -62,7 +62,7 @@ def test_towers_that_know_all():
     )
     expected = {"retrieval/num_clips": 12.0}
     for direction in ("video_to_audio", "audio_to_video"):
-        for key in ("r1", "r5", "r10", "median_rank", "mean_reciprocal_rank"):
+        for key in ("r1", "r5", "r10", "r20", "median_rank", "mean_reciprocal_rank"):
             expected[f"retrieval/{direction}/{key}"] = 1.0
     for encoder in ("video", "audio"):
         for name, chance, ordered in (("label", 1 / 3, 0.0), ("letter", 1 / 2, 1.0)):
@@ -110,7 +110,7 @@ def test_without_training_clips_or_labels_there_is_retrieval_only():
         (_dataset(*unlabelled[0]), _dataset(*unlabelled[1])),
     ):
         scores = held_out.evaluate_towers(PixelTower(), PixelTower(), train, test)
-        assert len(scores) == 11
+        assert len(scores) == 13
         assert all(name.startswith("retrieval/") for name in scores)
 
 

@@ -13,7 +13,7 @@ from actcl_tf.evaluate import report, retrieval
 def _scores(r1, median, accuracy, names=("label", "digit")):
     scores = {"retrieval/num_clips": 200.0}
     for direction in ("video_to_audio", "audio_to_video"):
-        values = {"r1": r1, "r5": 2 * r1, "r10": 3 * r1, "median_rank": median}
+        values = {"r1": r1, "r5": 2 * r1, "r10": 3 * r1, "r20": 3 * r1, "median_rank": median}
         values["mean_reciprocal_rank"] = 1 / median
         scores.update({f"retrieval/{direction}/{key}": v for key, v in values.items()})
     for encoder in ("video", "audio"):
@@ -38,6 +38,7 @@ def test_the_table_shows_each_number_in_its_column():
     assert words[0] == ["initialised", "trained", "chance"]
     assert words.count(["R@1", "0.004", "0.321", "0.005"]) == 2
     assert words.count(["R@10", "0.012", "0.963", "0.050"]) == 2
+    assert words.count(["R@20", "0.012", "0.963", "0.100"]) == 2
     assert words.count(["median", "rank", "99.5", "3.0", "100.5"]) == 2
     assert words.count(["digit", "0.312", "0.925", "0.062", "[0.91,", "0.94]"]) == 2
     assert "Retrieval: sound finds picture among 200 clips" in text
@@ -52,7 +53,7 @@ def test_columns_stand_below_each_other_within_80():
     assert max(map(len, lines)) <= 80
     end = lines[0].index("trained") + len("trained")
     rows = [line for line in lines[1:] if line.startswith("  ")]
-    assert len(rows) == 2 * 4 + 2 * 3
+    assert len(rows) == 2 * 5 + 2 * 3
     assert all(line[end - 1] in "0123456789-" and line[end] == " " for line in rows)
 
 
@@ -77,7 +78,7 @@ def test_nothing_known_is_an_empty_table():
 
 def test_chance_is_that_of_retrieval():
     first = report.groups({}, TRAINED)[0]
-    assert [row.chance for row in first.rows] == list(retrieval.chance(200)[:4])
+    assert [row.chance for row in first.rows] == list(retrieval.chance(200)[:5])
 
 
 def test_markdown_has_as_many_cells_in_every_row():
@@ -93,7 +94,7 @@ def test_headline_leaves_what_does_not_move():
     assert "retrieval/video_to_audio/r1" in names
     assert "retrieval/audio_to_video/mean_reciprocal_rank" in names
     assert "probe/video/digit/accuracy" in names
-    assert len(names) == 2 * 5 + 4
+    assert len(names) == 2 * 6 + 4
 
 
 def test_result_is_read_back(tmp_path):

@@ -23,8 +23,8 @@ AXES = _one_window(np.eye(3))
 
 def test_hand_worked_table():
     result = retrieval.cross_modal(TABLE, AXES)
-    expected_video = (1 / 3, 1.0, 1.0, 2.0, (1 + 1 / 2 + 1 / 3) / 3, 3)
-    expected_audio = (0.0, 1.0, 1.0, 3.0, (1 / 2 + 1 / 3 + 1 / 3) / 3, 3)
+    expected_video = (1 / 3, 1.0, 1.0, 1.0, 2.0, (1 + 1 / 2 + 1 / 3) / 3, 3)
+    expected_audio = (0.0, 1.0, 1.0, 1.0, 3.0, (1 / 2 + 1 / 3 + 1 / 3) / 3, 3)
     np.testing.assert_allclose(result.video_to_audio, expected_video)
     np.testing.assert_allclose(result.audio_to_video, expected_audio)
 
@@ -54,7 +54,7 @@ def test_agrees_with_sorting_in_blocks_of_any_size(seed, block, monkeypatch):
         (result.video_to_audio, _brute_force(video, audio)),
         (result.audio_to_video, _brute_force(audio, video)),
     ):
-        expected = [np.mean(ranks <= k) for k in (1, 5, 10)]
+        expected = [np.mean(ranks <= k) for k in (1, 5, 10, 20)]
         expected += [np.median(ranks), np.mean(1 / ranks), 40]
         np.testing.assert_allclose(scores, expected)
 
@@ -98,22 +98,22 @@ def test_the_order_of_clips_does_not_matter(rng):
 
 def test_chance_is_the_average_over_random_embeddings(rng):
     results = [
-        retrieval.cross_modal(_unit(rng, 20, 1, 16), _unit(rng, 20, 1, 16)).video_to_audio
+        retrieval.cross_modal(_unit(rng, 25, 1, 16), _unit(rng, 25, 1, 16)).video_to_audio
         for _ in range(300)
     ]
-    # Standard errors of the mean are about 0.003, 0.006, 0.007, 0.09 and 0.003.
-    tolerances = (0.012, 0.024, 0.028, 0.36, 0.012)
+    # Standard errors of the mean are about 0.003, 0.005, 0.006, 0.005, 0.11 and 0.003.
+    tolerances = (0.012, 0.024, 0.028, 0.024, 0.45, 0.012)
     found = np.mean(results, axis=0)
-    for value, expected, tolerance in zip(found, retrieval.chance(20), tolerances):
+    for value, expected, tolerance in zip(found, retrieval.chance(25), tolerances):
         assert abs(value - expected) < tolerance
 
 
 @pytest.mark.parametrize(
     ("num", "expected"),
     [
-        (1, (1.0, 1.0, 1.0, 1.0, 1.0, 1)),
-        (2, (0.5, 1.0, 1.0, 1.5, 0.75, 2)),
-        (200, (0.005, 0.025, 0.05, 100.5, 5.878030948 / 200, 200)),
+        (1, (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1)),
+        (2, (0.5, 1.0, 1.0, 1.0, 1.5, 0.75, 2)),
+        (200, (0.005, 0.025, 0.05, 0.1, 100.5, 5.878030948 / 200, 200)),
     ],
 )
 def test_chance_of_few_and_many(num, expected):
