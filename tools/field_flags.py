@@ -53,7 +53,8 @@ def read(section: type, *, without: tuple[str, ...] = (), **others: Any) -> Any:
                 value = tuple(map(type(field.default[0]), value))
             except ValueError:
                 text = f"--{field.name}={','.join(value)}"
-                raise config.ConfigError(f"{text}: must be whole numbers") from None
+                whole = "whole " if isinstance(field.default[0], int) else ""
+                raise config.ConfigError(f"{text}: must be {whole}numbers") from None
         values[field.name] = value
     return section(**values, **others)
 
