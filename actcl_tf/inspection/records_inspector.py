@@ -66,10 +66,16 @@ class Inspection:
           progress: whether to show a progress bar.
 
         Raises:
-          DataError: there is no data set, or a manifest is damaged.
+          DataError: there is no data set, or only an index of videos, or a manifest is damaged.
         """
         self.folder = folder
         self.splits = split_scan.find_splits(folder)
+        for split in self.splits:
+            if split.manifest is not None and split.manifest.is_index:
+                raise DataError(
+                    f"{folder} is an index of videos, of --input=media: it holds no frames and no "
+                    "sound to look at; prepare the videos with tools/prepare_data.py"
+                )
         self._rates = frame_rate, sample_rate
         heap: list[tuple[int, int, Drawn]] = []
 

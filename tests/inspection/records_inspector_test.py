@@ -117,3 +117,11 @@ def test_a_remote_folder_of_several_splits_is_refused_a_manifest(folder):
     assert inspection.num_clips == 2
     with pytest.raises(DataError, match="move the shards of each split into a folder of its own"):
         inspection.write_manifests()
+
+
+def test_an_index_of_videos_is_told(folder):
+    inspect(folder, frame_rate=10.0, sample_rate=1000.0).write_manifests()
+    manifest = records.read_manifest(folder / "test")
+    records.write_manifest(folder / "test", dataclasses.replace(manifest, is_index=True))
+    with pytest.raises(DataError, match="is an index of videos, of --input=media"):
+        inspect(folder)
