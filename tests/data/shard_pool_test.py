@@ -54,8 +54,17 @@ def test_a_shard_of_bad_videos_has_a_report_and_no_records(tmp_path, clips):
     assert [path.name for path in (tmp_path / "bad").iterdir()] == ["train-00000.json"]
 
 
+_OTHERS = set()  # Decoder processes that other tests have left for their readers.
+
+
+@pytest.fixture(autouse=True)
+def _leave_others_alone():
+    _OTHERS.clear()
+    _OTHERS.update(children())
+
+
 def children():
-    """Process ids of the decoder processes of this process."""
+    """Process ids of the decoder processes of this process that a test has started."""
     found = []
     for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -63,7 +72,11 @@ def children():
             command = (path.parent / "cmdline").read_text()
         except OSError:
             continue
-        if parent == os.getpid() and "decoder_process" in command:
+        if (
+            parent == os.getpid()
+            and "decoder_process" in command
+            and int(path.parent.name) not in _OTHERS
+        ):
             found.append(int(path.parent.name))
     return found
 
