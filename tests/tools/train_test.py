@@ -136,6 +136,7 @@ def test_sigterm_saves_and_the_same_command_goes_on(tiny_data, tmp_path):
     assert f"Going on at step {stopped_at} of {stopped_at + 2}" in again.stdout
 
 
+@pytest.mark.slow
 def test_videos_are_trained_on_directly_until_one_is_gone(tmp_path):
     videos = tmp_path / "videos"
     for i in range(14):
