@@ -91,8 +91,9 @@ def _index(data: config.DataConfig) -> str:
 
 def _refuse_media_flags() -> None:
     """Refuses flags that say how videos are read where none are."""
-    names = [f.name for f in dataclasses.fields(shard_writing.Settings) if "help" in f.metadata]
-    for name in ("dataset", "test_fraction", *(set(names) - set(_NOT_OF_MEDIA))):
+    fields = dataclasses.fields(shard_writing.Settings)
+    names = [f.name for f in fields if "help" in f.metadata and f.name not in _NOT_OF_MEDIA]
+    for name in ("dataset", "test_fraction", *names):
         if flags.FLAGS[name].present:
             raise config.ConfigError(f"--{name}: has a meaning with --input=media only")
 

@@ -59,9 +59,8 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        for name, low in (
-            *(("input_rounds", 1), ("input_batches", 1), ("input_clips", 0), ("input_shards", 0)),
-        ):
+        lowest = {"input_rounds": 1, "input_batches": 1, "input_clips": 0, "input_shards": 0}
+        for name, low in lowest.items():
             if getattr(self, name) < low:
                 raise config.ConfigError(f"--{name}={getattr(self, name)}: must be at least {low}")
 
@@ -133,7 +132,7 @@ def measure(data: config.DataConfig, settings: Settings, batch_size: int, seed: 
         LIMIT: lambda: _decoding(jpegs).batch(batch_size * data.num_frames),
     }
     if settings.input_videos:
-        index = _index(settings.input_videos, manifest, seed)
+        index = _index(settings.input_videos, manifest)
         phases[MEDIA] = lambda: whole(data_dir=index, input="media")
     with _FirstBatchData(data, manifest, paths, settings.input_shards) as folder:
         started = time.perf_counter()
@@ -188,7 +187,7 @@ def _phases_alone(
     }
 
 
-def _index(videos: str, manifest: records.Manifest, seed: int) -> str:
+def _index(videos: str, manifest: records.Manifest) -> str:
     """Folder of the index of the videos that a split was prepared from."""
     names = {f.name for f in dataclasses.fields(shard_writing.Settings)} - {"is_index"}
     held = {name: value for name, value in manifest.settings.items() if name in names}

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data import clip_sampling, media_reader, records
+from actcl_tf.data import clip_sampling, media_reader, records, references
 from actcl_tf.data.decoder_messages import SpanRequest
 from actcl_tf.data.spans import Span
 
@@ -80,7 +80,7 @@ class ClipsInVideos:
 
     def parse(self, record: tf.Tensor) -> Clip:
         """See `StoredClips.parse`."""
-        return records.parse_reference(record)
+        return references.parse(record)
 
     def cut(self, clip: Clip, start: tf.Tensor, span: Span) -> FramesAndSound:
         """See `StoredClips.cut`."""

@@ -41,10 +41,6 @@ START = "clip/start/timestamp"
 END = "clip/end/timestamp"
 FILENAME = "video/filename"
 EXAMPLE_ID = "example/id"
-# Of a clip that stays in its video.
-PATH = "clip/data_path"
-START_SECONDS = "clip/start/seconds"
-NUM_FRAMES = "clip/num_frames"
 
 NO_LABEL = -1
 _ROUNDING = 1e-6  # Frames; above what 64-bit floats lose, below what tells a sample.
@@ -54,7 +50,7 @@ def _bytes(*values: bytes) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
 
 
-def _text(value: str) -> tf.train.Feature:
+def text_feature(value: str) -> tf.train.Feature:
     """Text as UTF-8; bytes of a file name that are no UTF-8 come through as they are."""
     return _bytes(value.encode("utf-8", "surrogateescape"))
 
@@ -63,7 +59,8 @@ def _texts(values: Sequence[str]) -> tf.train.Feature:
     return _bytes(*(value.encode("utf-8", "surrogateescape") for value in values))
 
 
-def _ints(*values: int) -> tf.train.Feature:
+def int_feature(*values: int) -> tf.train.Feature:
+    """Whole numbers."""
     return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
 
@@ -113,12 +110,14 @@ def build_example(
       DataError: there is neither picture nor sound, the waveform is not finite mono in [-1, 1], or
         labels and names do not go together.
     """
-    context = _identity(example_id, filename, start_us, end_us, labels, label_texts, label_strings)
+    context = identity_context(
+        example_id, filename, start_us, end_us, labels, label_texts, label_strings
+    )
     lists = {}
     if frames_jpeg:
         context[IMAGE_FORMAT] = _bytes(b"JPEG")
-        context[IMAGE_HEIGHT] = _ints(height)
-        context[IMAGE_WIDTH] = _ints(width)
+        context[IMAGE_HEIGHT] = int_feature(height)
+        context[IMAGE_WIDTH] = int_feature(width)
         context[FRAME_RATE] = _floats([frame_rate])
         lists[IMAGE] = tf.train.FeatureList(feature=[_bytes(frame) for frame in frames_jpeg])
     if waveform is not None:
@@ -128,7 +127,7 @@ def build_example(
     if not lists:
         raise DataError(f"clip {example_id}: expected frames, a waveform or both, got neither")
     if caption is not None:
-        context[CAPTION] = _text(caption)
+        context[CAPTION] = text_feature(caption)
     if folds:
         context[FOLDS] = _texts(folds)
     return tf.train.SequenceExample(
@@ -137,40 +136,7 @@ def build_example(
     )
 
 
-def build_reference(
-    *,
-    example_id: str,
-    filename: str,
-    path: str,
-    start: float,
-    end: float,
-    num_frames: int,
-    labels: Sequence[int] = (),
-    label_texts: Sequence[str] = (),
-    label_strings: Sequence[str] = (),
-) -> tf.train.SequenceExample:
-    """Builds the record of a clip that stays in its video.
-
-    Args:
-      example_id: as of `build_example`, like the others not named here.
-      filename: name of the video, relative to the data set's source.
-      path: of the video, as it can be opened.
-      start: of the clip in the video, seconds.
-      end: of the clip (exclusive), seconds.
-      num_frames: frames that the clip has at the data set's frame rate.
-      labels: indices.
-      label_texts: names.
-      label_strings: machine names.
-    """
-    start_us, end_us = round(start * 1e6), round(end * 1e6)
-    context = _identity(example_id, filename, start_us, end_us, labels, label_texts, label_strings)
-    context[PATH] = _text(path)
-    context[START_SECONDS] = _text(repr(float(start)))  # To the last digit.
-    context[NUM_FRAMES] = _ints(num_frames)
-    return tf.train.SequenceExample(context=tf.train.Features(feature=context))
-
-
-def _identity(
+def identity_context(
     example_id: str,
     filename: str,
     start_us: int,
@@ -181,10 +147,10 @@ def _identity(
 ) -> dict[str, tf.train.Feature]:
     """What a clip is called, where it comes from and what it is labelled."""
     context = {
-        EXAMPLE_ID: _text(example_id),
-        FILENAME: _text(filename),
-        START: _ints(start_us),
-        END: _ints(end_us),
+        EXAMPLE_ID: text_feature(example_id),
+        FILENAME: text_feature(filename),
+        START: int_feature(start_us),
+        END: int_feature(end_us),
     }
     if labels:
         strings = label_strings or label_texts
@@ -193,7 +159,7 @@ def _identity(
                 f"clip {example_id}: labels={list(labels)} need as many names, got "
                 f"{list(label_texts)} and {list(strings)}"
             )
-        context[LABEL_INDEX] = _ints(*labels)
+        context[LABEL_INDEX] = int_feature(*labels)
         context[LABEL_TEXT] = _texts(label_texts)
         context[LABEL_STRING] = _texts(strings)
     return context
@@ -280,7 +246,7 @@ def parse_example(
         "frames_jpeg": frames_jpeg,
         "waveform": waveform,
         "clip_id": clip_id_of(name),
-        "label": _only_label(labels),
+        "label": only_label(labels),
         "labels": labels,
         "filename": context[FILENAME],
         "example_id": example_id,
@@ -290,45 +256,7 @@ def parse_example(
     }
 
 
-def parse_reference(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Parses a record of `build_reference`.
-
-    Args:
-      serialized: [] string.
-
-    Returns:
-      `path` [] string, `start` [] float64, seconds, `num_frames` [] int32, and `clip_id`, `label`,
-      `labels`, `filename` and `example_id` as of `parse_example`.
-
-    Raises:
-      tf.errors.InvalidArgumentError: the record is damaged, or no reference.
-    """
-    parsed = tf.io.parse_single_example(
-        # The context of a SequenceExample is where the features of an Example are.
-        serialized,
-        {
-            LABEL_INDEX: tf.io.VarLenFeature(tf.int64),
-            NUM_FRAMES: tf.io.FixedLenFeature([], tf.int64),
-            **{
-                key: tf.io.FixedLenFeature([], tf.string)
-                for key in (EXAMPLE_ID, FILENAME, PATH, START_SECONDS)
-            },
-        },
-    )
-    labels = parsed[LABEL_INDEX].values
-    return {
-        "path": parsed[PATH],
-        "start": tf.strings.to_number(parsed[START_SECONDS], tf.float64),
-        "num_frames": tf.cast(parsed[NUM_FRAMES], tf.int32),
-        "clip_id": clip_id_of(parsed[EXAMPLE_ID]),
-        "label": _only_label(labels),
-        "labels": labels,
-        "filename": parsed[FILENAME],
-        "example_id": parsed[EXAMPLE_ID],
-    }
-
-
-def _only_label(labels: tf.Tensor) -> tf.Tensor:
+def only_label(labels: tf.Tensor) -> tf.Tensor:
     """The label [] int64 of a clip that has one; NO_LABEL for none or several."""
     return tf.where(tf.size(labels) == 1, tf.reduce_max(labels), NO_LABEL)
 

@@ -13,7 +13,16 @@ from typing import Any, Callable, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import catalogs, clip_cutting, clip_filters, decoder, files, media, records
+from actcl_tf.data import (
+    catalogs,
+    clip_cutting,
+    clip_filters,
+    decoder,
+    files,
+    media,
+    records,
+    references,
+)
 from actcl_tf.data.decoder_messages import CutClip, CutOptions
 
 
@@ -297,7 +306,7 @@ def _to_record(
         "label_strings": clip.labels,
     }
     if settings.is_index:
-        return records.build_reference(
+        return references.build(
             path=clip.path,
             start=piece.start,
             end=piece.end,

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Optional
 
 import numpy as np
 
@@ -16,28 +16,24 @@ Prediction = prediction.Prediction
 ProtocolError = prediction.ProtocolError
 
 
-def _field(default: Any, help_text: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": help_text})
-
-
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """What a protocol leaves open; each field with a help text can be a flag."""
 
     # 20 neighbours at 0.07 are what self-supervised work has settled on for such votes: DINO (Caron
     # et al. 2021) tried 10, 20, 100 and 200 and found 20 best; 0.07 is from Wu et al. 2018.
-    knn_k: int = _field(20, "Protocol knn: number of nearest training clips that vote.")
-    knn_temperature: float = _field(
+    knn_k: int = config.field(20, "Protocol knn: number of nearest training clips that vote.")
+    knn_temperature: float = config.field(
         0.07, "Protocol knn: a neighbour's vote weighs exp(cosine / this)."
     )
-    c_grid: tuple[float, ...] = _field(
+    c_grid: tuple[float, ...] = config.field(
         (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0),
         "Protocols linear and svm: inverse strengths of the regularisation to choose from.",
     )
-    c_folds: int = _field(
+    c_folds: int = config.field(
         3, "Protocols linear and svm: parts of the training clips held out in turn to choose it."
     )
-    max_iterations: int = _field(
+    max_iterations: int = config.field(
         1000, "Protocols linear and svm: most iterations of the optimiser in one fit."
     )
 
