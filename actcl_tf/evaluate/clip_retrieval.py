@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from actcl_tf.evaluate import preprocessing, retrieval
+from actcl_tf.evaluate import checks, preprocessing, retrieval
 
 # Cosines that exist at one time: 64 MiB of them.
 _BLOCK = 2**23
@@ -151,12 +151,9 @@ def _clips(name: str, x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np
             f"{name} features must have shape [n, d] with n, d > 0 and labels shape [n], got "
             f"{x.shape} and {labels.shape}"
         )
-    bad = ~np.isfinite(x).all(axis=1)
-    if bad.any():
-        raise ValueError(
-            f"{name} features hold NaN or infinity in {bad.sum()} of {len(bad)} clips, first in "
-            f"row {bad.argmax()}"
-        )
+    fault = checks.non_finite(x)
+    if fault:
+        raise ValueError(f"{name} features hold {fault}")
     return preprocessing.fit("l2", x)(x), labels
 
 

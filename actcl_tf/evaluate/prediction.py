@@ -5,6 +5,8 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
+from actcl_tf.evaluate import checks
+
 
 class ProtocolError(ValueError):
     """Features or targets that no classifier can be trained on; the message says why."""
@@ -127,24 +129,18 @@ def _features(name: str, x: np.ndarray) -> np.ndarray:
     x = np.asarray(x, np.float64)
     if x.ndim != 2 or not x.size:
         raise ProtocolError(f"{name} features must have shape [n, d] with n, d > 0, got {x.shape}")
-    bad = ~np.isfinite(x).all(axis=1)
-    if bad.any():
-        raise ProtocolError(
-            f"{name} features hold NaN or infinity in {bad.sum()} of {len(x)} clips, "
-            f"first in row {bad.argmax()}"
-        )
+    fault = checks.non_finite(x)
+    if fault:
+        raise ProtocolError(f"{name} features hold {fault}")
     return x
 
 
 def _class_indices(labels: np.ndarray, num_classes: int) -> np.ndarray:
     if labels.dtype.kind not in "iu":
         raise ProtocolError(f"train labels must be whole numbers, got {labels.dtype}")
-    wrong = (labels < 0) | (labels >= num_classes)
-    if wrong.any():
-        raise ProtocolError(
-            f"train labels must be from 0 to {num_classes - 1}, got {labels[wrong.argmax()]} in "
-            f"row {wrong.argmax()}; leave clips without a label out"
-        )
+    fault = checks.no_class(labels, num_classes)
+    if fault:
+        raise ProtocolError(f"train labels must be {fault}")
     present = np.unique(labels)
     if len(present) < 2:
         raise ProtocolError(

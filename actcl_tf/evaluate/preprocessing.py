@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from actcl_tf.evaluate import checks
+
 PREPROCESSINGS = ("none", "l2", "standardise")
 
 
@@ -82,10 +84,7 @@ def _checked(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x, np.float64)
     if x.ndim != 2 or not x.shape[1]:
         raise ValueError(f"features must have shape [n, d] with d > 0, got {x.shape}")
-    bad = ~np.isfinite(x).all(axis=1)
-    if bad.any():
-        raise ValueError(
-            f"features hold NaN or infinity in {bad.sum()} of {len(x)} clips, "
-            f"first in row {bad.argmax()}; leave these clips out or extract them again"
-        )
+    fault = checks.non_finite(x)
+    if fault:
+        raise ValueError(f"features hold {fault}; leave these clips out or extract them again")
     return x

@@ -1,6 +1,7 @@
 """Protocols by name: how labels are predicted from frozen features that a user brings."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from typing import Optional
@@ -8,7 +9,7 @@ from typing import Optional
 import numpy as np
 
 from actcl_tf import config
-from actcl_tf.evaluate import knn, linear, prediction, svm
+from actcl_tf.evaluate import knn, linear, prediction, selection, svm
 
 PROTOCOLS = ("linear", "svm", "knn")
 
@@ -94,12 +95,13 @@ def fit_predict(
     task = prediction.check(train_x, train_y, test_x, num_classes=num_classes, groups=groups)
     if protocol == "knn":
         return knn.fit_predict(task, k=settings.knn_k, temperature=settings.knn_temperature)
-    return {"linear": linear, "svm": svm}[protocol].fit_predict(
-        task,
-        c_grid=settings.c_grid,
-        num_folds=settings.c_folds,
-        max_iterations=settings.max_iterations,
-        seed=seed,
+    iterations = settings.max_iterations
+    if protocol == "linear":
+        make = functools.partial(linear.classifier, max_iterations=iterations)
+    else:
+        make = functools.partial(svm.classifier, max_iterations=iterations, seed=seed)
+    return selection.fit_predict(
+        make, task, c_grid=settings.c_grid, num_folds=settings.c_folds, seed=seed
     )
 
 

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from actcl_tf.evaluate import checks
+
 # Scores closer than this are ties: it is above the rounding of float32 embeddings, which would
 # otherwise break the ties of an encoder that maps everything to one point.
 TIE = 1e-6
@@ -63,12 +65,9 @@ def cross_modal(video_embedding: np.ndarray, audio_embedding: np.ndarray) -> Cro
             f"got {video.shape} and {audio.shape}"
         )
     for name, value in (("video_embedding", video), ("audio_embedding", audio)):
-        bad = ~np.isfinite(value).all(axis=(1, 2))
-        if bad.any():
-            raise ValueError(
-                f"{name} holds NaN or infinity in {bad.sum()} of {len(bad)} clips, "
-                f"first in row {bad.argmax()}"
-            )
+        fault = checks.non_finite(value)
+        if fault:
+            raise ValueError(f"{name} holds {fault}")
     video, audio = _rows(video), _rows(audio)
     return CrossModal(_scores(_ranks(video, audio)), _scores(_ranks(audio, video)))
 

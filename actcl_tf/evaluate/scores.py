@@ -8,6 +8,8 @@ from typing import NamedTuple, Optional
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from actcl_tf.evaluate import checks
+
 
 class ClassificationScores(NamedTuple):
     """Scores where each clip has one label.
@@ -90,12 +92,9 @@ def classification(
             f"labels must be [{len(scores)}] whole numbers for scores {list(scores.shape)}, "
             f"got {labels.dtype} {list(labels.shape)}"
         )
-    wrong = (labels < 0) | (labels >= num_classes)
-    if wrong.any():
-        raise ValueError(
-            f"labels must be from 0 to {num_classes - 1}, got {labels[wrong.argmax()]} in row "
-            f"{wrong.argmax()}; leave clips without a label out"
-        )
+    fault = checks.no_class(labels, num_classes)
+    if fault:
+        raise ValueError(f"labels must be {fault}")
     rows = np.arange(len(labels))
     own = scores[rows, labels]
     ranks = (scores >= own[:, None]).sum(axis=1)
@@ -247,12 +246,9 @@ def _checked(scores: np.ndarray, num_classes: int) -> np.ndarray:
         raise ValueError(
             f"scores must have shape [m, {num_classes}] with m > 0, got {list(scores.shape)}"
         )
-    bad = ~np.isfinite(scores).all(axis=1)
-    if bad.any():
-        raise ValueError(
-            f"scores hold NaN or infinity in {bad.sum()} of {len(bad)} clips, first in row "
-            f"{bad.argmax()}"
-        )
+    fault = checks.non_finite(scores)
+    if fault:
+        raise ValueError(f"scores hold {fault}")
     return scores
 
 
