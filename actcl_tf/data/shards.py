@@ -142,7 +142,7 @@ def epoch_records(
 
 
 def epoch_seed(seed: int, stream: int, epoch: tf.Tensor) -> tf.Tensor:
-    """The stateless seed [2] int64 of the order of an epoch; see `endless_records`."""
+    """The stateless seed [2] int64 of an epoch of a stream: of its order and its clips."""
     return tf.random.fold_in(tf.constant([seed, stream], tf.int64), epoch)
 
 

@@ -31,37 +31,35 @@ def read_span(request: SpanRequest, reading: dict[str, Any]) -> Span:
     Raises:
       media.MediaError: the video cannot be opened, or is damaged or over within the part.
     """
-    start = request.start + request.first_frame / reading["frame_rate"]
+    part = _Part(request, reading["frame_rate"], reading["sample_rate"])
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
     try:
-        if start >= SEEK_FROM:
+        if part.start >= SEEK_FROM:
             try:
-                return _read(request, reading, start - _BEFORE)
+                return _read(request, reading, part, part.start - _BEFORE)
             except media.MediaError:
                 pass  # An index may lead too far, and decoders may stumble; the front is safe.
-        return _read(request, reading, 0.0)
+        return _read(request, reading, part, 0.0)
     except (av.FFmpegError, ValueError, OverflowError) as error:
         raise media.MediaError("damaged", str(error)) from error
     finally:
         av.logging.set_level(level)
 
 
-def _read(request: SpanRequest, reading: dict[str, Any], seek_to: float) -> Span:
-    frame_rate, sample_rate = reading["frame_rate"], reading["sample_rate"]
+def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", seek_to: float) -> Span:
     source = media.Media(request.path)
     pictures = PictureTrack(
         source,
         request.start,
         math.inf,
-        frame_rate,
+        reading["frame_rate"],
         reading["short_side"],
         reading["jpeg_quality"],
         first=request.first_frame,
         stride=request.frame_stride,
     )
-    sound = SoundTrack(sample_rate)
-    part = _Part(request, frame_rate, sample_rate)
+    sound = SoundTrack(reading["sample_rate"])
     with source.container:
         if seek_to > 0:
             source.seek(seek_to)
@@ -74,7 +72,7 @@ def _read(request: SpanRequest, reading: dict[str, Any], seek_to: float) -> Span
                 part.check_begin(pictures.until == -math.inf, time, TIME_SLACK)
                 pictures.add(event)
             else:
-                part.check_begin(sound.until == -math.inf, time, 1.0 / sample_rate)
+                part.check_begin(sound.until == -math.inf, time, 1.0 / sound.rate)
                 sound.add(event, time)
             if len(pictures.frames) >= request.num_frames and sound.ready >= part.end_sample:
                 break
@@ -94,17 +92,17 @@ class _Part:
     def __init__(self, request: SpanRequest, frame_rate: float, sample_rate: int):
         self.first_sample = round(request.start * sample_rate) + request.first_sample
         self.end_sample = self.first_sample + request.num_samples
-        self._start = request.start + request.first_frame / frame_rate
-        self.end = self._start + request.num_frames * request.frame_stride / frame_rate
+        self.start = request.start + request.first_frame / frame_rate
+        self.end = self.start + request.num_frames * request.frame_stride / frame_rate
         # A clip's sound may lack some of its last frame.
         self.sound_until = min(self.end, self.end_sample / sample_rate) - 1.0 / frame_rate
 
     def check_begin(self, is_first: bool, time: float, slack: float) -> None:
         """Refuses a stream whose first frame comes after the part has begun."""
-        if is_first and time > self._start + slack:
+        if is_first and time > self.start + slack:
             raise media.MediaError("damaged", f"nothing is shown or heard before {time:.2f} s")
 
     def check_damage(self, spoiled: media.Spoiled) -> None:
         """Refuses damage in the part."""
-        if spoiled.start < self.end and spoiled.end > self._start:
+        if spoiled.start < self.end and spoiled.end > self.start:
             raise media.MediaError(spoiled.reason)

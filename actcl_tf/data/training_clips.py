@@ -14,6 +14,7 @@ from actcl_tf.data import (
     batch_augmentation,
     clip_sampling,
     clip_sources,
+    shards,
     spans,
     video_augmentation,
     video_ops,
@@ -122,6 +123,5 @@ class TrainingClips:
 
 def _clip_seeds(seed: int, stream: int, epoch: tf.Tensor, clip_id: tf.Tensor) -> tf.Tensor:
     """Stateless seeds of one clip in one epoch: [8, 2] int32."""
-    key = tf.random.fold_in(tf.constant([seed, stream], tf.int64), epoch)
-    key = tf.random.fold_in(key, clip_id)
+    key = tf.random.fold_in(shards.epoch_seed(seed, stream, epoch), clip_id)
     return tf.random.stateless_uniform([8, 2], key, None, None, tf.int32)
