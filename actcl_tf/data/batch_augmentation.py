@@ -31,7 +31,9 @@ def build_augmentation(config: DataConfig) -> Callable[[Batch], Batch]:
         result = {key: value for key, value in batch.items() if not key.endswith(SEEDS)}
         for prefix in ("", "key_"):
             seeds = batch.get(prefix + SEEDS)
-            if seeds is not None:
+            if seeds is None:
+                continue
+            if prefix + "video" in batch:
                 result[prefix + "video"] = augment_videos(
                     batch[prefix + "video"],
                     seeds[:, 0],
@@ -40,6 +42,7 @@ def build_augmentation(config: DataConfig) -> Callable[[Batch], Batch]:
                     gray_probability=config.gray_probability,
                     blur_probability=config.blur_probability,
                 )
+            if prefix + "audio" in batch:
                 result[prefix + "audio"] = augment_sounds(
                     batch[prefix + "audio"],
                     seeds[:, 1],

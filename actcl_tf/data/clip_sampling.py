@@ -9,6 +9,9 @@ import tensorflow as tf
 
 from actcl_tf.data import records
 
+TOO_SHORT = "the clip has fewer frames than the span: lower --num_frames"
+SOUND_TOO_SHORT = "the clip's sound is shorter than the window: lower --audio_window"
+
 
 def span_frames(num_frames: int, frame_stride: int) -> int:
     """Stored frames that a span covers."""
@@ -29,13 +32,16 @@ def num_audio_samples(
     return records.num_samples(span_frames(num_frames, frame_stride), frame_rate, sample_rate)
 
 
-def random_start(total_frames: tf.Tensor, span: int, seed: tf.Tensor) -> tf.Tensor:
+def random_start(
+    total_frames: tf.Tensor, span: int, seed: tf.Tensor, too_short: str = TOO_SHORT
+) -> tf.Tensor:
     """Draws where a span starts, every valid start being as likely as any other.
 
     Args:
-      total_frames: [] int32, stored frames of the clip, at least `span`.
-      span: stored frames that the span covers.
+      total_frames: [] int32, stored frames of the clip, or samples, at least `span`.
+      span: stored frames, or samples, that the span covers.
       seed: [2] int32, stateless seed.
+      too_short: what is said of a clip that is shorter.
 
     Returns:
       [] int32, in [0, total_frames - span].
@@ -43,17 +49,20 @@ def random_start(total_frames: tf.Tensor, span: int, seed: tf.Tensor) -> tf.Tens
     Raises:
       tf.errors.InvalidArgumentError: the clip is shorter than the span.
     """
-    total_frames = _checked_length(total_frames, span)
+    total_frames = _checked_length(total_frames, span, too_short)
     return tf.random.stateless_uniform([], seed, 0, total_frames - span + 1, tf.int32)
 
 
-def window_starts(total_frames: tf.Tensor, span: int, num_windows: int) -> tf.Tensor:
+def window_starts(
+    total_frames: tf.Tensor, span: int, num_windows: int, too_short: str = TOO_SHORT
+) -> tf.Tensor:
     """Starts of evenly spread spans: from the first possible to the last; the middle for one.
 
     Args:
-      total_frames: [] int32, stored frames of the clip, at least `span`.
-      span: stored frames that a span covers.
+      total_frames: [] int32, stored frames of the clip, or samples, at least `span`.
+      span: stored frames, or samples, that a span covers.
       num_windows: number of spans (W), at least 1.
+      too_short: what is said of a clip that is shorter than one.
 
     Returns:
       [W] int32, rising, in [0, total_frames - span]; halves round up (down for a single window).
@@ -62,7 +71,7 @@ def window_starts(total_frames: tf.Tensor, span: int, num_windows: int) -> tf.Te
     Raises:
       tf.errors.InvalidArgumentError: the clip is shorter than the span.
     """
-    total_frames = _checked_length(total_frames, span)
+    total_frames = _checked_length(total_frames, span, too_short)
     last = total_frames - span
     if num_windows == 1:
         return tf.reshape(last // 2, [1])
@@ -120,10 +129,8 @@ def audio_starts(
         return tf.minimum(first, latest)
 
 
-def _checked_length(total_frames: tf.Tensor, span: int) -> tf.Tensor:
+def _checked_length(total_frames: tf.Tensor, span: int, too_short: str) -> tf.Tensor:
     """The length, to be used only once it is found long enough: what comes first is reported."""
-    check = tf.debugging.assert_greater_equal(
-        total_frames, span, "the clip has fewer frames than the span: lower --num_frames"
-    )
+    check = tf.debugging.assert_greater_equal(total_frames, span, too_short)
     with tf.control_dependencies([] if check is None else [check]):
         return tf.identity(total_frames)

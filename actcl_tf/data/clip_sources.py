@@ -50,15 +50,17 @@ class StoredClips:
           span: how much.
 
         Returns:
-          Frames [T] string, still encoded, and samples [S] float32.
+          Frames [T] string, still encoded, and samples [S] float32; S is 0 where the span has none.
         """
         indices = clip_sampling.frame_indices(start, span.num_frames, span.frame_stride)
-        waveform = clip["waveform"]
+        frames_jpeg, waveform = tf.gather(clip["frames_jpeg"], indices), clip["waveform"]
+        if not span.samples:
+            return frames_jpeg, waveform[:0]
         first = clip_sampling.audio_starts(
             start, tf.size(waveform), span.samples, span.frame_rate, span.sample_rate
         )
         samples = tf.ensure_shape(waveform[first : first + span.samples], [span.samples])
-        return tf.gather(clip["frames_jpeg"], indices), samples
+        return frames_jpeg, samples
 
     def whole(self, clip: Clip) -> FramesAndSound:
         """All of a clip of `parse`: frames [T] string and samples [S] float32."""

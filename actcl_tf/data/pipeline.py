@@ -1,26 +1,29 @@
 """Shards -> batches, in the phases PARSE, SAMPLE, DECODE, AUGMENT, BATCH.
 
-The phases of a training clip are in `training_clips`; here they become streams of batches. Every
-draw is a function of (seed, epoch, clip id), and the order of the clips one of (seed, epoch):
-neither the number of parallel calls nor the number of hosts nor a restart changes a batch. Only
-through a tf.data service the order is nobody's, and what a restart skips with it.
+The phases of a training clip are in `training_clips`, those of a measured one in
+`evaluation_clips`; here they become streams of batches. Every draw is a function of (seed, epoch,
+clip id), and the order of the clips one of (seed, epoch): neither the number of parallel calls nor
+the number of hosts nor a restart changes a batch. Only through a tf.data service the order is
+nobody's, and what a restart skips with it.
 """
 
-import functools
+from collections.abc import Collection
 from typing import Callable, Optional
 
+import numpy as np
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
 from actcl_tf.data import (
+    clip_choice,
     clip_sampling,
     clip_sources,
     data_service,
+    evaluation_clips,
     records,
     shards,
     spans,
     training_clips,
-    video_ops,
 )
 
 num_audio_samples = clip_sampling.num_audio_samples
@@ -79,7 +82,7 @@ def build_train_dataset(
     make_clip = build_training_clips(config, manifest, seed=seed, views=views)
     source = make_clip.source
     if config.data_service:
-        return _finish(
+        return finish(
             _served_clips(
                 config, manifest, paths, make_clip, seed, start_step * global_batch
             ).batch(batch_size, drop_remainder=True)
@@ -96,7 +99,7 @@ def build_train_dataset(
         dataset = dataset.shard(num_input_pipelines, input_pipeline_id)
     calls = num_parallel_calls or source.num_parallel_calls
     dataset = dataset.map(make_clip, calls, deterministic=True)
-    return _finish(dataset.batch(batch_size, drop_remainder=True), source.num_threads)
+    return finish(dataset.batch(batch_size, drop_remainder=True), source.num_threads)
 
 
 def build_training_clips(
@@ -186,11 +189,19 @@ def build_random_dataset(
     source = make_clip.source
     dataset = dataset.take(num_clips)
     dataset = dataset.map(make_clip, source.num_parallel_calls, deterministic=True)
-    return _finish(dataset.batch(batch_size), source.num_threads)
+    return finish(dataset.batch(batch_size), source.num_threads)
 
 
 def build_eval_dataset(
-    config: DataConfig, *, split: str, batch_size: int, num_windows: int
+    config: DataConfig,
+    *,
+    split: str,
+    batch_size: int,
+    num_windows: int,
+    crops: int = 1,
+    modalities: Collection[str] = spans.MODALITIES,
+    num_samples: Optional[int] = None,
+    clip_ids: Optional[np.ndarray] = None,
 ) -> tf.data.Dataset:
     """A whole split in stored order, without augmentation.
 
@@ -199,68 +210,44 @@ def build_eval_dataset(
       split: subfolder of `config.data_dir`.
       batch_size: clips a batch (B); the last batch may be shorter.
       num_windows: evenly spread spans of each clip (W), at least 1; a single one is in the middle.
+      crops: of each span's picture, see `evaluation_clips.EvaluationClips`.
+      modalities: what is used of the clips, of `spans.MODALITIES`.
+      num_samples: samples of sound where sound is used alone; None for what the frames would cover.
+      clip_ids: [n] int64, only these clips of the split; None for all.
 
     Returns:
-      Finite dataset of dict: `video` [B, W, T, H, W, 3] uint8, the largest central square, resized;
-      `audio` [B, W, S] float32, the same spans; `clip_id` [B] int64; `label` [B] int64, -1 for
-      none; `filename` [B] string.
+      Finite dataset of dict: `video` [B, W * crops, T, H, W, 3] uint8, squares, resized; `audio`
+      [B, W, S] float32, the same spans, or spread over the whole sound where it is used alone;
+      `clip_id` [B] int64; `label` [B] int64, -1 for none; `filename` [B] string.
 
     Raises:
       records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
-    if num_windows < 1:
-        raise ValueError(f"num_windows must be at least 1, got {num_windows}")
     manifest, paths = shards.open_split(config.data_dir, split, allow_index=True)
     source = clip_sources.build_source(config, manifest)
-    make_clip = functools.partial(
-        _evaluation_clip,
+    make_clip = evaluation_clips.EvaluationClips(
         config=config,
-        span=spans.build_span(config, manifest),
         source=source,
+        span=spans.build_span(config, manifest, modalities=modalities, num_samples=num_samples),
         num_windows=num_windows,
+        crops=crops,
     )
-    dataset = shards.ordered_records(paths)
+    dataset, num = shards.ordered_records(paths), manifest.num_clips
+    if clip_ids is not None:
+        chosen, num = clip_choice.ClipChoice(clip_ids, source), len(clip_ids)
+        dataset = dataset.filter(lambda record: chosen.row_of(record) >= 0)
     dataset = dataset.map(make_clip, source.num_parallel_calls, deterministic=True)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(manifest.num_clips))
-    return _finish(dataset.batch(batch_size), source.num_threads)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(num))
+    return finish(dataset.batch(batch_size), source.num_threads)
 
 
-def _evaluation_clip(
-    record: tf.Tensor,
-    *,
-    config: DataConfig,
-    span: spans.Span,
-    source: clip_sources.Source,
-    num_windows: int,
-) -> Clip:
-    """PARSE, SAMPLE and DECODE the windows of one evaluation clip; no frame is decoded twice."""
-    clip = source.parse(record)
-    frames_jpeg, waveform = source.whole(clip)
-    starts = clip_sampling.window_starts(tf.size(frames_jpeg), span.frames, num_windows)
-    indices = clip_sampling.frame_indices(starts, span.num_frames, span.frame_stride)
-    used, places = tf.unique(tf.reshape(indices, [-1]))
-    frames_jpeg = tf.gather(frames_jpeg, used)
+def finish(dataset: tf.data.Dataset, num_threads: int = 0) -> tf.data.Dataset:
+    """BATCH: what all datasets end with.
 
-    region = video_ops.region_of(video_ops.frame_size(frames_jpeg[0]), config.region_box)
-    crops = video_ops.decode(frames_jpeg, video_ops.central_box(region), config.image_size)
-    frames = video_ops.to_uint8(video_ops.resize(crops, config.image_size))
-    shape = [num_windows, span.num_frames, config.image_size, config.image_size, 3]
-
-    first = clip_sampling.audio_starts(
-        starts, tf.size(waveform), span.samples, span.frame_rate, span.sample_rate
-    )
-    samples = clip_sampling.frame_indices(first, span.samples, 1)
-    return {
-        "video": tf.reshape(tf.gather(frames, places), shape),
-        "audio": tf.gather(waveform, samples),
-        "clip_id": clip["clip_id"],
-        "label": clip["label"],
-        "filename": clip["filename"],
-    }
-
-
-def _finish(dataset: tf.data.Dataset, num_threads: int = 0) -> tf.data.Dataset:
-    """BATCH: what all datasets end with; see `_options` for `num_threads`."""
+    Args:
+      dataset: of batches.
+      num_threads: threads that making a clip takes, where those are not TensorFlow's own; else 0.
+    """
     return dataset.prefetch(_PREFETCHED_BATCHES).with_options(_options(num_threads))
 
 

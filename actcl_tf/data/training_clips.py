@@ -53,30 +53,40 @@ class TrainingClips:
 
         Returns:
           `clip_id` and `label` [] int64; `seed` [2] int32; for each view, the second one with the
-          prefix `key_`: `video` [T, H, W, 3] uint8 and `audio` [S] float32, and with
-          --augment_on=device `augmentation_seeds` [2, 2] int32.
+          prefix `key_`: `video` [T, H, W, 3] uint8 and `audio` [S] float32, as far as the span has
+          them, and with --augment_on=device `augmentation_seeds` [2, 2] int32.
         """
         return self.augment(self.decode(self.sample(epoch, record)))
 
     def sample(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
         """PARSE and SAMPLE: what a record says, and the span that is used, still encoded."""
-        clip = self.source.parse(record)
+        clip, span = self.source.parse(record), self.span
         seeds = _clip_seeds(self.seed, self.stream, epoch, clip["clip_id"])
-        start = clip_sampling.random_start(clip["num_frames"], self.span.frames, seeds[1])
-        frames_jpeg, waveform = self.source.cut(clip, start, self.span)
-        return {
+        sampled = {
             "clip_id": clip["clip_id"],
             "label": clip["label"],
             "seed": seeds[0],
             "view_seeds": tf.reshape(seeds[2:], [2, 3, 2]),  # Of each: crop, looks, sound.
-            "frames_jpeg": frames_jpeg,
-            "waveform": waveform,
         }
+        if span.num_frames:
+            start = clip_sampling.random_start(clip["num_frames"], span.frames, seeds[1])
+            sampled["frames_jpeg"], waveform = self.source.cut(clip, start, span)
+        else:
+            waveform = clip["waveform"]
+            start = clip_sampling.random_start(
+                tf.size(waveform), span.samples, seeds[1], clip_sampling.SOUND_TOO_SHORT
+            )
+            waveform = tf.ensure_shape(waveform[start : start + span.samples], [span.samples])
+        if span.samples:
+            sampled["waveform"] = waveform
+        return sampled
 
     def decode(self, sampled: Clip) -> Clip:
         """DECODE: the window of each view, of the size that is trained on, instead of the JPEGs."""
         config, clip = self.config, dict(sampled)
-        frames_jpeg = clip.pop("frames_jpeg")
+        frames_jpeg = clip.pop("frames_jpeg", None)
+        if frames_jpeg is None:
+            return clip
         region = video_ops.region_of(video_ops.frame_size(frames_jpeg[0]), config.region_box)
         boxes = [self._box(region, clip["view_seeds"][view, 0]) for view in range(self.views)]
         is_resized = config.crop == "resized"
@@ -92,28 +102,37 @@ class TrainingClips:
     def augment(self, decoded: Clip) -> Clip:
         """AUGMENT: colours, blur, flips and noise, or the seeds for the device to do it."""
         config, clip = self.config, dict(decoded)
-        view_seeds, waveform = clip.pop("view_seeds"), clip.pop("waveform")
+        view_seeds, waveform = clip.pop("view_seeds"), clip.pop("waveform", None)
+        on_device = config.augment_on == "device"
         for view, prefix in enumerate(_PREFIXES[: self.views]):
-            frames = clip.pop(prefix + "frames")
-            if config.augment_on == "device":
-                clip[prefix + "video"], clip[prefix + "audio"] = frames, waveform
+            frames = clip.pop(prefix + "frames", None)
+            if on_device:
                 clip[prefix + batch_augmentation.SEEDS] = view_seeds[view, 1:]
-                continue
-            clip[prefix + "video"] = video_augmentation.augment(
-                frames,
-                view_seeds[view, 1],
-                flip=config.flip,
-                color_jitter=config.color_jitter,
-                gray_probability=config.gray_probability,
-                blur_probability=config.blur_probability,
-            )
-            clip[prefix + "audio"] = audio_ops.augment(
-                waveform,
-                view_seeds[view, 2],
-                gain_db=config.audio_gain_db,
-                noise=config.audio_noise,
-            )
+            if frames is not None:
+                seed = view_seeds[view, 1]
+                clip[prefix + "video"] = frames if on_device else self._change_looks(frames, seed)
+            if waveform is not None:
+                seed = view_seeds[view, 2]
+                heard = waveform if on_device else self._change_sound(waveform, seed)
+                clip[prefix + "audio"] = heard
         return clip
+
+    def _change_looks(self, frames: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        config = self.config
+        return video_augmentation.augment(
+            frames,
+            seed,
+            flip=config.flip,
+            color_jitter=config.color_jitter,
+            gray_probability=config.gray_probability,
+            blur_probability=config.blur_probability,
+        )
+
+    def _change_sound(self, waveform: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        config = self.config
+        return audio_ops.augment(
+            waveform, seed, gain_db=config.audio_gain_db, noise=config.audio_noise
+        )
 
     def _box(self, region: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         if self.config.crop == "fixed":

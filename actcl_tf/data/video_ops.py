@@ -48,6 +48,20 @@ def central_box(region: tf.Tensor) -> tf.Tensor:
     return tf.concat([start + (size - side) // 2, [side, side]], 0)
 
 
+def end_boxes(region: tf.Tensor) -> list[tf.Tensor]:
+    """The largest squares at the start, in the middle and at the end of a region's longer side.
+
+    Args:
+      region: [4] int32: top, left, height, width.
+
+    Returns:
+      Three [4] int32: top, left, height, width; all alike where the region is a square.
+    """
+    central = central_box(region)
+    start, room = region[:2], region[2:] - central[2:]
+    return [tf.concat([place, central[2:]], 0) for place in (start, central[:2], start + room)]
+
+
 def random_box(region: tf.Tensor, min_area: float, seed: tf.Tensor) -> tf.Tensor:
     """Draws a crop window: area, then aspect ratio (3/4 to 4/3), then place.
 

@@ -274,7 +274,7 @@ def test_graph_and_eager_agree(data_dir):
     batch = _batches(pipeline.build_train_dataset(config, batch_size=12, seed=0), 1)[0]
     manifest = records.read_manifest(data_dir / "noise")
     make_clip = pipeline.build_training_clips(config, manifest, seed=0)
-    assert make_clip.span == (4, 2, split_files.FRAME_RATE, split_files.SAMPLE_RATE)
+    assert make_clip.span == (4, 2, split_files.FRAME_RATE, split_files.SAMPLE_RATE, 800)
     checked = 0
     for path in sorted((data_dir / "noise").glob("*.tfrecord")):
         for record in tf.data.TFRecordDataset(str(path)).take(2):
@@ -363,7 +363,7 @@ def test_clips_of_one_stream_are_refused(data_dir, tmp_path):
     split_files.write_split(tmp_path, "noise", [split_files.ramp_clip("a")])
     manifest = records.read_manifest(tmp_path / "noise")
     records.write_manifest(tmp_path / "noise", dataclasses.replace(manifest, streams="video"))
-    with pytest.raises(records.DataError, match="hold video alone, and training needs picture and"):
+    with pytest.raises(records.DataError, match="hold video alone, and picture and sound are"):
         pipeline.build_train_dataset(_config(tmp_path), batch_size=1, seed=0)
 
 
