@@ -17,6 +17,7 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import built_in_data
 import field_flags
 import run_flags
 from absl import app, flags
@@ -70,7 +71,7 @@ def _measure_input() -> dict:
 
 def _measure_prepare() -> dict:
     settings = field_flags.read(prepare_time.Settings)
-    result = prepare_time.measure(settings, settings.videos or str(run_flags.built_in_videos()))
+    result = prepare_time.measure(settings, settings.videos or str(built_in_data.videos()))
     print(f"\n{prepare_time.table(result)}")
     return prepare_time.to_dict(result)
 

@@ -1,8 +1,9 @@
 """Flags: those that are fields of frozen dataclasses, and what is said of a wrong one."""
 
 import dataclasses
+import pathlib
 import sys
-from typing import Any
+from typing import Any, Optional
 
 from absl import flags
 
@@ -21,15 +22,24 @@ def _fields(section: type, without: tuple[str, ...]) -> list:
     return [f for f in fields if "help" in f.metadata and f.name not in without]
 
 
-def define(section: type, *, prefix: str = "", without: tuple[str, ...] = ()) -> None:
+def define(
+    section: type,
+    *,
+    prefix: str = "",
+    without: tuple[str, ...] = (),
+    only: Optional[tuple[str, ...]] = None,
+) -> None:
     """Defines a flag for each field of a dataclass that has a help text.
 
     Args:
       section: the dataclass.
       prefix: put before every help text.
       without: names of fields that are other flags already.
+      only: names of the fields that are flags here; None: all.
     """
     for field in _fields(section, without):
+        if only is not None and field.name not in only:
+            continue
         text, default = prefix + field.metadata["help"], field.default
         if isinstance(default, tuple):
             flags.DEFINE_list(field.name, [str(value) for value in default], text)
@@ -50,17 +60,30 @@ def read(section: type, *, without: tuple[str, ...] = (), **others: Any) -> Any:
         value = flags.FLAGS[field.name].value
         if isinstance(field.default, tuple):
             try:
-                value = tuple(map(type(field.default[0]), value))
+                value = tuple(map(field.metadata["items"], value))
             except ValueError:
                 text = f"--{field.name}={','.join(value)}"
-                whole = "whole " if isinstance(field.default[0], int) else ""
+                whole = "whole " if field.metadata["items"] is int else ""
                 raise config.ConfigError(f"{text}: must be {whole}numbers") from None
         values[field.name] = value
     return section(**values, **others)
 
 
+def of_tools() -> list[flags.Flag]:
+    """All flags that the tools have defined so far, in the order of their names."""
+    tools = {path.stem for path in pathlib.Path(__file__).parent.glob("*.py")} | {sys.argv[0]}
+    modules = flags.FLAGS.flags_by_module_dict()
+    found = {flag.name: flag for module in tools & modules.keys() for flag in modules[module]}
+    return [found[name] for name in sorted(found)]
+
+
 def parse(argv: list[str]) -> list[str]:
-    """Reads the command line; for `app.run`, which says in many lines what this says in one."""
+    """Reads the command line; for `app.run`, which says in many lines what this says in one.
+
+    --help shows all flags of the tools, not only those that the program itself defines.
+    """
+    for flag in of_tools():
+        flags.FLAGS.register_key_flag_for_module(argv[0], flag)
     try:
         return flags.FLAGS(argv)
     except flags.Error as error:

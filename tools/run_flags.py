@@ -2,8 +2,8 @@
 
 import dataclasses
 import os
-import pathlib
 
+import built_in_data
 import field_flags
 from absl import flags
 
@@ -14,9 +14,7 @@ from actcl_tf.data import (
     media_index,
     prepare,
     prepare_report,
-    records,
     shard_writing,
-    synthetic,
 )
 
 for _section in config.SECTIONS.values():
@@ -29,22 +27,6 @@ _DATASET = flags.DEFINE_string(
 )
 _TEST_FRACTION = flags.DEFINE_float(
     "test_fraction", None, "--input=media: share drawn for testing, where no split is named (0.1)."
-)
-
-_CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "actcl_tf"
-_CACHE_DIR = flags.DEFINE_string(
-    "cache_dir",
-    str(_CACHE),
-    "Where the built-in data set is made, once, and what --input=media finds in videos is kept.",
-)
-_SYNTHETIC_TRAIN = flags.DEFINE_integer(
-    "synthetic_train", 2400, "Training clips of the built-in data set.", lower_bound=1
-)
-_SYNTHETIC_TEST = flags.DEFINE_integer(
-    "synthetic_test", 200, "Test clips of the built-in data set.", lower_bound=1
-)
-_ZIPF = flags.DEFINE_float(
-    "zipf", 0.0, "Exponent of the built-in data set's class frequencies; 0: all alike.", 0.0
 )
 
 
@@ -64,7 +46,7 @@ def read_configuration() -> config.PretrainConfig:
         values["data_dir"] = _index(checked.data)
     else:
         _refuse_media_flags()
-        values["data_dir"] = checked.data.data_dir or str(_built_in_data())
+        values["data_dir"] = checked.data.data_dir or str(built_in_data.records())
     return config.from_flat(values)
 
 
@@ -76,7 +58,7 @@ def _index(data: config.DataConfig) -> str:
     print(f"Finding the clips in {data.data_dir}; each video is read through once.")
     summary = media_index.build_index(
         data.data_dir,
-        files.join(os.path.expanduser(_CACHE_DIR.value), "media_index"),
+        files.join(os.path.expanduser(built_in_data.CACHE_DIR.value), "media_index"),
         settings,
         dataset=_DATASET.value,
         test_fraction=_TEST_FRACTION.value,
@@ -96,22 +78,3 @@ def _refuse_media_flags() -> None:
     for name in ("dataset", "test_fraction", *names):
         if flags.FLAGS[name].present:
             raise config.ConfigError(f"--{name}: has a meaning with --input=media only")
-
-
-def built_in_videos() -> pathlib.Path:
-    """Folder of the built-in data set's held-out videos, made where it is not there."""
-    return _built_in_data().parent / "videos" / "test"
-
-
-def _built_in_data() -> pathlib.Path:
-    """Folder of the prepared built-in data set; made on the first call, found on later ones."""
-    sizes = (_SYNTHETIC_TRAIN.value, _SYNTHETIC_TEST.value)
-    version = f"sounding_objects_v{synthetic.FORMAT_VERSION}"
-    name = f"{version}_{sizes[0]}_{sizes[1]}_zipf{_ZIPF.value:g}"
-    folder = pathlib.Path(_CACHE_DIR.value).expanduser() / name
-    videos, prepared = folder / "videos", folder / "records"
-    if not all((prepared / split / records.MANIFEST).exists() for split in ("train", "test")):
-        print(f"Making the built-in data set in {folder}, once.")
-        synthetic.write_dataset(videos, num_train=sizes[0], num_test=sizes[1], zipf=_ZIPF.value)
-        prepare.prepare_folder(str(videos), str(prepared), frame_rate=12.5, short_side=96)
-    return prepared

@@ -6,6 +6,7 @@ metadata, so that a flag, its default and its meaning are written down once, her
 
 from actcl_tf.config.contrast import ContrastConfig
 from actcl_tf.config.data import DataConfig
+from actcl_tf.config.evaluation import BASELINES, PREPROCESSINGS, EvaluationConfig
 from actcl_tf.config.fields import ConfigError, field
 from actcl_tf.config.model import AUDIO_ENCODERS, HEADS, VIDEO_ENCODERS, ModelConfig
 from actcl_tf.config.run import SECTIONS, PretrainConfig, from_dict, from_flat
@@ -13,14 +14,17 @@ from actcl_tf.config.train import OPTIMIZERS, STRATEGIES, TrainConfig
 
 __all__ = [
     "AUDIO_ENCODERS",
+    "BASELINES",
     "HEADS",
     "OPTIMIZERS",
+    "PREPROCESSINGS",
     "SECTIONS",
     "STRATEGIES",
     "VIDEO_ENCODERS",
     "ConfigError",
     "ContrastConfig",
     "DataConfig",
+    "EvaluationConfig",
     "ModelConfig",
     "PretrainConfig",
     "TrainConfig",

@@ -10,11 +10,22 @@ class ConfigError(ValueError):
     """A wrong flag value; the message names the flag, the value and what is allowed."""
 
 
-def field(default: Any, help_text: str, allowed: Optional[tuple] = None) -> Any:
-    """A field that is a flag, with its help and the values it may have (None: any)."""
+def field(
+    default: Any, help_text: str, allowed: Optional[tuple] = None, items: Optional[type] = None
+) -> Any:
+    """A field that is a flag.
+
+    Args:
+      default: its default; a tuple is a list of values, separated by commas.
+      help_text: what it is for.
+      allowed: values it may have, or each of a list; None: any.
+      items: type of the values of a list; None: that of the default's first.
+    """
     metadata = {"help": help_text}
     if allowed is not None:
         metadata["allowed"] = allowed
+    if isinstance(default, tuple):
+        metadata["items"] = items or type(default[0])
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -23,8 +34,12 @@ def check_allowed(section: Any) -> None:
     for field in dataclasses.fields(section):
         allowed = field.metadata.get("allowed")
         value = getattr(section, field.name)
-        if allowed and value not in allowed:
-            raise ConfigError(f"--{field.name}={value}: must be one of {', '.join(allowed)}")
+        is_list = isinstance(value, tuple)
+        if allowed and not set(value if is_list else (value,)) <= set(allowed):
+            some, shown = ("some", ",".join(map(str, value))) if is_list else ("one", value)
+            raise ConfigError(
+                f"--{field.name}={shown}: must be {some} of {', '.join(map(str, allowed))}"
+            )
 
 
 def check_range(

@@ -1,6 +1,8 @@
 """Runs both towers over a data set and keeps what they give, as NumPy arrays."""
 
-from typing import Callable, NamedTuple, Optional
+import functools
+from collections.abc import Mapping
+from typing import Any, Callable, NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -28,6 +30,59 @@ class Features(NamedTuple):
     clip_ids: np.ndarray
 
 
+class WindowEncoder:
+    """Encoders on clips of several windows, compiled once for each shape of clip.
+
+    Attributes:
+      num_traces: how often a graph was made.
+    """
+
+    def __init__(self, encoders: Mapping[str, Callable[[tf.Tensor], Any]]):
+        """Takes the encoders; nothing runs yet.
+
+        Args:
+          encoders: modality to what makes `features` [N, d] and `embedding` [N, D], or None
+            instead, of a batch [N, ...].
+        """
+        self.num_traces = 0
+        self._encoders = dict(encoders)
+        self._compiled = {}
+
+    def __call__(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Encodes one batch.
+
+        Args:
+          batch: modality to clips [B, W, ...]; other entries are left alone, as are modalities
+            that no encoder is there for.
+
+        Returns:
+          Modality to features [B, W, d] float32, and `MODALITY_embedding` to [B, W, D] float32.
+        """
+        clips = {name: batch[name] for name in self._encoders if name in batch}
+        # For any number of clips: a last batch is shorter.
+        signature = {
+            name: tf.TensorSpec([None, *value.shape[1:]], value.dtype)
+            for name, value in clips.items()
+        }
+        key = tuple(sorted(signature.items(), key=lambda item: item[0]))
+        if key not in self._compiled:
+            self._compiled[key] = tf.function(self._encode, input_signature=[signature])
+        return self._compiled[key](clips)
+
+    def _encode(self, clips: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        self.num_traces += 1
+        encoded = {}
+        for name, value in clips.items():
+            windows = value.shape[1]
+            output = self._encoders[name](tf.reshape(value, [-1, *value.shape[2:]]))
+            for suffix in ("features", "embedding"):
+                rows = getattr(output, suffix)
+                if rows is not None:
+                    full = name if suffix == "features" else f"{name}_{suffix}"
+                    encoded[full] = tf.reshape(rows, [-1, windows, rows.shape[-1]])
+        return encoded
+
+
 class Extractor:
     """Two towers in inference, compiled once for all data sets of one shape of clip."""
 
@@ -39,8 +94,17 @@ class Extractor:
           audio_tower: [B, S] float32 -> TowerOutput.
         """
         self.towers = (video_tower, audio_tower)
-        self.num_traces = 0
-        self._compiled = {}
+        self._encode = WindowEncoder(
+            {
+                "video": functools.partial(video_tower, training=False),
+                "audio": functools.partial(audio_tower, training=False),
+            }
+        )
+
+    @property
+    def num_traces(self) -> int:
+        """How often a graph was made."""
+        return self._encode.num_traces
 
     def __call__(
         self, dataset: tf.data.Dataset, *, progress: Optional[Callable[[int], None]] = None
@@ -58,8 +122,8 @@ class Extractor:
         """
         parts, done = [], 0
         for batch in dataset:
-            outputs = self._compiled_for(batch)(batch["video"], batch["audio"])
-            parts.append([output.numpy() for output in outputs])
+            encoded = self._encode(batch)
+            parts.append([encoded[name].numpy() for name in Features._fields[:4]])
             parts[-1] += [batch[key].numpy() for key in ("label", "filename", "clip_id")]
             done += len(parts[-1][0])
             if progress is not None:
@@ -69,32 +133,6 @@ class Extractor:
         *encoded, labels, filenames, clip_ids = (np.concatenate(part) for part in zip(*parts))
         names = [name.decode("utf-8", "surrogateescape") for name in filenames]
         return Features(*encoded, labels, names, clip_ids)
-
-    def _compiled_for(self, batch: dict[str, tf.Tensor]) -> Callable:
-        """The towers as a graph for any number of clips of this shape; a last batch is shorter."""
-        signature = tuple(
-            tf.TensorSpec([None, *batch[key].shape[1:]], batch[key].dtype)
-            for key in ("video", "audio")
-        )
-        if signature not in self._compiled:
-            self._compiled[signature] = tf.function(self._encode, input_signature=signature)
-        return self._compiled[signature]
-
-    def _encode(self, video: tf.Tensor, audio: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        self.num_traces += 1
-        pictures, sounds = (
-            self._by_window(tower, clips) for tower, clips in zip(self.towers, (video, audio))
-        )
-        return pictures[0], sounds[0], pictures[1], sounds[1]
-
-    def _by_window(self, tower: tf.keras.Model, clips: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Folds the windows of [B, W, ...] clips into the batch, runs a tower, unfolds."""
-        windows = clips.shape[1]
-        output = tower(tf.reshape(clips, [-1, *clips.shape[2:]]), training=False)
-        return tuple(
-            tf.reshape(value, [-1, windows, value.shape[-1]])
-            for value in (output.features, output.embedding)
-        )
 
 
 def extract(

@@ -30,11 +30,12 @@ class ProbeLabels(NamedTuple):
     windows: str
 
 
-def compile_pattern(pattern: str) -> Optional["re.Pattern[str]"]:
-    """Compiles --probe_pattern, so that a mistake in it is found before any work.
+def compile_pattern(pattern: str, flag: str = "probe_pattern") -> Optional["re.Pattern[str]"]:
+    """Compiles a pattern of file names, so that a mistake in it is found before any work.
 
     Args:
       pattern: regular expression with named groups, or empty for none.
+      flag: what it was given by, for errors.
 
     Raises:
       config.ConfigError: not a regular expression, or one without named groups.
@@ -45,23 +46,26 @@ def compile_pattern(pattern: str) -> Optional["re.Pattern[str]"]:
         compiled = re.compile(pattern)
     except re.error as error:
         raise config.ConfigError(
-            f"--probe_pattern={pattern}: must be a regular expression: {error}"
+            f"--{flag}={pattern}: must be a regular expression: {error}"
         ) from error
     if not compiled.groupindex or LABEL in compiled.groupindex:
         raise config.ConfigError(
-            f"--probe_pattern={pattern}: must have named groups, (?P<name>...), one for each label "
+            f"--{flag}={pattern}: must have named groups, (?P<name>...), one for each label "
             f"to probe, and none named '{LABEL}'"
         )
     return compiled
 
 
-def labels_from_names(pattern: "re.Pattern[str]", filenames: Sequence[str]) -> dict[str, list[str]]:
+def labels_from_names(
+    pattern: "re.Pattern[str]", filenames: Sequence[str], flag: str = "probe_pattern"
+) -> dict[str, list[str]]:
     """Reads labels off file names.
 
     Args:
       pattern: of `compile_pattern`; must describe the whole base name, with its extension or
         without.
       filenames: n names or paths of files.
+      flag: what the pattern was given by, for errors.
 
     Returns:
       Group name to its n labels.
@@ -75,7 +79,7 @@ def labels_from_names(pattern: "re.Pattern[str]", filenames: Sequence[str]) -> d
         match = pattern.fullmatch(name) or pattern.fullmatch(re.sub(r"\.[^.]*$", "", name))
         if match is None or None in match.groupdict().values():
             raise config.ConfigError(
-                f"--probe_pattern={pattern.pattern}: the file name {filename!r} does not match; "
+                f"--{flag}={pattern.pattern}: the file name {filename!r} does not match; "
                 "the pattern must describe every base name, with its extension or without, as a "
                 "whole, each named group included"
             )

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from actcl_tf import config
 from actcl_tf.evaluate import checks
 
-PREPROCESSINGS = ("none", "l2", "standardise")
+PREPROCESSINGS = config.PREPROCESSINGS
 
 
 class Preprocessing(NamedTuple):

@@ -58,18 +58,22 @@ def cross_modal(video_embedding: np.ndarray, audio_embedding: np.ndarray) -> Cro
     Raises:
       ValueError: shapes do not fit, there is no clip, or a value is NaN or infinite.
     """
-    video, audio = np.asarray(video_embedding), np.asarray(audio_embedding)
-    if video.ndim != 3 or video.shape != audio.shape or not video.size:
-        raise ValueError(
-            "video_embedding and audio_embedding must have one shape [n, W, D] with n, W, D > 0, "
-            f"got {video.shape} and {audio.shape}"
-        )
-    for name, value in (("video_embedding", video), ("audio_embedding", audio)):
-        fault = checks.non_finite(value)
-        if fault:
-            raise ValueError(f"{name} holds {fault}")
-    video, audio = _rows(video), _rows(audio)
-    return CrossModal(_scores(_ranks(video, audio)), _scores(_ranks(audio, video)))
+    pair = {"video_embedding": video_embedding, "audio_embedding": audio_embedding}
+    video, audio = _checked(pair)
+    return CrossModal(score(_ranks(video, audio)), score(_ranks(audio, video)))
+
+
+def ranks(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """[n] int64: the rank of each query's partner among all candidates, see `cross_modal`.
+
+    Args:
+      queries: [n, W, D] float.
+      candidates: [n, W, D] float; row i belongs to query i.
+
+    Raises:
+      ValueError: shapes do not fit, there is no clip, or a value is NaN or infinite.
+    """
+    return _ranks(*_checked({"queries": queries, "candidates": candidates}))
 
 
 def chance(num: int) -> RetrievalScores:
@@ -84,6 +88,21 @@ def chance(num: int) -> RetrievalScores:
         mean_reciprocal_rank=float(np.mean(1.0 / np.arange(1, num + 1))),
         num=num,
     )
+
+
+def _checked(pair: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Rows of both sides, see `_rows`."""
+    one, other = map(np.asarray, pair.values())
+    if one.ndim != 3 or one.shape != other.shape or not one.size:
+        raise ValueError(
+            f"{' and '.join(pair)} must have one shape [n, W, D] with n, W, D > 0, got "
+            f"{one.shape} and {other.shape}"
+        )
+    for name, value in pair.items():
+        fault = checks.non_finite(np.asarray(value))
+        if fault:
+            raise ValueError(f"{name}: {fault}")
+    return [_rows(one), _rows(other)]
 
 
 def _rows(embedding: np.ndarray) -> np.ndarray:
@@ -106,7 +125,8 @@ def _ranks(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _scores(ranks: np.ndarray) -> RetrievalScores:
+def score(ranks: np.ndarray) -> RetrievalScores:
+    """Scores of ranks [n] int64, from 1 to n, of one direction."""
     return RetrievalScores(
         *(float(np.mean(ranks <= k)) for k in KS),
         median_rank=float(np.median(ranks)),

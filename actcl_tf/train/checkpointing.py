@@ -212,6 +212,22 @@ def find_checkpoint(run_dir: str, which: str = "latest") -> str:
     return path
 
 
+def read_run(run_dir: str) -> tuple[config.PretrainConfig, DataFacts]:
+    """The configuration of a run, and the facts of its data.
+
+    Raises:
+      CheckpointError: the folder is not that of a run.
+    """
+    there = _read_run(pathlib.Path(run_dir))
+    facts = DataFacts(**{**there["data"], "classes": tuple(there["data"]["classes"])})
+    return config.from_dict(there["config"]), facts
+
+
+def step_of(path: str) -> int:
+    """The step of a checkpoint of `find_checkpoint`."""
+    return int(tf.train.load_variable(path, "model/step/.ATTRIBUTES/VARIABLE_VALUE"))
+
+
 def load_towers(run_dir: str, which: str = "latest") -> LoadedRun:
     """Loads the query towers of a run.
 
@@ -225,9 +241,7 @@ def load_towers(run_dir: str, which: str = "latest") -> LoadedRun:
     Raises:
       CheckpointError: no run, no such checkpoint, or one that does not fit.
     """
-    there = _read_run(pathlib.Path(run_dir))
-    run = config.from_dict(there["config"])
-    facts = DataFacts(**{**there["data"], "classes": tuple(there["data"]["classes"])})
+    run, facts = read_run(run_dir)
     path = find_checkpoint(run_dir, which)
     video, audio = two_tower.build_towers(
         run.model,
@@ -241,5 +255,4 @@ def load_towers(run_dir: str, which: str = "latest") -> LoadedRun:
     except (AssertionError, ValueError, IndexError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
         raise CheckpointError(f"checkpoint {path} cannot be restored: {reason}") from error
-    step = int(tf.train.load_variable(path, "model/step/.ATTRIBUTES/VARIABLE_VALUE"))
-    return LoadedRun(video, audio, run, step, facts)
+    return LoadedRun(video, audio, run, step_of(path), facts)

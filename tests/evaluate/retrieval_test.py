@@ -124,7 +124,7 @@ def test_chance_of_few_and_many(num, expected):
 def test_nan_and_infinity_are_named(rng, bad):
     video, audio = _unit(rng, 5, 1, 4), _unit(rng, 5, 1, 4)
     audio[3, 0, 1] = bad
-    with pytest.raises(ValueError, match=r"audio_embedding holds NaN or infinity in 1 of 5.* 3"):
+    with pytest.raises(ValueError, match=r"audio_embedding: NaN or infinity in 1 of 5.* 3"):
         retrieval.cross_modal(video, audio)
 
 

@@ -1,0 +1,169 @@
+"""Which clips are learned from and which are measured: folds, and small draws of training clips."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from actcl_tf import config
+from actcl_tf.data import files, records
+from actcl_tf.evaluate import clip_table, sampling
+
+_PARTS = ("train", "test")
+
+
+class Fold(NamedTuple):
+    """One training split with its test split.
+
+    Attributes:
+      name: "test", "fold 2" or "fold 2, draw 1".
+      train: [a] int64, rows of the clip table, ascending.
+      test: [b] int64, likewise.
+    """
+
+    name: str
+    train: np.ndarray
+    test: np.ndarray
+
+
+class Subset(NamedTuple):
+    """A size of training set.
+
+    Attributes:
+      name: empty for all training clips, or "fraction=0.1" or "shots=5".
+      folds: one for each official fold and draw.
+    """
+
+    name: str
+    folds: list[Fold]
+
+
+def names_of(settings: config.EvaluationConfig, data_dir: str) -> tuple[str, ...]:
+    """Names of the splits to read: the one of data prepared with --fold=all, or two.
+
+    Args:
+      settings: of the evaluation.
+      data_dir: folder of prepared data.
+
+    Raises:
+      config.ConfigError: folds are asked for where there are none.
+    """
+    in_folds = files.exists(files.join(data_dir, clip_table.ALL, records.MANIFEST))
+    named = files.exists(files.join(data_dir, settings.train_split, records.MANIFEST))
+    if in_folds and not named:
+        return (clip_table.ALL,)
+    if settings.folds:
+        shown = ",".join(map(str, settings.folds))
+        raise config.ConfigError(
+            f"--folds={shown}: {data_dir} was not prepared with --fold={clip_table.ALL}"
+        )
+    return settings.train_split, settings.test_split
+
+
+def find_folds(table: clip_table.ClipTable, settings: config.EvaluationConfig) -> list[Fold]:
+    """The official folds of the data, or its training and test split as the only one.
+
+    Args:
+      table: of the splits of `names_of`.
+      settings: of the evaluation.
+
+    Raises:
+      config.ConfigError: there is no such fold.
+      records.DataError: a video has clips on both sides, or one side has none.
+    """
+    if list(table.manifests) == [clip_table.ALL]:
+        num = table.parts.shape[1]
+        if not num:
+            raise records.DataError(
+                f"the records of split {clip_table.ALL!r} name no folds: prepare the data again"
+            )
+        wanted = settings.folds or tuple(range(1, num + 1))
+        if max(wanted) > num:
+            shown = ",".join(map(str, settings.folds))
+            raise config.ConfigError(f"--folds={shown}: must be from 1 to {num}")
+        found = [
+            Fold(f"fold {k}", *(np.flatnonzero(table.parts[:, k - 1] == part) for part in _PARTS))
+            for k in wanted
+        ]
+    else:
+        of_split = np.array(table.splits)
+        names = (settings.train_split, settings.test_split)
+        found = [Fold("test", *(np.flatnonzero(of_split == name) for name in names))]
+    for fold in found:
+        _require_apart(fold, table.filenames)
+    return found
+
+
+def labelled(folds: Sequence[Fold], targets: clip_table.Targets) -> list[Fold]:
+    """The folds without the clips that have no label.
+
+    Raises:
+      records.DataError: nothing is left on one side.
+    """
+    known = targets.known
+    kept = [Fold(name, train[known[train]], test[known[test]]) for name, train, test in folds]
+    for fold in kept:
+        for side, rows in zip(_PARTS, fold[1:]):
+            if not len(rows):
+                raise records.DataError(
+                    f"{fold.name}: no {side} clip has a label of {targets.name!r}"
+                )
+    return kept
+
+
+def subsets(
+    folds: Sequence[Fold],
+    targets: clip_table.Targets,
+    filenames: Sequence[str],
+    settings: config.EvaluationConfig,
+) -> Iterator[Subset]:
+    """All training clips, or each of --train_fraction and --shots, drawn several times.
+
+    Args:
+      folds: of `labelled`.
+      targets: what is predicted.
+      filenames: n names of the videos of the table's clips; videos are drawn whole.
+      settings: of the evaluation.
+
+    Raises:
+      config.ConfigError: clips may have several labels, of which no share can be drawn.
+    """
+    sizes = [("fraction", value) for value in settings.train_fraction]
+    sizes += [("shots", value) for value in settings.shots]
+    if not sizes:
+        yield Subset("", list(folds))
+        return
+    if targets.values.ndim == 2:
+        raise config.ConfigError(
+            "--train_fraction, --shots: clips of this data may have several labels, and are drawn "
+            "by their one"
+        )
+    videos = np.array(filenames)
+    for kind, size in sizes:
+        draw_one = sampling.draw_fraction if kind == "fraction" else sampling.draw_shots
+        drawn = []
+        for fold in folds:
+            for draw in range(settings.draws):
+                rows = draw_one(
+                    targets.values[fold.train],
+                    size,
+                    groups=videos[fold.train],
+                    seed=settings.seed,
+                    draw=draw,
+                ).indices
+                name = f"{fold.name}, draw {draw + 1}"
+                drawn.append(Fold(name, fold.train[rows], fold.test))
+        yield Subset(f"{kind}={size:g}", drawn)
+
+
+def _require_apart(fold: Fold, filenames: Sequence[str]) -> None:
+    for side, rows in zip(_PARTS, fold[1:]):
+        if not len(rows):
+            raise records.DataError(f"{fold.name} has no {side} clips: prepare the data again")
+    names = np.array(filenames)
+    both = np.intersect1d(names[fold.train], names[fold.test])
+    if len(both):
+        raise records.DataError(
+            f"{fold.name}: clips of {len(both)} videos stand on both sides, first {both[0]!r}: the "
+            "test would be known beforehand; prepare the data with whole videos in one split"
+        )

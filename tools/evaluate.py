@@ -1,0 +1,60 @@
+"""Measures encoders by the protocols of the literature: tables, pictures and error bars.
+
+  python tools/evaluate.py --checkpoint=runs/pretrain --data_dir=data/mine --protocol=linear
+
+Writes OUTPUT/result.json and OUTPUT/report.html, and says how to put several results side by side.
+Settings of the model and of its input are those of the checkpoint unless named here.
+"""
+
+import os
+import shlex
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter; errors are raised.
+
+import evaluation_flags
+import field_flags
+from absl import app
+
+from actcl_tf import config
+from actcl_tf.data import records
+from actcl_tf.evaluate import evaluation, prediction, results
+from actcl_tf.train import callbacks, checkpointing, failures
+
+
+def main(argv: list[str]) -> int:
+    """Measures and prints a table; returns the exit status."""
+    try:
+        if len(argv) > 1:
+            raise config.ConfigError(f"unexpected argument {argv[1]}; flags look like --name=value")
+        plan = evaluation_flags.read_plan()
+        measured = evaluation.Evaluation(plan)
+        result = measured.result(measured.measure())
+        plan.output.mkdir(parents=True, exist_ok=True)
+        results.write(plan.output, result)
+    except (
+        config.ConfigError,
+        records.DataError,
+        checkpointing.CheckpointError,
+        failures.NonFiniteError,
+        prediction.ProtocolError,
+        OSError,
+    ) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except callbacks.Interrupted as stop:
+        command = shlex.join(["python", *sys.argv])
+        print(f"\nStopped: {stop}. Go on with:\n  {command}", file=sys.stderr)
+        return 128 + stop.signal_number
+    except KeyboardInterrupt:
+        print("interrupted; the same command uses what features are there", file=sys.stderr)
+        return 130
+    for row in result.measurements:
+        print(row.name, {n: (round(s.mean,3), s.std and round(s.std,3), s.low and round(s.low,3), s.high and round(s.high,3)) for n, s in row.summary.items()}, row.seconds, {k: round(v,3) for k,v in row.chance.items()})
+    print(f"The same numbers: {plan.output / results.FILE_NAME}")
+    print(f"Next to other results: python tools/compare_runs.py {plan.output} OTHER_DIR")
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=field_flags.parse)

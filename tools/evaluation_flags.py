@@ -1,0 +1,108 @@
+"""The flags of an evaluation, and the plan that they ask for."""
+
+import dataclasses
+import pathlib
+from typing import Any, Optional
+
+import built_in_data
+import field_flags
+from absl import flags
+
+from actcl_tf import config
+from actcl_tf.evaluate import encoders, evaluation, protocols
+
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint",
+    "",
+    "What to measure: folder of a run (--run_dir of tools/train.py) or of an export (--output of "
+    "tools/export.py).",
+)
+_WHICH = flags.DEFINE_string(
+    "which",
+    "auto",
+    "Checkpoint of the run: latest, best (of its evaluations), auto (best if there is one), or the "
+    "path of a checkpoint without .index.",
+)
+_OUTPUT = flags.DEFINE_string(
+    "output", "", "Folder to write to; empty: evaluations/NAME in the checkpoint's folder."
+)
+_NAME = flags.DEFINE_string(
+    "name", "", "What tables call the result; empty: names of checkpoint and protocol."
+)
+_NOT_OF_DATA = (
+    *("input", "decode_workers", "clip_timeout", "train_split", "eval_split"),
+    *("data_service", "data_service_job", "augment_on", "probe_pattern"),
+)
+_OF_THE_RUN = "Default: as in the checkpoint's run. "
+field_flags.define(config.EvaluationConfig)
+field_flags.define(protocols.Settings)
+field_flags.define(config.DataConfig, prefix=_OF_THE_RUN, without=_NOT_OF_DATA)
+field_flags.define(config.ModelConfig, prefix=_OF_THE_RUN)
+field_flags.define(config.TrainConfig, only=("strategy", "precision", "deterministic"))
+
+
+def read_plan() -> evaluation.Plan:
+    """The flags as a plan; makes the built-in data set where no data is named.
+
+    Raises:
+      config.ConfigError: a wrong value, or values that contradict each other.
+      checkpointing.CheckpointError: the checkpoint cannot be used.
+    """
+    settings = field_flags.read(config.EvaluationConfig)
+    protocol_settings = field_flags.read(protocols.Settings)
+    checkpoint = None
+    if _CHECKPOINT.value:
+        checkpoint = encoders.open_checkpoint(_CHECKPOINT.value, _WHICH.value)
+    given = _given()
+    run = _merge(checkpoint, given)
+    if not run.data.data_dir:
+        run = config.from_flat({**_flat(run), "data_dir": str(built_in_data.records())})
+    source = pathlib.Path(_CHECKPOINT.value).name if checkpoint else "no_checkpoint"
+    name = _NAME.value or f"{source} {settings.protocol}"
+    folder = pathlib.Path(_CHECKPOINT.value or "runs") / "evaluations" / name.replace(" ", "_")
+    cache = pathlib.Path(built_in_data.CACHE_DIR.value).expanduser() / "features"
+    return evaluation.Plan(
+        name=name,
+        settings=settings,
+        protocol_settings=protocol_settings,
+        run=run,
+        given=frozenset(given),
+        checkpoint=checkpoint,
+        precision=flags.FLAGS["precision"].value,
+        output=pathlib.Path(_OUTPUT.value) if _OUTPUT.value else folder,
+        cache_dir=cache,
+        flags=_all_flags(),
+    )
+
+
+def _given() -> dict[str, Any]:
+    """Settings of model and input that the user named."""
+    sections = (config.DataConfig, config.ModelConfig)
+    names = [field.name for section in sections for field in dataclasses.fields(section)]
+    found = {name: flags.FLAGS[name] for name in names if name not in _NOT_OF_DATA}
+    return {name: flag.value for name, flag in found.items() if flag.present}
+
+
+def _merge(
+    checkpoint: Optional[encoders.Checkpoint], given: dict[str, Any]
+) -> config.PretrainConfig:
+    """Settings of the checkpoint's run, or the defaults, changed by what the user named."""
+    values = {} if checkpoint is None else _flat(checkpoint.run)
+    changes = {"data_dir": "", "input": "records", "augment_on": "host", **given}
+    if checkpoint is not None:
+        for field in dataclasses.fields(config.ModelConfig):
+            if field.name in given and given[field.name] != values[field.name]:
+                raise config.ConfigError(
+                    f"--{field.name}={given[field.name]}: the encoders of {checkpoint.path} have "
+                    f"{values[field.name]}; name no model settings beside --checkpoint"
+                )
+    return config.from_flat({**values, **changes})
+
+
+def _flat(run: config.PretrainConfig) -> dict[str, Any]:
+    return {name: value for part in run.to_dict().values() for name, value in part.items()}
+
+
+def _all_flags() -> dict[str, Any]:
+    """All flags of the tools and their values."""
+    return {flag.name: flag.value for flag in field_flags.of_tools()}
