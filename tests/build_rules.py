@@ -23,7 +23,8 @@ RULES = {
     "contrast": set(),
     "train.checkpointing": {"config", "data", "models", "contrast"},
     "train": {"config", "data", "models", "contrast", "train.checkpointing"},
-    "evaluate": {"config", "data", "models", "train", "train.checkpointing"},
+    "reporting": {"data", "models"},
+    "evaluate": {"config", "data", "models", "reporting", "train", "train.checkpointing"},
     "benchmark": {"config", "contrast", "data", "train"},
     "inspection": {
         "config",
@@ -33,6 +34,7 @@ RULES = {
         "train",
         "train.checkpointing",
         "evaluate",
+        "reporting",
     },
     "export": {"config", "models", "train.checkpointing"},
 }

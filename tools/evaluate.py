@@ -18,7 +18,7 @@ from absl import app
 
 from actcl_tf import config
 from actcl_tf.data import records
-from actcl_tf.evaluate import evaluation, prediction, results
+from actcl_tf.evaluate import evaluation, prediction, result_page, results, tables
 from actcl_tf.train import callbacks, checkpointing, failures
 
 
@@ -32,6 +32,7 @@ def main(argv: list[str]) -> int:
         result = measured.result(measured.measure())
         plan.output.mkdir(parents=True, exist_ok=True)
         results.write(plan.output, result)
+        page = result_page.write(plan.output, result, measured.neighbours())
     except (
         config.ConfigError,
         records.DataError,
@@ -49,9 +50,9 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command uses what features are there", file=sys.stderr)
         return 130
-    for row in result.measurements:
-        print(row.name, {n: (round(s.mean,3), s.std and round(s.std,3), s.low and round(s.low,3), s.high and round(s.high,3)) for n, s in row.summary.items()}, row.seconds, {k: round(v,3) for k,v in row.chance.items()})
+    print(f"\n{tables.text(result)}\n")
     print(f"The same numbers: {plan.output / results.FILE_NAME}")
+    print(f"Look at the whole report in a browser: {page}")
     print(f"Next to other results: python tools/compare_runs.py {plan.output} OTHER_DIR")
     return 0
 

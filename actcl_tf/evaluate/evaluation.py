@@ -20,7 +20,9 @@ from actcl_tf.evaluate import (
     feature_store,
     features,
     frozen,
+    gallery,
     protocols,
+    result_page,
     results,
     searches,
     splits,
@@ -83,6 +85,7 @@ class Evaluation:
           config.ConfigError, records.DataError: plan and data do not go together.
         """
         self.plan, self._say = plan, say
+        self._first_set = None
         self.seconds = {}
         settings, data_dir = plan.settings, plan.run.data.data_dir
         started = time.perf_counter()
@@ -144,6 +147,7 @@ class Evaluation:
           protocols.ProtocolError: nothing can be learned from the training clips of a fold.
         """
         sets, found = self._feature_sets(), []
+        self._first_set = sets[0]
         started = time.perf_counter()
         with tqdm.tqdm(desc="measuring", unit="row") as bar:
             for row in self._rows(sets):
@@ -296,6 +300,16 @@ class Evaluation:
             if known in str(error.message):
                 return records.DataError(f"{data_dir}: {known}")
         return records.DataError(f"{data_dir}: a clip cannot be encoded: {error.message}")
+
+    def neighbours(self) -> list[result_page.Neighbours]:
+        """Test clips of the first fold with their nearest neighbours, by the first features."""
+        if self._first_set is None or not self.targets:
+            return []
+        targets = self.targets[0]
+        fold = splits.labelled(self.folds[:1], targets)[0]
+        return gallery.find(
+            self._first_set, self.table, fold, targets, self.plan.settings, self.data.data_dir
+        )
 
     def result(self, measurements: list[results.Measurement]) -> results.Result:
         """Everything that was found, ready to be written."""

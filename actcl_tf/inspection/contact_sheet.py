@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from actcl_tf.inspection import drawing
+from actcl_tf.reporting import drawing
 
 _COLUMNS = 3
 _GAP, _SOUND, _CAPTION = 0.12, 0.5, 0.4  # Inches.

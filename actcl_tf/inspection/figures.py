@@ -7,7 +7,8 @@ from typing import Any, Optional
 import matplotlib.colors
 import numpy as np
 
-from actcl_tf.inspection import drawing, numbers
+from actcl_tf.inspection import numbers
+from actcl_tf.reporting import drawing
 
 _MOST_CLASSES = 24
 _BINS = 60

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 
 from actcl_tf.data import files
-from actcl_tf.inspection import html_report, numbers
+from actcl_tf.inspection import numbers
+from actcl_tf.reporting import html_page
 
 _ROWS = {
     "keys": ("keys", "{:.0f}"),
@@ -160,7 +161,7 @@ def write(findings: Findings, output: pathlib.Path) -> None:
     }
     text = json.dumps(result, indent=2, allow_nan=False)
     files.write_atomically(output / "inspection.json", text + "\n")
-    introduction = html_report.Section(
+    introduction = html_page.Section(
         "",
         [
             f"Run {findings.run_dir}, step {findings.step}, --negatives={findings.negatives}. "
@@ -176,16 +177,16 @@ def write(findings: Findings, output: pathlib.Path) -> None:
         ],
     )
     sections = [introduction, *map(_section, findings.dictionaries)]
-    html_report.write(output / "report.html", "What is in the dictionaries", sections)
+    html_page.write(output / "report.html", "What is in the dictionaries", sections)
 
 
-def _section(each: DictionaryFindings) -> html_report.Section:
+def _section(each: DictionaryFindings) -> html_page.Section:
     columns, rows = _cells(each)
     paragraphs = list(each.notes)
     if each.sampling:
         paragraphs += sampling_sentences(each.sampling)
-    table = html_report.Table("In numbers", columns, rows)
-    return html_report.Section(each.title, paragraphs, [table], each.pictures)
+    table = html_page.Table("In numbers", columns, rows)
+    return html_page.Section(each.title, paragraphs, [table], each.pictures)
 
 
 def _cells(each: DictionaryFindings) -> tuple[list[str], list[tuple[str, list[str]]]]:

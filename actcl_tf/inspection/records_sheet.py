@@ -9,16 +9,13 @@ import tensorflow as tf
 from matplotlib.axes import Axes
 
 from actcl_tf.data import files, records
-from actcl_tf.inspection import drawing
-from actcl_tf.models import frontends
+from actcl_tf.reporting import drawing, spectrogram
 
 _GAP, _CAPTION, _WAVE, _SOUND, _AXIS = 0.12, 0.36, 0.32, 0.6, 0.2  # Inches.
 _STRIP = 0.8  # Inches that the frames of a strip shall about be high.
 _MOST_FRAMES = 10
 _DOTS_PER_INCH = 130  # Photographs compress badly.
 _ENVELOPE = 900  # Columns of a waveform.
-_MEL_BANDS = 80
-_LOWEST, _HIGHEST = -2.0, 1.5  # Of the frontend's levels: digital silence, and quite loud.
 
 
 class Row(NamedTuple):
@@ -112,7 +109,8 @@ def draw(path: files.PathLike, rows: list[Row]) -> None:
         if row.waveform is not None:
             _draw_wave(figure.add_axes(place(top, _WAVE)), row.waveform)
             top += _WAVE + 0.03
-            _draw_spectrogram(figure.add_axes(place(top, _SOUND)), row)
+            axes = figure.add_axes(place(top, _SOUND))
+            spectrogram.draw(axes, row.waveform, round(row.sample_rate), row.seconds)
         top = below
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
@@ -152,33 +150,3 @@ def _draw_wave(axes: Axes, waveform: np.ndarray) -> None:
     axes.set_ylim(-peak, peak)
     axes.set_xlim(0, max(1, columns - 1))
     axes.axis("off")
-
-
-def _draw_spectrogram(axes: Axes, row: Row) -> None:
-    axes.imshow(
-        _log_mel(row.waveform, round(row.sample_rate)).T,
-        origin="lower",
-        aspect="auto",
-        cmap="magma",
-        vmin=_LOWEST,
-        vmax=_HIGHEST,
-        extent=(0, row.seconds, 0, 1),
-    )
-    axes.set_yticks([])
-    axes.tick_params(axis="x", labelsize=6.5, length=2, pad=1.5)
-    axes.xaxis.set_major_formatter("{x:g} s")
-    axes.spines[:].set_visible(False)
-
-
-def _log_mel(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
-    """[F, R] float32, as audio encoders get it; fewer bands at low rates."""
-    bands = _MEL_BANDS
-    while True:
-        try:
-            frontend = frontends.AudioFrontend(sample_rate, bands, 0.0, 0.0)
-        except ValueError:
-            bands //= 2
-            if not bands:
-                raise
-            continue
-        return tf.cast(frontend(waveform[np.newaxis])[0], tf.float32).numpy()

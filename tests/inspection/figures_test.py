@@ -4,7 +4,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from actcl_tf.inspection import contact_sheet, drawing, figures
+from actcl_tf.inspection import contact_sheet, figures
+from actcl_tf.reporting import drawing
 
 CLASSES = ["bell", "a name that is far too long for a figure", "$x$"]
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from actcl_tf.data import files
+from actcl_tf.reporting import playable
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -26,6 +27,14 @@ figure { margin: 0; }
 img { width: 100%; height: auto; max-width: 832px; }
 figcaption { font-weight: 600; }
 code { overflow-wrap: anywhere; }
+td.best { font-weight: 700; }
+.clips { display: flex; flex-wrap: wrap; gap: 12px; margin: 12px 0 28px; }
+.clip { width: 152px; padding: 6px; border: 2px solid #999; border-radius: 6px; }
+.clip.right { border-color: #1a7f37; } .clip.wrong { border-color: #b3261e; }
+.clip.query { background: #f2f4f7; }
+.clip figcaption { font-weight: 400; font-size: 0.8rem; line-height: 1.25;
+  overflow-wrap: anywhere; }
+.clip video, .clip audio { width: 100%; } .clip img { margin-top: 4px; }
 """
 
 
@@ -51,12 +60,16 @@ class Section(NamedTuple):
       paragraphs: what to know.
       tables: figures.
       pictures: caption and path of each PNG file.
+      clips: rows of clips that can be played.
+      folded: whether it is shown only when it is clicked on.
     """
 
     title: str
-    paragraphs: list[str]
+    paragraphs: Sequence[str] = ()
     tables: Sequence[Table] = ()
     pictures: Sequence[tuple[str, pathlib.Path]] = ()
+    clips: Sequence[Sequence[playable.Clip]] = ()
+    folded: bool = False
 
 
 def write(path: pathlib.Path, title: str, sections: list[Section]) -> None:
@@ -84,7 +97,16 @@ def _section(section: Section) -> str:
     if section.pictures:
         pictures = "\n".join(_picture(*picture) for picture in section.pictures)
         parts.append(f'<div class="pictures">\n{pictures}\n</div>')
+    parts += [_clips(row) for row in section.clips]
+    if section.folded:
+        title = html.escape(section.title)
+        return "\n".join([f"<details><summary>{title}</summary>", *parts[1:], "</details>"])
     return "\n".join(parts)
+
+
+def _clips(row: Sequence[playable.Clip]) -> str:
+    shown = "\n".join(map(playable.to_html, row))
+    return f'<div class="clips">\n{shown}\n</div>'
 
 
 def _table(table: Table) -> str:
