@@ -40,7 +40,7 @@ def save_run(run, *, in_dictionary=12, in_pool=18, step=3):
         if target.pool is not None:
             fill(target.pool, ids[5 : 5 + in_pool], rng)
     model.step.assign(step)
-    checkpointing.Checkpoints(model, run.train.run_dir, keep=1).save()
+    checkpointing.Checkpoints(model, run.train.run_dir, 1, model.query_towers).save()
     return model
 
 

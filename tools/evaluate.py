@@ -28,11 +28,10 @@ def main(argv: list[str]) -> int:
         if len(argv) > 1:
             raise config.ConfigError(f"unexpected argument {argv[1]}; flags look like --name=value")
         plan = evaluation_flags.read_plan()
-        measured = evaluation.Evaluation(plan)
-        result = measured.result(measured.measure())
+        result, neighbours = evaluation.run(plan)
         plan.output.mkdir(parents=True, exist_ok=True)
         results.write(plan.output, result)
-        page = result_page.write(plan.output, result, measured.neighbours())
+        page = result_page.write(plan.output, result, neighbours)
     except (
         config.ConfigError,
         records.DataError,

@@ -36,9 +36,10 @@ _NOT_OF_DATA = (
 _OF_THE_RUN = "Default: as in the checkpoint's run. "
 field_flags.define(config.EvaluationConfig)
 field_flags.define(protocols.Settings)
+field_flags.define(config.FinetuneConfig)
 field_flags.define(config.DataConfig, prefix=_OF_THE_RUN, without=_NOT_OF_DATA)
 field_flags.define(config.ModelConfig, prefix=_OF_THE_RUN)
-field_flags.define(config.TrainConfig, only=("strategy", "precision", "deterministic"))
+field_flags.define(config.TrainConfig, only=("strategy", "precision"))
 
 
 def read_plan() -> evaluation.Plan:
@@ -49,12 +50,12 @@ def read_plan() -> evaluation.Plan:
       checkpointing.CheckpointError: the checkpoint cannot be used.
     """
     settings = field_flags.read(config.EvaluationConfig)
-    protocol_settings = field_flags.read(protocols.Settings)
+    finetune = field_flags.read(config.FinetuneConfig)
     checkpoint = None
     if _CHECKPOINT.value:
         checkpoint = encoders.open_checkpoint(_CHECKPOINT.value, _WHICH.value)
     given = _given()
-    run = _merge(checkpoint, given)
+    run = _merge(checkpoint, given, finetune.from_scratch)
     if not run.data.data_dir:
         run = config.from_flat({**_flat(run), "data_dir": str(built_in_data.records())})
     source = pathlib.Path(_CHECKPOINT.value).name if checkpoint else "no_checkpoint"
@@ -64,11 +65,13 @@ def read_plan() -> evaluation.Plan:
     return evaluation.Plan(
         name=name,
         settings=settings,
-        protocol_settings=protocol_settings,
+        protocol_settings=field_flags.read(protocols.Settings),
+        finetune=finetune,
         run=run,
         given=frozenset(given),
         checkpoint=checkpoint,
         precision=flags.FLAGS["precision"].value,
+        strategy=flags.FLAGS["strategy"].value,
         output=pathlib.Path(_OUTPUT.value) if _OUTPUT.value else folder,
         cache_dir=cache,
         flags=_all_flags(),
@@ -84,12 +87,12 @@ def _given() -> dict[str, Any]:
 
 
 def _merge(
-    checkpoint: Optional[encoders.Checkpoint], given: dict[str, Any]
+    checkpoint: Optional[encoders.Checkpoint], given: dict[str, Any], from_scratch: bool
 ) -> config.PretrainConfig:
     """Settings of the checkpoint's run, or the defaults, changed by what the user named."""
     values = {} if checkpoint is None else _flat(checkpoint.run)
     changes = {"data_dir": "", "input": "records", "augment_on": "host", **given}
-    if checkpoint is not None:
+    if checkpoint is not None and not from_scratch:
         for field in dataclasses.fields(config.ModelConfig):
             if field.name in given and given[field.name] != values[field.name]:
                 raise config.ConfigError(

@@ -8,6 +8,7 @@ from actcl_tf.config.contrast import ContrastConfig
 from actcl_tf.config.data import DataConfig
 from actcl_tf.config.evaluation import BASELINES, PREPROCESSINGS, EvaluationConfig
 from actcl_tf.config.fields import ConfigError, field
+from actcl_tf.config.finetune import NUM_STAGES, FinetuneConfig
 from actcl_tf.config.model import AUDIO_ENCODERS, HEADS, VIDEO_ENCODERS, ModelConfig
 from actcl_tf.config.run import SECTIONS, PretrainConfig, from_dict, from_flat
 from actcl_tf.config.train import OPTIMIZERS, STRATEGIES, TrainConfig
@@ -16,6 +17,7 @@ __all__ = [
     "AUDIO_ENCODERS",
     "BASELINES",
     "HEADS",
+    "NUM_STAGES",
     "OPTIMIZERS",
     "PREPROCESSINGS",
     "SECTIONS",
@@ -25,6 +27,7 @@ __all__ = [
     "ContrastConfig",
     "DataConfig",
     "EvaluationConfig",
+    "FinetuneConfig",
     "ModelConfig",
     "PretrainConfig",
     "TrainConfig",

@@ -171,19 +171,18 @@ def initialised(checkpoint: Checkpoint) -> dict[str, Encode]:
             "--baselines=initialised: a SavedModel does not know how it began; name the folder of "
             "the run as --checkpoint"
         )
-    return _of_towers(*build_towers(checkpoint.run, checkpoint, checkpoint.run.train.seed))
+    run = checkpoint.run
+    tf.keras.utils.set_random_seed(run.train.seed)
+    rates = (checkpoint.sample_rate, checkpoint.num_audio_samples)
+    return _of_towers(*fresh_towers(run, *rates))
 
 
-def build_towers(
-    run: config.PretrainConfig, checkpoint: Checkpoint, seed: int
+def fresh_towers(
+    run: config.PretrainConfig, sample_rate: int, num_audio_samples: int
 ) -> tuple[two_tower.Tower, two_tower.Tower]:
-    """Towers with fresh weights, which are a function of the seed: those that a run begins with."""
-    tf.keras.utils.set_random_seed(seed)
+    """Towers with fresh weights, drawn from TensorFlow's global seed; see `build_towers`."""
     return two_tower.build_towers(
-        run.model,
-        run.data,
-        sample_rate=checkpoint.sample_rate,
-        num_audio_samples=checkpoint.num_audio_samples,
+        run.model, run.data, sample_rate=sample_rate, num_audio_samples=num_audio_samples
     )
 
 

@@ -31,7 +31,7 @@ class Interrupted(Exception):
 
 
 class Progress(tf.keras.callbacks.Callback):
-    """One bar over the whole run, with the loss and how often the own key is found first."""
+    """One bar over the whole run, with the loss and how often what is right comes first."""
 
     def __init__(self, total_steps: int, every: int, batch_size: int):
         """Sets what the bar shows.
@@ -60,7 +60,7 @@ class Progress(tf.keras.callbacks.Callback):
         """Moves the bar by one step."""
         self._bar.update()
         if self._bar.n % self._every == 0:
-            top1 = np.mean([float(v) for name, v in logs.items() if name.startswith("top1/")])
+            top1 = np.mean([float(v) for n, v in logs.items() if n.split("/")[0] == "top1"])
             rate = self._bar.format_dict["rate"] or 0.0
             self._bar.set_postfix_str(
                 f"loss {float(logs['loss']):.3f}, top-1 {top1:.2f}, "
@@ -81,7 +81,7 @@ class ScalarLog(tf.keras.callbacks.Callback):
         run_dir: str,
         every: int,
         batch_size: int,
-        temperature: float,
+        constants: Optional[dict[str, float]] = None,
         diagnostics_every: int = 0,
     ):
         """Opens the files.
@@ -90,14 +90,14 @@ class ScalarLog(tf.keras.callbacks.Callback):
           run_dir: folder of the run.
           every: steps between records.
           batch_size: clips a step, for the rate.
-          temperature: constant, shown with the other scalars.
+          constants: shown with the other scalars.
           diagnostics_every: steps between figures of the dictionaries; 0 for none.
         """
         super().__init__()
         self._supports_tf_logs = True  # Tensors are only read when a record is due.
         self._every = every
         self._batch_size = batch_size
-        self._temperature = temperature
+        self._constants = dict(constants or {})
         self._diagnostics_every = diagnostics_every
         self._lines = pathlib.Path(run_dir) / "scalars.jsonl"
         self.writer = tf.summary.create_file_writer(str(pathlib.Path(run_dir) / "tensorboard"))
@@ -140,7 +140,7 @@ class ScalarLog(tf.keras.callbacks.Callback):
         if self._waits:
             scalars["data_wait_seconds"] = float(np.mean([float(wait) for wait in self._waits]))
         scalars.update(memory())
-        scalars["temperature"] = self._temperature
+        scalars.update(self._constants)
         rate = self.model.optimizer.learning_rate
         scalars["learning_rate"] = float(rate(step - 1) if callable(rate) else rate)
         self._steps, self._waits, self._since = 0, [], now

@@ -8,6 +8,7 @@ RUN/best/            the checkpoint with the best evaluation
 import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
 import tensorflow as tf
@@ -140,19 +141,20 @@ def _require_same_run(folder: pathlib.Path, there: dict[str, Any], wanted: dict[
 class Checkpoints:
     """Saves and restores a model with its optimizer."""
 
-    def __init__(self, model: tf.keras.Model, run_dir: str, keep: int):
+    def __init__(
+        self, model: tf.keras.Model, run_dir: str, keep: int, towers: Mapping[str, tf.keras.Model]
+    ):
         """Prepares the managers; nothing is read or written yet.
 
         Args:
-          model: a compiled PretrainModel.
+          model: a compiled model with a variable `step`.
           run_dir: folder of the run.
           keep: how many of the last checkpoints stay.
+          towers: modality to a tower of the model that can be loaded without the rest of it.
         """
         self._model = model
         self._folder = pathlib.Path(run_dir)
-        checkpoint = tf.train.Checkpoint(
-            model=model, video=model.query_towers["video"], audio=model.query_towers["audio"]
-        )
+        checkpoint = tf.train.Checkpoint(model=model, **towers)
         self._last = tf.train.CheckpointManager(
             checkpoint, str(self._folder / "checkpoints"), max_to_keep=keep, checkpoint_name="step"
         )

@@ -12,12 +12,15 @@ class NonFiniteError(ArithmeticError):
     """NaN or infinity turned up; the message names the first bad quantity and the step."""
 
 
-def explain(error: tf.errors.OpError, data: config.DataConfig, step: int) -> Optional[Exception]:
+def explain(
+    error: tf.errors.OpError, data: config.DataConfig, split: str, step: int
+) -> Optional[Exception]:
     """The error to raise instead of TensorFlow's.
 
     Args:
       error: what stopped training.
       data: data section of the run's configuration.
+      split: that was trained on.
       step: steps done before.
 
     Returns:
@@ -25,7 +28,7 @@ def explain(error: tf.errors.OpError, data: config.DataConfig, step: int) -> Opt
       where nothing better is known than what TensorFlow says.
     """
     if isinstance(error, tf.errors.DataLossError):
-        damage = shards.find_damage(data.data_dir, data.train_split)
+        damage = shards.find_damage(data.data_dir, split)
         return records.DataError(
             damage or f"{data.data_dir}: a record cannot be read: {error.message}"
         )

@@ -1,6 +1,7 @@
 """A pretraining run from configuration to result: build, restore, fit, evaluate."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import pathlib
@@ -14,8 +15,8 @@ from actcl_tf.models import two_tower
 from actcl_tf.train import (
     callbacks,
     checkpointing,
-    epochs,
     failures,
+    fitting,
     optimizers,
     pictures,
     pretrain_model,
@@ -180,7 +181,7 @@ def run(
         tf.config.experimental.enable_op_determinism()
     with strategy.scope():
         model = build_model(configuration, facts, precision)
-    checkpoints = checkpointing.Checkpoints(model, train.run_dir, train.keep)
+    checkpoints = checkpointing.Checkpoints(model, train.run_dir, train.keep, model.query_towers)
     restored = checkpoints.restore()
     step = int(model.step.numpy())
     if restored:
@@ -192,7 +193,7 @@ def run(
         train.run_dir,
         train.log_every,
         train.batch_size,
-        configuration.contrast.temperature,
+        {"temperature": configuration.contrast.temperature},
         train.diagnostics_every,
     )
     evaluation, initial = None, {}
@@ -267,43 +268,32 @@ def _fit(
 ) -> None:
     """Runs `fit` up to step `last`, in the parts that a resumed epoch makes necessary."""
     train = configuration.train
-    start = int(model.step.numpy())
-    saver = callbacks.SaveCheckpoints(checkpoints, train.save_every)
-    progress = callbacks.Progress(train.steps, train.log_every, train.batch_size)
-    try:
+
+    def extras() -> list[tf.keras.callbacks.Callback]:
         # Not of a service, whose clips are counted.
         own = dataclasses.replace(configuration.data, data_service="")
         sampled = dataclasses.replace(configuration, data=own)
         sample = model.augment(next(iter(make_train_dataset(sampled, start_step=0).take(1))))
-        every = [
-            progress,
-            log,
-            pictures.Pictures(log.writer, train.summary_every, sample),
-            *([evaluation] if evaluation is not None else []),
-            saver,
-        ]
+        found = [pictures.Pictures(log.writer, train.summary_every, sample)]
+        if evaluation is not None:
+            found.append(evaluation)
         if configuration.contrast.uses_pool and configuration.contrast.pool == "epoch":
-            every.insert(0, _redraw_pool(configuration, strategy))
-        steps_per_epoch = max(facts.num_clips // train.batch_size, 1)
-        for part in epochs.fit_parts(start, last, steps_per_epoch):
-            dataset = make_train_dataset(configuration, start_step=part.start)
-            model.fit(
-                dataset,
-                initial_epoch=part.initial_epoch,
-                epochs=part.epochs,
-                steps_per_epoch=part.steps_per_epoch,
-                callbacks=every,
-                verbose=0,
-            )
-    except tf.errors.OpError as error:
-        told = failures.explain(error, configuration.data, int(model.step.numpy()))
-        if told is None:
-            raise
-        raise told from error
-    finally:
-        progress.close()
-        saver.restore_signals()
-        log.writer.flush()
+            found.insert(0, _redraw_pool(configuration, strategy))
+        return found
+
+    fitting.fit(
+        model,
+        functools.partial(make_train_dataset, configuration),
+        last=last,
+        steps_per_epoch=max(facts.num_clips // train.batch_size, 1),
+        progress=callbacks.Progress(train.steps, train.log_every, train.batch_size),
+        log=log,
+        saver=callbacks.SaveCheckpoints(checkpoints, train.save_every),
+        extras=extras,
+        explain=lambda error, step: failures.explain(
+            error, configuration.data, configuration.data.train_split, step
+        ),
+    )
 
 
 def _redraw_pool(

@@ -26,7 +26,7 @@ def run(tiny_run):
     facts = loop.check(run)
     checkpointing.open_run(run, facts)
     model = loop.build_model(run, facts, "float32")
-    checkpoints = checkpointing.Checkpoints(model, run.train.run_dir, keep=1)
+    checkpoints = checkpointing.Checkpoints(model, run.train.run_dir, 1, model.query_towers)
     model.step.assign(2)
     checkpoints.save_best(0.5)
     model.step.assign(5)

@@ -1,0 +1,61 @@
+"""Keras' `fit` over the steps of a run, wherever it starts: what all kinds of training share."""
+
+from collections.abc import Sequence
+from typing import Callable, Optional
+
+import tensorflow as tf
+
+from actcl_tf.train import callbacks, epochs
+
+Explain = Callable[[tf.errors.OpError, int], Optional[Exception]]
+
+
+def fit(
+    model: tf.keras.Model,
+    make_dataset: Callable[..., tf.data.Dataset],
+    *,
+    last: int,
+    steps_per_epoch: int,
+    progress: callbacks.Progress,
+    log: callbacks.ScalarLog,
+    saver: callbacks.SaveCheckpoints,
+    explain: Explain,
+    extras: Callable[[], Sequence[tf.keras.callbacks.Callback]] = tuple,
+) -> None:
+    """Trains from the model's step on.
+
+    Args:
+      model: compiled, with a variable `step`.
+      make_dataset: start_step -> endless batches from that step on.
+      last: step to end at.
+      steps_per_epoch: steps of a whole epoch.
+      progress: the bar; closed at the end.
+      log: of the scalars; flushed at the end.
+      saver: of checkpoints; comes last in each step, so that it saves what the others did.
+      explain: (TensorFlow's error, steps done) -> what to raise instead; None for nothing better.
+      extras: gives further callbacks; called when the data is sure to be read.
+
+    Raises:
+      callbacks.Interrupted: SIGTERM or SIGINT came and the state was saved.
+    """
+    try:
+        every = [progress, log, *extras(), saver]
+        start = int(model.step.numpy())
+        for part in epochs.fit_parts(start, last, steps_per_epoch):
+            model.fit(
+                make_dataset(start_step=part.start),
+                initial_epoch=part.initial_epoch,
+                epochs=part.epochs,
+                steps_per_epoch=part.steps_per_epoch,
+                callbacks=every,
+                verbose=0,
+            )
+    except tf.errors.OpError as error:
+        told = explain(error, int(model.step.numpy()))
+        if told is None:
+            raise
+        raise told from error
+    finally:
+        progress.close()
+        saver.restore_signals()
+        log.writer.flush()
