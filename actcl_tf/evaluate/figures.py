@@ -24,18 +24,22 @@ _FEATURES = {
 
 
 def draw_bars(
-    path: pathlib.Path, labels: Sequence[str], rows: Sequence[results.Measurement]
+    path: pathlib.Path,
+    labels: Sequence[str],
+    rows: Sequence[results.Measurement],
+    score: str = "",
 ) -> pathlib.Path:
-    """Draws the headline score of each row, its error bar and what guessing gives.
+    """Draws a score of each row, its error bar and what guessing gives.
 
     Error bars are the 95 % interval over test videos; without one, the deviation over folds.
 
     Args:
       path: of the PNG file.
       labels: what each row is called.
-      rows: measurements of one headline score.
+      rows: measurements that have the score.
+      score: its name; empty: the headline of the first row.
     """
-    name = rows[0].headline
+    name = score or rows[0].headline
     scale = 100.0 if tables.is_share(name) else 1.0
     figure = drawing.new_figure(0.9 + 0.3 * len(rows), layout="constrained")
     axes = figure.add_subplot()
@@ -56,7 +60,7 @@ def draw_bars(
         chance = row.chance.get(name)
         if chance is not None:
             axes.plot([scale * chance] * 2, [place - 0.4, place + 0.4], color="#b3261e", lw=1.4)
-    axes.set_yticks(range(len(rows)), [drawing.shorten(each, 34) for each in labels], fontsize=8)
+    axes.set_yticks(range(len(rows)), [drawing.shorten(each, 44) for each in labels], fontsize=8)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(left=0)
     if scale == 100.0:

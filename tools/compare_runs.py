@@ -1,0 +1,45 @@
+"""Puts the results of several evaluations side by side and says what differs beyond error bars.
+
+  python tools/compare_runs.py DIR [DIR...] [--output=COMPARISON]
+
+DIR is an --output of tools/evaluate.py. With --output the table is also written as Markdown, CSV
+and a page, with a figure.
+"""
+
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter; errors are raised.
+
+# Run from anywhere, installed or not.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import field_flags
+from absl import app, flags
+
+from actcl_tf.evaluate import comparison, results
+
+_OUTPUT = flags.DEFINE_string("output", "", "Folder to write to; empty: the table is only printed.")
+_SCORE = flags.DEFINE_string(
+    "score", "", "Score to rank by, such as mean_class_accuracy; empty: the first of each row."
+)
+
+
+def main(argv: list[str]) -> int:
+    """Compares and prints; returns the exit status."""
+    try:
+        groups = comparison.compare(comparison.read(argv[1:]), _SCORE.value)
+        print(comparison.text(groups))
+        if _OUTPUT.value:
+            paths = comparison.write(pathlib.Path(_OUTPUT.value), groups)
+            print(f"\nThe same as files: {', '.join(map(str, paths))}")
+            print(f"Look at it in a browser: {paths[2]}")
+    except (comparison.ComparisonError, results.ResultError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=field_flags.parse)
