@@ -1,6 +1,7 @@
 """Puts the results of several evaluations side by side and says what differs beyond error bars.
 
   python tools/compare_runs.py DIR [DIR...] [--output=COMPARISON]
+  python tools/compare_runs.py --results=DIR,DIR --output=COMPARISON
 
 DIR is an --output of tools/evaluate.py. With --output the table is also written as Markdown, CSV
 and a page, with a figure.
@@ -20,6 +21,7 @@ from absl import app, flags
 
 from actcl_tf.evaluate import comparison, results
 
+_RESULTS = flags.DEFINE_list("results", [], "Folders of results; or name them without a flag.")
 _OUTPUT = flags.DEFINE_string("output", "", "Folder to write to; empty: the table is only printed.")
 _SCORE = flags.DEFINE_string(
     "score", "", "Score to rank by, such as mean_class_accuracy; empty: the first of each row."
@@ -29,7 +31,7 @@ _SCORE = flags.DEFINE_string(
 def main(argv: list[str]) -> int:
     """Compares and prints; returns the exit status."""
     try:
-        groups = comparison.compare(comparison.read(argv[1:]), _SCORE.value)
+        groups = comparison.compare(comparison.read([*_RESULTS.value, *argv[1:]]), _SCORE.value)
         print(comparison.text(groups))
         if _OUTPUT.value:
             paths = comparison.write(pathlib.Path(_OUTPUT.value), groups)

@@ -130,7 +130,8 @@ class ClassifierModel(tf.keras.Model):
                 gradients, _ = tf.clip_by_global_norm(gradients, self._clip_norm, use_norm=norm)
             gradients = [tf.identity(gradient) for gradient in gradients]
         self._apply(gradients, depths)
-        self.step.assign_add(1)
+        with tf.control_dependencies([norm]):  # A step that fails does not count.
+            self.step.assign_add(1)
         right = tf.reduce_sum(self._right(logits, batch["target"])) / size
         loss, right = replicas.sum_over([loss, right])
         return {"loss": loss, "top1": right, "gradient_norm": norm}

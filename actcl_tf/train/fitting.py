@@ -37,6 +37,7 @@ def fit(
 
     Raises:
       callbacks.Interrupted: SIGTERM or SIGINT came and the state was saved.
+      RuntimeError: the batches came to an end before the steps did.
     """
     try:
         every = [progress, log, *extras(), saver]
@@ -50,6 +51,9 @@ def fit(
                 callbacks=every,
                 verbose=0,
             )
+            done = int(model.step.numpy())
+            if done != part.start + part.steps_per_epoch * (part.epochs - part.initial_epoch):
+                raise RuntimeError(f"the data ended at step {done} of {last}; it must be endless")
     except tf.errors.OpError as error:
         told = explain(error, int(model.step.numpy()))
         if told is None:

@@ -159,7 +159,8 @@ class PretrainModel(tf.keras.Model):
         gradient_norm = self.update_query_encoders(tape, loss)
         key_momentum = self.update_key_encoders()
         self.remember(ids, labels, all_keys)
-        self.step.assign_add(1)
+        with tf.control_dependencies([gradient_norm]):  # A step that fails does not count.
+            self.step.assign_add(1)
         scalars = step_scalars.summarise(results, self.dictionaries, sampling, tf.shape(ids)[0])
         scalars.update(figures)
         scalars["gradient_norm"] = gradient_norm
