@@ -8,7 +8,7 @@ from sklearn.svm import LinearSVC
 
 from actcl_tf import config
 from actcl_tf.evaluate import clip_table, frozen, protocols, splits
-from tests.evaluate import labelled_data as made
+from tests import labelled_data as made
 
 NUM, CLASSES, WINDOWS = 90, 3, 4
 
@@ -32,9 +32,8 @@ def _data(rng, strength=2.0):
 def _measure(data, modality="audio", protocol_settings=None, **changes):
     features, targets, names, subset = data
     settings = config.EvaluationConfig(**{"clips": WINDOWS, **changes})
-    return frozen.measure(
-        features, modality, targets, subset, names, settings, protocol_settings or FIXED
-    )
+    measurer = frozen.Measurer(features, names, settings, protocol_settings or FIXED)
+    return measurer.measure(modality, targets, subset)
 
 
 FIXED = protocols.Settings(c_grid=(0.01,))

@@ -5,7 +5,7 @@ import pytest
 
 from actcl_tf import config
 from actcl_tf.evaluate import clip_table, frozen, searches
-from tests.evaluate import labelled_data as made
+from tests import labelled_data as made
 
 # Training clips 0 to 3, test clips 4 and 5, as directions of a plane; two windows each.
 ANGLES = np.radians([0, 50, 90, 180, 10, 80])

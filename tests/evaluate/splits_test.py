@@ -6,7 +6,7 @@ import pytest
 from actcl_tf import config
 from actcl_tf.data import records
 from actcl_tf.evaluate import clip_table, splits
-from tests.evaluate import labelled_data as made
+from tests import labelled_data as made
 
 PARTS = [("train", "test"), ("test", "train"), ("train", ""), ("train", "train")]
 
