@@ -174,6 +174,11 @@ def draw_low_shot(
             sizes, means - spread, means + spread, color=colours(place % 10), alpha=0.18, lw=0
         )
     axes.set_xscale("log")
+    every = sorted(
+        {np.mean([f.num_train for f in row.folds]) for r in curves.values() for row in r}
+    )
+    axes.set_xticks(every, [f"{size:g}" for size in every])
+    axes.minorticks_off()
     axes.set_ylim(0, 100)
     axes.set_xlabel("training clips", fontsize=9)
     axes.set_ylabel(f"{tables.HEADS.get(name, name)}, % ± deviation over draws", fontsize=9)

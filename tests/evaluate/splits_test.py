@@ -80,7 +80,7 @@ def test_sizes_and_draws():
     assert list(found) == ["fraction=0.1", "fraction=1", "shots=3"]
     assert [[len(fold.train) for fold in each] for each in found.values()] == [
         [4] * 4,  # 1 of 10 videos of each of 2 classes.
-        [40] * 4,
+        [40],  # All of them: there is one way to draw them.
         [12] * 4,
     ]
     assert [fold.name for fold in found["shots=3"]] == [f"test, draw {k}" for k in (1, 2, 3, 4)]
