@@ -129,6 +129,8 @@ class PretrainModel(tf.keras.Model):
             for modality in MODALITIES
         }
 
+    # AutoGraph has nothing to convert here, and seconds to look for it.
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the method.
 
