@@ -336,6 +336,7 @@ class PretrainModel(tf.keras.Model):
             return  # The pool is redrawn at the start of every epoch instead.
         self._remember(ids, labels, keys)
 
+    @tf.autograph.experimental.do_not_convert
     def fill_pools_step(self, batch: dict[str, tf.Tensor]) -> None:
         """Encodes a batch with the key encoders into the pools and trains nothing."""
         batch = self.augment(batch)
