@@ -65,3 +65,53 @@ def test_a_pool_may_be_small_where_it_is_not_used():
 
 def test_region():
     assert config.DataConfig(region="0.5,0.2,1,0.6").region_box == (0.5, 0.2, 1.0, 0.6)
+
+
+@pytest.mark.parametrize(
+    "section, changes, message",
+    [
+        ("EvaluationConfig", {"protocol": "x"}, "--protocol=x: must be one of linear, svm"),
+        ("EvaluationConfig", {"modality": ("audio", "x")}, "--modality=audio,x: must be some of"),
+        ("EvaluationConfig", {"baselines": ("random",) * 2}, "--baselines=random,random: must not"),
+        ("EvaluationConfig", {"crops": 2}, "--crops=2: must be 1 or 3"),
+        ("EvaluationConfig", {"clips": 0}, "--clips=0: must be at least 1"),
+        ("EvaluationConfig", {"audio_window": -1.0}, "--audio_window=-1.0: must be at least 0"),
+        (
+            "EvaluationConfig",
+            {"train_fraction": (0.5, 1.5)},
+            "--train_fraction=1.5: must be greater",
+        ),
+        ("EvaluationConfig", {"shots": (0,)}, "--shots=0: must be at least 1"),
+        ("EvaluationConfig", {"folds": (0,)}, "--folds=0: must be at least 1"),
+        ("EvaluationConfig", {"test_split": "train"}, "--test_split=train: must not be the split"),
+        (
+            "EvaluationConfig",
+            {"protocol": "retrieval", "shots": (1,)},
+            "--shots: has no meaning with --protocol=retrieval",
+        ),
+        (
+            "EvaluationConfig",
+            {"protocol": "retrieval", "modality": ("late_fusion",)},
+            "--modality=late_fusion: has no meaning",
+        ),
+        (
+            "EvaluationConfig",
+            {"protocol": "finetune", "baselines": ("log_mel",)},
+            "--baselines=log_mel: are features",
+        ),
+        ("FinetuneConfig", {"epochs": 0}, "--epochs=0: must be at least 1"),
+        ("FinetuneConfig", {"freeze": 6}, "--freeze=6: must be at least 0 and at most 5"),
+        ("FinetuneConfig", {"layer_decay": 0.0}, "--layer_decay=0.0: must be greater than 0"),
+        ("FinetuneConfig", {"layer_decay": 1.5}, "--layer_decay=1.5: must be .*at most 1"),
+        ("FinetuneConfig", {"dropout": 1.0}, "--dropout=1.0: must be at least 0"),
+        ("FinetuneConfig", {"optimizer": "x"}, "--optimizer=x: must be one of adam"),
+        (
+            "FinetuneConfig",
+            {"from_scratch": True, "freeze": 1},
+            "--freeze=1: fresh weights of --from_scratch must move",
+        ),
+    ],
+)
+def test_wrong_settings_of_evaluations_are_named(section, changes, message):
+    with pytest.raises(config.ConfigError, match=message):
+        getattr(config, section)(**changes)

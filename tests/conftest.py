@@ -52,7 +52,7 @@ def write_tiny_split(folder: pathlib.Path, split: str, num_clips: int, seed: int
                 tone = np.sin(2 * np.pi * (200 + 1500 * level) * np.arange(8000) / 8000)
                 example = records.build_example(
                     example_id=f"{split}/{i}",
-                    filename=f"{classes[i % 3][0]}{i % 2}_{i:03d}.mp4",
+                    filename=f"{split}/{classes[i % 3][0]}{i % 2}_{i:03d}.mp4",
                     frames_jpeg=[
                         tf.io.encode_jpeg(tf.constant(f.astype("uint8"))).numpy() for f in frames
                     ],

@@ -9,6 +9,7 @@ PROTOCOLS = ("linear", "svm", "knn", "retrieval", "finetune")
 MODALITIES = ("video", "audio", "both", "late_fusion")
 PREPROCESSINGS = ("none", "l2", "standardise")
 WINDOWS = ("scores", "mean", "concatenate")
+SHORT_CLIPS = ("refuse", "loop")
 BASELINES = ("initialised", "random", "log_mel")
 
 
@@ -47,6 +48,12 @@ class EvaluationConfig:
         "retrieval takes the mean), mean (features are averaged) or concatenate (features are "
         "joined in order, for labels that have their place in time).",
         WINDOWS,
+    )
+    short_clips: str = field(
+        "refuse",
+        "What becomes of clips shorter than a window: refuse (an error) or loop (they are repeated "
+        "from their start until they fill it).",
+        SHORT_CLIPS,
     )
     audio_window: float = field(
         0.0, "Seconds of a window where sound is measured alone; 0: as in pretraining."

@@ -67,6 +67,32 @@ class StoredClips:
         return clip["frames_jpeg"], clip["waveform"]
 
 
+class LoopedClips(StoredClips):
+    """Stored clips, of which those shorter than a span are repeated from their start to fill it."""
+
+    def __init__(self, manifest: records.Manifest, span: Span):
+        """Takes the manifest of the split, and how much of a clip is used."""
+        super().__init__(manifest)
+        self._span = span
+
+    def parse(self, record: tf.Tensor) -> Clip:
+        """See `StoredClips.parse`; the clip has a span at least."""
+        clip, span = super().parse(record), self._span
+        frames_jpeg, waveform = clip["frames_jpeg"], clip["waveform"]
+        if span.num_frames:
+            repeats = _repeats(span.frames, tf.size(frames_jpeg))
+            clip["frames_jpeg"] = tf.tile(frames_jpeg, [repeats])
+            # Once more: its length, rounded to samples, is rounded as often as it is repeated.
+            clip["waveform"] = tf.tile(waveform, [tf.where(repeats > 1, repeats + 1, 1)])
+        else:
+            clip["waveform"] = tf.tile(waveform, [_repeats(span.samples, tf.size(waveform))])
+        return {**clip, "num_frames": tf.size(clip["frames_jpeg"])}
+
+
+def _repeats(wanted: int, there: tf.Tensor) -> tf.Tensor:
+    return (wanted + there - 1) // tf.maximum(there, 1)
+
+
 class ClipsInVideos:
     """Clips that are read out of their videos when they are wanted.
 
@@ -118,7 +144,7 @@ class ClipsInVideos:
         return np.array(span.frames_jpeg, object), span.waveform.astype(np.float32, copy=False)
 
 
-Source = Union[StoredClips, ClipsInVideos]
+Source = Union[StoredClips, LoopedClips, ClipsInVideos]
 
 
 def build_source(config: DataConfig, manifest: records.Manifest) -> Source:

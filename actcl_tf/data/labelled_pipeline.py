@@ -27,6 +27,7 @@ def build_labelled_dataset(
     start_step: int = 0,
     modalities: Collection[str] = spans.MODALITIES,
     num_samples: Optional[int] = None,
+    loop_short: Optional[bool] = None,
 ) -> tf.data.Dataset:
     """Endless batches of augmented clips with targets; batch t is a function of (seed, t) alone.
 
@@ -40,6 +41,7 @@ def build_labelled_dataset(
       start_step: batches to skip.
       modalities: what is used of the clips, of `spans.MODALITIES`.
       num_samples: samples of sound where sound is used alone; None for what the frames would cover.
+      loop_short: whether clips shorter than the span are repeated; see `spans.build_span`.
 
     Returns:
       Dataset of dict: `video` [B, T, H, W, 3] uint8 and `audio` [B, S] float32, as far as they are
@@ -53,10 +55,14 @@ def build_labelled_dataset(
         raise ValueError(f"batch_size must be from 1 to {num}, the number of clips: {batch_size}")
     manifest, paths = shards.open_split(config.data_dir, split)
     config = dataclasses.replace(config, augment_on="host")
+    span = spans.build_span(
+        config, manifest, modalities=modalities, num_samples=num_samples, loop_short=loop_short
+    )
+    looped = clip_sources.LoopedClips(manifest, span) if loop_short else None
     make_clip = training_clips.TrainingClips(
         config=config,
-        source=clip_sources.StoredClips(manifest),
-        span=spans.build_span(config, manifest, modalities=modalities, num_samples=num_samples),
+        source=looped or clip_sources.StoredClips(manifest),
+        span=span,
         seed=seed,
         stream=_STREAM,
     )

@@ -202,6 +202,7 @@ def build_eval_dataset(
     modalities: Collection[str] = spans.MODALITIES,
     num_samples: Optional[int] = None,
     clip_ids: Optional[np.ndarray] = None,
+    loop_short: Optional[bool] = None,
 ) -> tf.data.Dataset:
     """A whole split in stored order, without augmentation.
 
@@ -214,6 +215,7 @@ def build_eval_dataset(
       modalities: what is used of the clips, of `spans.MODALITIES`.
       num_samples: samples of sound where sound is used alone; None for what the frames would cover.
       clip_ids: [n] int64, only these clips of the split; None for all.
+      loop_short: whether clips shorter than the span are repeated; see `spans.build_span`.
 
     Returns:
       Finite dataset of dict: `video` [B, W * crops, T, H, W, 3] uint8, squares, resized; `audio`
@@ -224,11 +226,16 @@ def build_eval_dataset(
       records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
     manifest, paths = shards.open_split(config.data_dir, split, allow_index=True)
+    span = spans.build_span(
+        config, manifest, modalities=modalities, num_samples=num_samples, loop_short=loop_short
+    )
     source = clip_sources.build_source(config, manifest)
+    if loop_short:
+        source = clip_sources.LoopedClips(manifest, span)
     make_clip = evaluation_clips.EvaluationClips(
         config=config,
         source=source,
-        span=spans.build_span(config, manifest, modalities=modalities, num_samples=num_samples),
+        span=span,
         num_windows=num_windows,
         crops=crops,
     )

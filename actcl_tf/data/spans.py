@@ -38,6 +38,7 @@ def build_span(
     *,
     modalities: Collection[str] = MODALITIES,
     num_samples: Optional[int] = None,
+    loop_short: Optional[bool] = None,
 ) -> Span:
     """The span that a configuration asks for.
 
@@ -46,6 +47,8 @@ def build_span(
       manifest: of the split.
       modalities: what is used of the clips, of `MODALITIES`.
       num_samples: samples of sound where sound is used alone; None for what the frames would cover.
+      loop_short: whether clips shorter than the span are repeated; None where that cannot be asked
+        for.
 
     Raises:
       records.DataError: clips of the split lack picture or sound, or one is shorter than the span.
@@ -66,14 +69,15 @@ def build_span(
         )
     rates = (config.frame_stride, manifest.frame_rate, manifest.sample_rate)
     if "video" not in modalities:
-        return _sound_alone(config, manifest, rates, num_samples)
+        return _sound_alone(config, manifest, rates, num_samples, loop_short)
     samples = clip_sampling.num_audio_samples(config.num_frames, *rates)
     span = Span(config.num_frames, *rates, samples if "audio" in modalities else 0)
-    if span.frames > manifest.min_frames:
+    if span.frames > manifest.min_frames and not loop_short:
         raise records.DataError(
             f"--num_frames={config.num_frames}, --frame_stride={config.frame_stride}: a span of "
             f"{span.frames} frames; num_frames * frame_stride must be at most "
             f"{manifest.min_frames}, the length of the shortest clip of split {manifest.split!r}"
+            f"{_way_out(loop_short)}"
         )
     return span
 
@@ -83,14 +87,19 @@ def _sound_alone(
     manifest: records.Manifest,
     rates: tuple[int, float, float],
     num_samples: Optional[int],
+    loop_short: Optional[bool],
 ) -> Span:
     if num_samples is None:
         num_samples = clip_sampling.num_audio_samples(config.num_frames, *rates)
     shortest = manifest.min_samples
-    if num_samples > shortest > 0:  # 0 where nobody has counted them.
+    if num_samples > shortest > 0 and not loop_short:  # 0 where nobody has counted them.
         raise records.DataError(
             f"--audio_window={num_samples / manifest.sample_rate:g}: must be at most "
             f"{shortest / manifest.sample_rate:g} seconds, the length of the shortest clip of "
-            f"split {manifest.split!r}"
+            f"split {manifest.split!r}{_way_out(loop_short)}"
         )
     return Span(0, *rates, num_samples)
+
+
+def _way_out(loop_short: Optional[bool]) -> str:
+    return "" if loop_short is None else "; or name --short_clips=loop"

@@ -73,6 +73,11 @@ class Context:
         return _streams(self.modalities)
 
     @property
+    def loop_short(self) -> bool:
+        """Whether clips shorter than a window are repeated."""
+        return self.plan.settings.short_clips == "loop"
+
+    @property
     def sample_rate(self) -> int:
         """Samples a second that audio encoders take."""
         checkpoint = self.plan.checkpoint

@@ -87,6 +87,7 @@ def _frozen_rows(
             for modality in found.modalities
             if all(stream in each.arrays for stream in windows.modalities_of(modality))
         ]
+        measurer = frozen.Measurer(each, names, settings, plan.protocol_settings)
         for targets in found.targets:
             folds = splits.labelled(found.folds, targets)
             subsets = list(splits.subsets(folds, targets, names, settings))
@@ -95,9 +96,7 @@ def _frozen_rows(
                     yield searches.within(each, modality, targets, folds, names, settings)
                     continue
                 for subset in subsets:
-                    yield frozen.measure(
-                        each, modality, targets, subset, names, settings, plan.protocol_settings
-                    )
+                    yield measurer.measure(modality, targets, subset)
         embeddings = [f"{stream}_embedding" in each.arrays for stream in windows.MODALITIES]
         if is_retrieval and all(embeddings):
             yield from searches.across(each, found.folds, names, settings)

@@ -94,6 +94,7 @@ def _clips(context: Context, kind: str) -> tf.data.Dataset:
             crops=settings.crops,
             modalities=_streams_of(context, kind),
             num_samples=context.num_samples,
+            loop_short=context.loop_short,
         )
         dataset = part if dataset is None else dataset.concatenate(part)
     return dataset
@@ -119,6 +120,7 @@ def _about(context: Context, kind: str) -> dict[str, Any]:
             "image_size": data.image_size,
             "region": data.region,
             "num_samples": context.num_samples,
+            "loop_short": context.loop_short,
         },
     }
 

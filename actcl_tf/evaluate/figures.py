@@ -163,17 +163,22 @@ def draw_low_shot(
     colours, name = colormaps["tab10"], ""
     for place, (label, rows) in enumerate(curves.items()):
         name = rows[0].headline
-        points = sorted(
-            (np.mean([fold.num_train for fold in row.folds]), row.summary[name]) for row in rows
-        )
-        sizes = np.array([size for size, _ in points])
-        means = 100 * np.array([summary.mean for _, summary in points])
-        spread = 100 * np.array([summary.std or 0.0 for _, summary in points])
+        sizes = np.array([np.mean([fold.num_train for fold in row.folds]) for row in rows])
+        order = np.argsort(sizes, kind="stable")
+        points = [rows[index].summary[name] for index in order]
+        sizes = sizes[order]
+        means = 100 * np.array([summary.mean for summary in points])
+        spread = 100 * np.array([summary.std or 0.0 for summary in points])
         axes.plot(sizes, means, "o-", color=colours(place % 10), markersize=3.5, label=label)
         axes.fill_between(
             sizes, means - spread, means + spread, color=colours(place % 10), alpha=0.18, lw=0
         )
     axes.set_xscale("log")
+    every = sorted(
+        {np.mean([f.num_train for f in row.folds]) for r in curves.values() for row in r}
+    )
+    axes.set_xticks(every, [f"{size:g}" for size in every])
+    axes.minorticks_off()
     axes.set_ylim(0, 100)
     axes.set_xlabel("training clips", fontsize=9)
     axes.set_ylabel(f"{tables.HEADS.get(name, name)}, % ± deviation over draws", fontsize=9)

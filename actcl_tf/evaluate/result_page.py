@@ -76,9 +76,7 @@ def _overview(folder: pathlib.Path, result: results.Result) -> list[html_page.Se
     for row in result.measurements:
         kinds.setdefault(tuple(row.summary), []).append(row)
     for number, (table, rows) in enumerate(zip(tables.build(result.measurements), kinds.values())):
-        shown = html_page.Table(
-            tables.LEGEND, table.heads[1:], [(row[0], row[1:]) for row in table.rows]
-        )
+        shown = html_page.Table("", table.heads[1:], [(row[0], row[1:]) for row in table.rows])
         pictures = []
         for place in range(0, len(rows), _ROWS_A_FIGURE):
             part = rows[place : place + _ROWS_A_FIGURE]
@@ -86,7 +84,7 @@ def _overview(folder: pathlib.Path, result: results.Result) -> list[html_page.Se
             figures.draw_bars(path, [row.name for row in part], part)
             pictures.append((tables.HEADS.get(rows[0].headline, rows[0].headline), path))
         title = "Scores" if not sections else "More scores"
-        sections.append(html_page.Section(title, [], [shown], pictures))
+        sections.append(html_page.Section(title, [tables.LEGEND], [shown], pictures))
     return sections
 
 

@@ -142,8 +142,10 @@ def subsets(
     for kind, size in sizes:
         draw_one = sampling.draw_fraction if kind == "fraction" else sampling.draw_shots
         drawn = []
+        # All clips can be drawn in one way only.
+        draws = 1 if (kind, size) == ("fraction", 1) else settings.draws
         for fold in folds:
-            for draw in range(settings.draws):
+            for draw in range(draws):
                 rows = draw_one(
                     targets.values[fold.train],
                     size,

@@ -117,6 +117,7 @@ def _job(
             start_step=start_step,
             modalities=streams,
             num_samples=num_samples,
+            loop_short=context.loop_short,
         )
 
     def make_tests() -> tf.data.Dataset:
@@ -128,6 +129,7 @@ def _job(
             crops=settings.crops,
             modalities=streams,
             num_samples=num_samples,
+            loop_short=context.loop_short,
             clip_ids=table.clip_ids[fold.test],
         )
 
@@ -179,6 +181,7 @@ def _identity(
             if name not in not_of_clips
         },
         "windows": [plan.settings.clips, plan.settings.crops, context.num_samples],
+        "short_clips": plan.settings.short_clips,
         "seed": plan.settings.seed,
         "precision": strategies.resolve_precision(plan.precision),
         "modality": modality,

@@ -16,10 +16,11 @@ body { margin: 0 auto; max-width: 1080px; padding: 16px; background: #fff; color
 h1 { font-size: 1.5rem; line-height: 1.2; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 0.4rem; }
 p, li { max-width: 46rem; }
-.table { overflow-x: auto; }
+.table { overflow-x: auto; margin-bottom: 16px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: 8px 0; }
-th, td { padding: 4px 10px; border-bottom: 1px solid #ddd; text-align: right; }
+th, td { padding: 4px 10px; border-bottom: 1px solid #ddd; text-align: right;
+  white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; font-weight: 400; }
 .pictures { display: grid; gap: 24px;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); }
@@ -115,10 +116,8 @@ def _table(table: Table) -> str:
         f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in (name, *cells))}</tr>"
         for name, cells in table.rows
     )
-    return (
-        f'<div class="table"><table>\n<caption>{html.escape(table.title)}</caption>\n'
-        f"<tr>{head}</tr>\n{rows}\n</table></div>"
-    )
+    caption = f"<caption>{html.escape(table.title)}</caption>\n" if table.title else ""
+    return f'<div class="table"><table>\n{caption}<tr>{head}</tr>\n{rows}\n</table></div>'
 
 
 def _picture(caption: str, path: pathlib.Path) -> str:

@@ -92,6 +92,36 @@ def test_a_clip_shorter_than_a_window_is_an_error(manifest, modalities):
         _maker(manifest, modalities, 2)(short)
 
 
+def _looped(manifest, modalities, record, num_samples=None):
+    span = spans.build_span(
+        CONFIG, manifest, modalities=modalities, num_samples=num_samples, loop_short=True
+    )
+    source = clip_sources.LoopedClips(manifest, span)
+    return evaluation_clips.EvaluationClips(CONFIG, source, span, 2)(record)
+
+
+def test_short_clips_are_repeated_if_that_is_asked_for(manifest):
+    """A clip of 3 frames under spans of 8: frames 0, 2, 1, 0 of it, and the sound of 0 to 3."""
+    short = tf.constant(split_files.ramp_clip("a", 3).SerializeToString())
+    made = _looped(manifest, ("video", "audio"), short)
+    brightness = made["video"].numpy().mean((2, 3, 4)) / split_files.STEP
+    np.testing.assert_allclose(brightness[0], [0, 2, 1, 0], atol=0.2)
+    # The windows are at both ends of the 9 frames that fill the span: 0 and 1.
+    np.testing.assert_allclose(brightness[1], [1, 0, 2, 1], atol=0.2)
+    heard = made["audio"].numpy() * 10000
+    np.testing.assert_allclose(heard[0], np.arange(800) % 300, atol=0.01)
+    np.testing.assert_allclose(heard[1], (100 + np.arange(800)) % 300, atol=0.01)
+    alone = _looped(manifest, ("audio",), short, num_samples=700)
+    np.testing.assert_allclose(alone["audio"][0].numpy() * 10000, np.arange(700) % 300, atol=0.01)
+
+
+def test_long_clips_are_not_repeated(manifest):
+    made = _looped(manifest, ("video", "audio"), _record())
+    plain = _maker(manifest, ("video", "audio"), 2)(_record())
+    for key in ("video", "audio"):
+        np.testing.assert_array_equal(made[key], plain[key])
+
+
 @pytest.mark.parametrize("changes", [{"num_windows": 0}, {"num_windows": 1, "crops": 2}])
 def test_wrong_numbers_are_refused(manifest, changes):
     with pytest.raises(ValueError, match="must be"):

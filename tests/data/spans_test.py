@@ -65,3 +65,16 @@ def test_one_stream_of_an_index_is_refused(manifest):
         with pytest.raises(records.DataError, match="from prepared clips only"):
             spans.build_span(CONFIG, index, modalities=(modality,))
     assert spans.build_span(CONFIG, index).samples == 800
+
+
+def test_where_short_clips_can_be_repeated_the_way_out_is_named(manifest):
+    longer = dataclasses.replace(CONFIG, num_frames=16)
+    with pytest.raises(records.DataError, match=r"at most 30, .*; or name --short_clips=loop"):
+        spans.build_span(longer, manifest, loop_short=False)
+    with pytest.raises(records.DataError, match=r"'train'$"):
+        spans.build_span(longer, manifest)
+    assert spans.build_span(longer, manifest, loop_short=True).frames == 32
+    sound = {"modalities": ("audio",), "num_samples": 3001}
+    with pytest.raises(records.DataError, match=r"; or name --short_clips=loop"):
+        spans.build_span(CONFIG, manifest, loop_short=False, **sound)
+    assert spans.build_span(CONFIG, manifest, loop_short=True, **sound).samples == 3001

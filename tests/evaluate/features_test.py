@@ -107,5 +107,5 @@ def test_reads_the_evaluation_pipeline(towers, tiny_data):
     np.testing.assert_allclose(np.linalg.norm(found.audio_embedding, axis=-1), 1.0, atol=1e-5)
     # The split is stored shard by shard: even clips, then odd ones.
     assert found.labels.tolist() == [i % 3 for i in [*range(0, 12, 2), *range(1, 12, 2)]]
-    assert found.filenames[0] == "d0_000.mp4"
+    assert found.filenames[0] == "test/d0_000.mp4"
     assert len(set(found.clip_ids.tolist())) == 12
