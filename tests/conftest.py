@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import functools
 import os
 import pathlib
 
@@ -95,15 +96,15 @@ def tiny_data(tmp_path_factory) -> pathlib.Path:
     return folder
 
 
-@pytest.fixture
-def tiny_run(tiny_data, tmp_path):
-    """Makes configurations of a tiny run on `tiny_data`; keyword arguments change its flags."""
+@pytest.fixture(scope="session")
+def tiny_config(tiny_data):
+    """Makes the configuration of a tiny run in a folder; keyword arguments change its flags."""
     from actcl_tf import config
 
-    def make(**changes):
+    def make(run_dir, **changes):
         values = {
             "data_dir": str(tiny_data),
-            "run_dir": str(tmp_path / "run"),
+            "run_dir": str(run_dir),
             "num_frames": 4,
             "image_size": 16,
             "video_encoder": "resnet3d_10",
@@ -126,3 +127,9 @@ def tiny_run(tiny_data, tmp_path):
         return config.from_flat({**values, **changes})
 
     return make
+
+
+@pytest.fixture
+def tiny_run(tiny_config, tmp_path):
+    """Makes configurations of a tiny run in the test's own folder."""
+    return functools.partial(tiny_config, tmp_path / "run")

@@ -68,7 +68,7 @@ class ActiveSampler(_GradientSampler):
         super().__init__(temperature, gradient_space)
         self._seeding = seeding
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def __call__(
         self,
         eligible: tf.Tensor,

@@ -36,6 +36,8 @@ class EvaluationClips:
         if self.crops not in CROPS:
             raise ValueError(f"crops must be 1 or 3, got {self.crops}")
 
+    # AutoGraph has nothing to convert here, and seconds to look for it.
+    @tf.autograph.experimental.do_not_convert
     def __call__(self, record: tf.Tensor) -> Clip:
         """All windows of one clip; no frame is decoded twice.
 

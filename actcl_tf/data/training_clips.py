@@ -44,6 +44,8 @@ class TrainingClips:
     stream: int
     views: int = 1
 
+    # AutoGraph has nothing to convert here, and seconds to look for it.
+    @tf.autograph.experimental.do_not_convert
     def __call__(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
         """A training clip: all phases.
 

@@ -45,6 +45,8 @@ class Tower(tf.keras.Model):
         self.backbone = backbone
         self.head = head
 
+    # AutoGraph has nothing to convert in our layers, and seconds to look for it.
+    @tf.autograph.experimental.do_not_convert
     def call(
         self,
         inputs: tf.Tensor,

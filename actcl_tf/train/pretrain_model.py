@@ -129,6 +129,8 @@ class PretrainModel(tf.keras.Model):
             for modality in MODALITIES
         }
 
+    # AutoGraph has nothing to convert here, and seconds to look for it.
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the method.
 
@@ -334,6 +336,7 @@ class PretrainModel(tf.keras.Model):
             return  # The pool is redrawn at the start of every epoch instead.
         self._remember(ids, labels, keys)
 
+    @tf.autograph.experimental.do_not_convert
     def fill_pools_step(self, batch: dict[str, tf.Tensor]) -> None:
         """Encodes a batch with the key encoders into the pools and trains nothing."""
         batch = self.augment(batch)

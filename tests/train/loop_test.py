@@ -27,46 +27,89 @@ def _quiet(_):
     pass
 
 
-def _run_whole_and_in_parts(whole, parts, said):
+# Two ways through training that have as little as possible in common.
+CHANGES = {
+    "stream": {},
+    "epoch": {
+        "pool": "epoch",
+        "optimizer": "lamb",
+        "negatives": "random",
+        "diagnostics_every": 0,
+    },
+}
+
+
+def _run_whole_and_in_parts(pairs, said):
     """In a process of its own, since determinism cannot be switched off again."""
-    loop.run(whole, say=_quiet)
-    loop.run(parts, say=said.put, stop_at=4)
-    loop.run(parts, say=said.put)
+    for name, (whole, parts) in pairs.items():
+        loop.run(whole, say=_quiet)
+        loop.run(parts, say=_quiet, stop_at=4)
+        # What a run has logged that was ended without a word after its last checkpoint.
+        with pathlib.Path(parts.train.run_dir, "scalars.jsonl").open("a") as file:
+            file.write(json.dumps({"step": 6, "loss": 1.0}) + '\n{"step": 6, "lo')
+        loop.run(parts, say=lambda line, name=name: said.put((name, line)))
     said.put(None)
 
 
-@pytest.mark.parametrize("changes", [{}, {"pool": "epoch", "optimizer": "lamb"}])
-def test_stopping_and_going_on_changes_no_bit(tiny_run, tmp_path, changes):
-    changes = {"deterministic": True, "save_every": 3, **changes}
-    whole = tiny_run(run_dir=str(tmp_path / "whole"), **changes)
-    parts = tiny_run(run_dir=str(tmp_path / "parts"), **changes)
+@pytest.fixture(scope="module")
+def whole_and_in_parts(tiny_config, tmp_path_factory):
+    """Name of the changes -> (a whole run, one in parts, what the latter said when going on)."""
+    folder = tmp_path_factory.mktemp("whole_and_in_parts")
+    pairs = {
+        name: [
+            tiny_config(folder / name / kind, deterministic=True, save_every=3, **changes)
+            for kind in ("whole", "parts")
+        ]
+        for name, changes in CHANGES.items()
+    }
     context = multiprocessing.get_context("spawn")
     said = context.Queue()
-    process = context.Process(target=_run_whole_and_in_parts, args=(whole, parts, said))
+    process = context.Process(target=_run_whole_and_in_parts, args=(pairs, said))
     process.start()
-    lines = list(iter(lambda: said.get(timeout=240), None))
+    lines = {name: [] for name in CHANGES}
+    for name, line in iter(lambda: said.get(timeout=480), None):
+        lines[name].append(line)
     process.join()
     assert process.exitcode == 0
+    return {name: (*pair, lines[name]) for name, pair in pairs.items()}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_stopping_and_going_on_changes_no_bit(whole_and_in_parts, name):
+    whole, parts, lines = whole_and_in_parts[name]
     assert any("Going on at step 4" in line for line in lines)
     expected, found = _values(whole.train.run_dir), _values(parts.train.run_dir)
     assert expected.keys() == found.keys()
-    for name, value in expected.items():
-        np.testing.assert_array_equal(found[name], value, err_msg=name)
-    held = [value for name, value in found.items() if "queue/ids" in name]
+    for key, value in expected.items():
+        np.testing.assert_array_equal(found[key], value, err_msg=key)
+    held = [value for key, value in found.items() if "queue/ids" in key]
     assert len(held) == 2
     assert all((ids >= 0).any() for ids in held)
 
 
-def test_what_a_run_leaves_behind(tiny_run):
-    run = tiny_run(steps=8, keep=1)
-    scores = {"retrieval/video_to_audio/mean_reciprocal_rank": 0.5}
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_was_logged_after_the_last_checkpoint_is_logged_once(whole_and_in_parts, name):
+    whole, parts, _ = whole_and_in_parts[name]
+    for run in (whole, parts):
+        lines = pathlib.Path(run.train.run_dir, "scalars.jsonl").read_text().splitlines()
+        assert [json.loads(line)["step"] for line in lines] == [2, 4, 6, 8]
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_config, tmp_path_factory):
+    """A finished run with evaluations: (configuration, result, names of the towers each time)."""
+    run = tiny_config(tmp_path_factory.mktemp("finished") / "run", steps=8, keep=1)
     calls = []
 
     def evaluate(video_tower, audio_tower):
         calls.append((video_tower.name, audio_tower.name))
-        return {name: value + len(calls) / 10 for name, value in scores.items()}
+        return {"retrieval/video_to_audio/mean_reciprocal_rank": 0.5 + len(calls) / 10}
 
-    result = loop.run(run, evaluate=evaluate, say=_quiet)
+    return run, loop.run(run, evaluate=evaluate, say=_quiet), calls
+
+
+def test_what_a_run_leaves_behind(finished):
+    run, result, calls = finished
     folder = pathlib.Path(run.train.run_dir)
     assert calls == [("video_tower", "audio_tower")] * 2
     assert (result.step, list(result.initial.values()), list(result.trained.values())) == (
@@ -106,11 +149,10 @@ def test_what_a_run_leaves_behind(tiny_run):
     assert "similarity/pairs" in tags
 
 
-def test_a_trained_run_is_loaded_with_its_weights(tiny_run):
-    run = tiny_run(steps=4)
-    loop.run(run, say=_quiet)
+def test_a_trained_run_is_loaded_with_its_weights(finished):
+    run = finished[0]
     loaded = checkpointing.load_towers(run.train.run_dir)
-    assert (loaded.step, loaded.config) == (4, run)
+    assert (loaded.step, loaded.config) == (8, run)
     stored = [
         value
         for name, value in _values(run.train.run_dir).items()
@@ -119,12 +161,12 @@ def test_a_trained_run_is_loaded_with_its_weights(tiny_run):
     np.testing.assert_array_equal(loaded.video_tower.head.last_layer.kernel, stored[0])
 
 
-def test_another_run_in_the_folder_is_refused(tiny_run):
-    loop.run(tiny_run(steps=4), say=_quiet)
+def test_another_run_in_the_folder_is_refused(finished, tiny_config):
+    folder = finished[0].train.run_dir
     with pytest.raises(checkpointing.CheckpointError, match="--embedding_size is 8 there, 4 here"):
-        loop.run(tiny_run(steps=4, embedding_size=4), say=_quiet)
-    with pytest.raises(checkpointing.CheckpointError, match="--steps is 4 there, 5 here"):
-        loop.run(tiny_run(steps=5), say=_quiet)
+        loop.run(tiny_config(folder, embedding_size=4), say=_quiet)
+    with pytest.raises(checkpointing.CheckpointError, match="--steps is 8 there, 9 here"):
+        loop.run(tiny_config(folder, steps=9), say=_quiet)
 
 
 def test_a_folder_that_is_no_run_is_refused(tiny_run, tmp_path):
@@ -152,22 +194,13 @@ def test_contradictions_are_found_before_any_work(tiny_run, changes, message):
 
 
 def test_nan_stops_the_run_and_names_the_quantity(tiny_run):
-    run = tiny_run(learning_rate=1e30, optimizer="sgd", warmup_steps=0, save_every=1, steps=8)
+    run = tiny_run(
+        learning_rate=1e30, optimizer="sgd", negatives="in_batch", warmup_steps=0, save_every=1
+    )
     with pytest.raises(failures.NonFiniteError, match=r"(queries|keys|loss|gradient).*at step \d+"):
         loop.run(run, say=_quiet)
     stored = _values(run.train.run_dir)
     assert 1 <= int(stored["model/step/.ATTRIBUTES/VARIABLE_VALUE"]) < 8
-
-
-def test_what_was_logged_after_the_last_checkpoint_is_logged_once(tiny_run):
-    run = tiny_run(steps=8, save_every=4)
-    loop.run(run, say=_quiet, stop_at=4)
-    lines = pathlib.Path(run.train.run_dir) / "scalars.jsonl"
-    with lines.open("a") as file:
-        file.write(json.dumps({"step": 6, "loss": 1.0}) + '\n{"step": 6, "lo')
-    loop.run(run, say=_quiet)
-    steps = [json.loads(line)["step"] for line in lines.read_text().splitlines()]
-    assert steps == [2, 4, 6, 8]
 
 
 def test_a_damaged_record_is_named_by_its_shard(tiny_data, tiny_run, tmp_path):
@@ -181,12 +214,13 @@ def test_a_damaged_record_is_named_by_its_shard(tiny_data, tiny_run, tmp_path):
         loop.run(tiny_run(data_dir=str(data)), say=_quiet)
 
 
-def test_a_checkpoint_that_was_cut_off_is_named(tiny_run):
-    run = tiny_run(negatives="in_batch", save_every=2)
-    loop.run(run, say=_quiet, stop_at=2)
-    path = checkpointing.find_checkpoint(run.train.run_dir)
+def test_a_checkpoint_that_was_cut_off_is_named(finished, tiny_config, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished[0].train.run_dir, folder)
+    path = checkpointing.find_checkpoint(str(folder))
     data = pathlib.Path(f"{path}.data-00000-of-00001")
     data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
-    for load in (loop.run, lambda run, say: checkpointing.load_towers(run.train.run_dir)):
-        with pytest.raises(checkpointing.CheckpointError, match="cannot be restored"):
-            load(run, say=_quiet)
+    with pytest.raises(checkpointing.CheckpointError, match="cannot be restored"):
+        loop.run(tiny_config(folder), say=_quiet)
+    with pytest.raises(checkpointing.CheckpointError, match="cannot be restored"):
+        checkpointing.load_towers(str(folder))
