@@ -1,7 +1,7 @@
 """Measurements as pictures: PNG files as wide as a phone."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -146,6 +146,27 @@ def draw_classes(
 
 def _by_score(each: dict[str, Any]) -> tuple[float, str]:
     return -each["score"], each["name"]
+
+
+def low_shot_curves(
+    rows: Iterable[tuple[str, results.Measurement]],
+) -> dict[str, dict[str, list[results.Measurement]]]:
+    """Sorts measurements of small training sets into curves.
+
+    Args:
+      rows: name of the result, empty if there is only one, and measurement.
+
+    Returns:
+      "fraction" and "shots", as far as there are any, to the curves of `draw_low_shot`.
+    """
+    curves = {}
+    for result, row in rows:
+        if row.subset:
+            kind = row.subset.split("=")[0]
+            label = row.label if row.label != "label" else ""
+            key = " ".join(part for part in (result, label, row.modality, row.features) if part)
+            curves.setdefault(kind, {}).setdefault(key, []).append(row)
+    return curves
 
 
 def draw_low_shot(
