@@ -13,6 +13,7 @@ from actcl_tf.reporting import drawing
 _MOST_CLASSES = 20  # Bars of classes at each end, where there are more than twice as many.
 _NAMED_CLASSES = 30  # Up to so many rows of a confusion matrix have names.
 _COUNTED_CLASSES = 16  # Up to so many have numbers in them.
+_LONG_NAME = 36  # Letters of a curve's name from which on two do not stand side by side.
 _BAR = "#2a6fb0"
 _FEATURES = {
     "trained": "#2a6fb0",
@@ -190,7 +191,8 @@ def draw_low_shot(
         sizes = sizes[order]
         means = 100 * np.array([summary.mean for summary in points])
         spread = 100 * np.array([summary.std or 0.0 for summary in points])
-        axes.plot(sizes, means, "o-", color=colours(place % 10), markersize=3.5, label=label)
+        axes.plot(sizes, means, "o-", color=colours(place % 10), markersize=3.5)
+        axes.lines[-1].set_label(drawing.shorten(label, 76))
         axes.fill_between(
             sizes, means - spread, means + spread, color=colours(place % 10), alpha=0.18, lw=0
         )
@@ -205,5 +207,7 @@ def draw_low_shot(
     axes.set_ylabel(f"{tables.HEADS.get(name, name)}, % ± deviation over draws", fontsize=9)
     axes.tick_params(labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside upper left", ncols=2, fontsize=8, frameon=False)
+    columns = 2 if max(map(len, curves)) < _LONG_NAME else 1
+    figure.set_figheight(3.2 + 0.17 * -(-len(curves) // columns))
+    figure.legend(loc="outside upper left", ncols=columns, fontsize=8, frameon=False)
     return drawing.save(figure, path)
