@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tests import programs
+
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "benchmark.py"
 
 
@@ -75,15 +77,13 @@ def test_sampler_is_measured_several_ways(tmp_path):
     assert len(second["seconds"]) == 4 * 3
 
 
-@pytest.mark.parametrize(
-    ("flag", "message"),
-    [
+def test_a_wrong_value_ends_in_one_line_before_any_work():
+    table = [
         ("--sizes=1280,many", "--sizes=1280,many: must be whole numbers"),
         ("--picks=5000", "--sizes=1280,4096,38400: must be at least 5000 each"),
         ("--output=/nowhere/figures.json", "--output=/nowhere/figures.json: must be a file in"),
-    ],
-)
-def test_a_wrong_value_ends_in_one_line_before_any_work(flag, message):
-    done = _run(flag)
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith(f"error: {message}") and done.stderr.count("\n") == 1
+    ]
+    answers = programs.run_many(TOOL.name, *(["--what=sampler", flag] for flag, _ in table))
+    for (_, message), (status, out, errors) in zip(table, answers):
+        assert status == 2 and out == ""
+        assert errors.startswith(f"error: {message}") and errors.count("\n") == 1

@@ -2,27 +2,19 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from actcl_tf.train import checkpointing, loop
-
-TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "export.py"
-
-
-def _export(*flags, cwd):
-    command = [sys.executable, str(TOOL), *flags]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+from tests import programs
 
 
-@pytest.fixture
-def run(tiny_run):
+@pytest.fixture(scope="module")
+def run(tiny_config, tmp_path_factory):
     """A run whose best checkpoint, of step 2, is not its last, of step 5."""
-    run = tiny_run(frame_stride=2)
+    run = tiny_config(tmp_path_factory.mktemp("export") / "run", frame_stride=2)
     facts = loop.check(run)
     checkpointing.open_run(run, facts)
     model = loop.build_model(run, facts, "float32")
@@ -36,22 +28,35 @@ def run(tiny_run):
     return run
 
 
+# Folder written to -> (the run, as a flag; flags besides).
+CALLS = {"best": ("run", []), "latest": ("run", ["--which=latest"]), "none": ("", [])}
+
+
+@pytest.fixture(scope="module")
+def answers(run):
+    """Folder written to -> (that folder, what the program came to)."""
+    folder = pathlib.Path(run.train.run_dir).parent
+    calls = [
+        [f"--checkpoint={folder / name}", f"--output={folder / output}", *flags]
+        for output, (name, flags) in CALLS.items()
+    ]
+    found = programs.run_many("export.py", *calls, cwd=folder)
+    return {output: (folder / output, answer) for output, answer in zip(CALLS, found)}
+
+
 def _encode_sound(folder, waveform):
     encode = tf.saved_model.load(str(folder)).signatures["serving_default"]
     return encode(audio=waveform)["embedding"].numpy()
 
 
-def test_exports_the_best_or_the_latest(run, rng, tmp_path):
+def test_exports_the_best_or_the_latest(run, answers, rng):
     waveform = rng.uniform(-1, 1, [2, 6400]).astype(np.float32)
     found = {}
-    for flags, which, step in (((), "best", 2), (("--which=latest",), "latest", 5)):
-        output = tmp_path / which
-        result = _export(
-            f"--checkpoint={run.train.run_dir}", f"--output={output}", *flags, cwd=tmp_path
-        )
-        assert result.returncode == 0, result.stderr
-        assert f"Wrote the encoders of step {step} ({which})" in result.stdout
-        assert "at 5 a second" in result.stdout
+    for which, step in (("best", 2), ("latest", 5)):
+        output, (status, out, errors) = answers[which]
+        assert status == 0, errors
+        assert f"Wrote the encoders of step {step} ({which})" in out
+        assert "at 5 a second" in out
         metadata = json.loads((output / "metadata.json").read_text())
         assert (metadata["step"], metadata["checkpoint"]) == (step, which)
         # Ten stored frames a second, of which every second one is used.
@@ -65,10 +70,10 @@ def test_exports_the_best_or_the_latest(run, rng, tmp_path):
     assert np.abs(found["best"] - found["latest"]).max() > 1e-3
 
 
-def test_what_is_no_run_ends_in_one_line(tmp_path):
-    result = _export(f"--checkpoint={tmp_path}", f"--output={tmp_path / 'model'}", cwd=tmp_path)
-    assert result.returncode == 1
-    last = result.stderr.strip().splitlines()[-1]
+def test_what_is_no_run_ends_in_one_line(answers):
+    output, answer = answers["none"]
+    assert answer.status == 1
+    last = answer.errors.strip().splitlines()[-1]
     assert last.startswith("error: ")
     assert "holds no run.json" in last
-    assert not (tmp_path / "model").exists()
+    assert not output.exists()

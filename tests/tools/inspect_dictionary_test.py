@@ -10,28 +10,9 @@ import sys
 import matplotlib.image
 import pytest
 
-from tests import saved_runs
+from tests import programs, saved_runs
 
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "inspect_dictionary.py"
-
-# Runs the program for several lists of arguments in one process, which is started only once.
-MANY = """
-import contextlib, io, json, os, pathlib, runpy, sys
-from absl.testing import flagsaver
-tool, argument_lists = json.load(sys.stdin)
-sys.path.insert(0, os.path.dirname(tool))
-program = runpy.run_path(tool, run_name="checked")
-answers = []
-for arguments in argument_lists:
-    errors = io.StringIO()
-    with flagsaver.flagsaver(), contextlib.redirect_stderr(errors):
-        try:
-            status = program["main"](program["field_flags"].parse([tool, *arguments]))
-        except SystemExit as stop:
-            status = stop.code
-    answers.append([status, errors.getvalue()])
-print("\\n" + json.dumps(answers))
-"""
 
 
 @pytest.fixture
@@ -109,17 +90,8 @@ def test_bad_input_ends_in_one_clear_line(run, tmp_path):
         ([f"--run={folder}", "--data_dir=/nowhere"], "say where its data is with --data_dir=DIR"),
         ([f"--run={folder}", f"--output={tmp_path}/file"], "cannot be written"),
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", MANY],
-        input=json.dumps([str(TOOL), [arguments for arguments, _ in table]]),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout.splitlines()[-1])
-    for (arguments, message), (status, errors) in zip(table, answers):
+    answers = programs.run_many(TOOL.name, *(arguments for arguments, _ in table))
+    for (arguments, message), (status, _, errors) in zip(table, answers):
         lines = errors.strip().splitlines()
         assert status == 2, (arguments, errors)
         assert lines[-1].startswith("error: ") and message in lines[-1], (arguments, errors)

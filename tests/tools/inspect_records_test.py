@@ -1,6 +1,5 @@
 """tools/inspect_records.py as a user runs it."""
 
-import json
 import pathlib
 import subprocess
 import sys
@@ -9,42 +8,15 @@ import matplotlib.image
 import pytest
 
 from actcl_tf.data import prepare, records
+from tests import programs
 from tests.contract_writer import clip, jpeg, labelled, write
 from tests.media_files import tone, write_clip
 
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "inspect_records.py"
 
-# Runs the program for several lists of arguments in one process, which is started only once.
-MANY = """
-import contextlib, io, json, os, runpy, sys
-from absl.testing import flagsaver
-tool, argument_lists = json.load(sys.stdin)
-sys.path.insert(0, os.path.dirname(tool))
-program = runpy.run_path(tool, run_name="checked")
-answers = []
-for arguments in argument_lists:
-    out, errors = io.StringIO(), io.StringIO()
-    with flagsaver.flagsaver(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-        try:
-            status = program["main"](program["field_flags"].parse([tool, *arguments]))
-        except SystemExit as stop:
-            status = stop.code
-    answers.append([status, out.getvalue(), errors.getvalue()])
-print("\\n" + json.dumps(answers))
-"""
-
 
 def run_many(*argument_lists):
-    done = subprocess.run(
-        [sys.executable, "-c", MANY],
-        input=json.dumps([str(TOOL), [list(map(str, each)) for each in argument_lists]]),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return programs.run_many(TOOL.name, *argument_lists)
 
 
 def test_what_a_user_looks_at(tmp_path):

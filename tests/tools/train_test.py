@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests import programs
 from tests.media_files import tone, write_clip
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -31,17 +32,13 @@ TINY = [
 ]
 
 
-def _command(tool, *flags):
-    return [sys.executable, str(ROOT / "tools" / tool), *TINY, *flags]
-
-
 def _plain(tool, *flags):
     command = [sys.executable, str(ROOT / "tools" / tool), *flags]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 def _run(tool, *flags):
-    return subprocess.run(_command(tool, *flags), capture_output=True, text=True, timeout=300)
+    return _plain(tool, *TINY, *flags)
 
 
 @pytest.fixture(scope="module")
@@ -79,47 +76,22 @@ def test_main_job_from_nothing_to_the_summary(first_run):
     assert (folder / "run" / "result.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_same_command_again_makes_nothing_new(first_run):
-    folder, flags, _ = first_run
-    before = sorted(p.name for p in (folder / "run" / "checkpoints").iterdir())
-    again = _run("train.py", *flags)
-    assert again.returncode == 0, again.stderr
-    assert "Making the built-in data set" not in again.stdout
-    assert "Going on at step 3 of 3" in again.stdout
-    assert sorted(p.name for p in (folder / "run" / "checkpoints").iterdir()) == before
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--data_dir=/nowhere"], "/nowhere"),
-        (["--data_dir=/nowhere", "--negatives=nearest"], "negatives"),
-        (["--temperature=0"], "--temperature=0.0: must be greater than 0.0"),
-        (["--data_dir=/nowhere", "extra"], "unexpected argument extra"),
-    ],
-)
-def test_bad_input_ends_in_one_clear_line(flags, message, tmp_path):
-    done = _run("train.py", f"--run_dir={tmp_path}/run", f"--cache_dir={tmp_path}/cache", *flags)
-    assert done.returncode != 0
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "run").exists()
-    assert not (tmp_path / "cache").exists()
-
-
-def test_sigterm_saves_and_the_same_command_goes_on(tiny_data, tmp_path):
+@pytest.fixture(scope="module")
+def stopped(tiny_data, tmp_path_factory):
+    """A run that was ended by SIGTERM: (flags, step it came to, status, what it said last)."""
+    folder = tmp_path_factory.mktemp("stopped")
     flags = [
         f"--data_dir={tiny_data}",
-        f"--run_dir={tmp_path}/run",
+        f"--run_dir={folder}/run",
         "--eval_split=",
         "--log_every=1",
         "--save_every=100000",
+        "--negatives=in_batch",
+        "--learning_rate_schedule=constant",
     ]
-    many = [*flags, "--learning_rate_schedule=constant", "--steps=100000"]
-    process = subprocess.Popen(
-        _command("train.py", *many), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    lines = tmp_path / "run" / "scalars.jsonl"
+    command = [sys.executable, str(ROOT / "tools" / "train.py"), *TINY, *flags, "--steps=100000"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    lines = folder / "run" / "scalars.jsonl"
     deadline = time.monotonic() + 120
     while not (lines.exists() and len(lines.read_text().splitlines()) > 3):
         assert process.poll() is None, process.stderr.read()
@@ -127,13 +99,64 @@ def test_sigterm_saves_and_the_same_command_goes_on(tiny_data, tmp_path):
         time.sleep(0.2)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM
+    step = json.loads(lines.read_text().splitlines()[-1])["step"]
+    return flags, step, process.returncode, errors
+
+
+WRONG = {
+    "no data": (["--data_dir=/nowhere"], "/nowhere"),
+    "no such choice": (["--data_dir=/nowhere", "--negatives=nearest"], "negatives"),
+    "out of range": (["--temperature=0"], "--temperature=0.0: must be greater than 0.0"),
+    "no flag": (["--data_dir=/nowhere", "extra"], "unexpected argument extra"),
+    "for media": (
+        ["--data_dir=/nowhere", "--frame_rate=5"],
+        "error: --frame_rate: has a meaning with --input=media only",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def later(first_run, stopped, tmp_path_factory):
+    """What comes of further commands, by name, one after the other in one process."""
+    folder = tmp_path_factory.mktemp("later")
+    nothing = [f"--run_dir={folder}/run", f"--cache_dir={folder}/cache"]
+    calls = {name: [*nothing, *flags] for name, (flags, _) in WRONG.items()}
+    calls["again"] = first_run[1]
+    calls["going on"] = [*stopped[0], f"--steps={stopped[1] + 2}"]
+    before = _checkpoints(first_run)
+    answers = programs.run_many("train.py", *([*TINY, *flags] for flags in calls.values()))
+    return folder, before, dict(zip(calls, answers))
+
+
+def _checkpoints(first_run):
+    return sorted(path.name for path in (first_run[0] / "run" / "checkpoints").iterdir())
+
+
+def test_the_same_command_again_makes_nothing_new(first_run, later):
+    _, before, answers = later
+    again = answers["again"]
+    assert again.status == 0, again.errors
+    assert "Making the built-in data set" not in again.out
+    assert "Going on at step 3 of 3" in again.out
+    assert before and _checkpoints(first_run) == before
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_bad_input_ends_in_one_clear_line(name, later):
+    folder, _, answers = later
+    assert answers[name].status == 2
+    assert WRONG[name][1] in answers[name].errors
+    assert answers[name].errors.count("\n") == 1
+    assert not any(folder.iterdir())
+
+
+def test_sigterm_saves_and_the_same_command_goes_on(stopped, later):
+    _, step, status, errors = stopped
+    assert status == 128 + signal.SIGTERM
     assert "Stopped: ended by SIGTERM; the state is saved. Go on with:" in errors
-    stopped_at = json.loads(lines.read_text().splitlines()[-1])["step"]
-    few = [*flags, "--learning_rate_schedule=constant", f"--steps={stopped_at + 2}"]
-    again = _run("train.py", *few)
-    assert again.returncode == 0, again.stderr
-    assert f"Going on at step {stopped_at} of {stopped_at + 2}" in again.stdout
+    going_on = later[2]["going on"]
+    assert going_on.status == 0, going_on.errors
+    assert f"Going on at step {step} of {step + 2}" in going_on.out
 
 
 @pytest.mark.slow
@@ -161,12 +184,6 @@ def test_videos_are_trained_on_directly_until_one_is_gone(tmp_path):
     assert f"error: --input=media: {victim} was good and cannot be read any more" in broken.stderr
     assert "Traceback" not in broken.stderr
     assert len(list((tmp_path / "cache" / "media_index").glob("*"))) == 1
-
-
-def test_flags_of_media_need_media(tiny_data):
-    done = _run("train.py", f"--data_dir={tiny_data}", "--frame_rate=5")
-    assert done.returncode == 2
-    assert "error: --frame_rate: has a meaning with --input=media only" in done.stderr
 
 
 def test_benchmark_compares_negatives_side_by_side(tiny_data, tmp_path):
