@@ -46,7 +46,7 @@ def run_many(tool: str, *argument_lists: list, cwd: Optional[str] = None) -> lis
         capture_output=True,
         text=True,
         cwd=cwd,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr

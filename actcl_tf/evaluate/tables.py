@@ -20,7 +20,10 @@ HEADS = {
 }
 _NOT_SHARES = ("d_prime", "median_rank")
 LOWER_IS_BETTER = ("median_rank",)
-# Between groups of which no column is shared a table begins anew.
+LEGEND = (
+    "Shares in percent: mean ± deviation over folds [95 % interval, by bootstrap over test videos]."
+)
+# What tells rows apart, in the order of the columns.
 _IDENTITY = ("protocol", "modality", "label", "features", "preprocessing", "subset")
 
 
@@ -125,8 +128,3 @@ def text(result: results.Result) -> str:
     """All tables of a result, for the terminal."""
     tables = "\n\n".join(aligned(table) for table in build(result.measurements))
     return f"{result.name}\n{tables}\n{LEGEND}"
-
-
-LEGEND = (
-    "Shares in percent: mean ± deviation over folds [95 % interval, by bootstrap over test videos]."
-)

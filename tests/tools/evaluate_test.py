@@ -3,14 +3,12 @@
 import json
 import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 
 from actcl_tf import config
 from actcl_tf.data import catalogs, prepare, shard_writing
-from tests import labelled_data, saved_runs
+from tests import labelled_data, programs, saved_runs
 from tests.media_files import write_clip
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -25,44 +23,11 @@ MODEL = {
 }
 CLASSES = ("high", "low", "middle")
 
-# Runs the tool on one list of flags after the other, in one process, and tells what each came to.
-DRIVER = """
-import contextlib, io, json, pathlib, runpy, sys
-from absl import flags
-from absl.testing import flagsaver
-tool, argument_lists = json.load(sys.stdin)
-sys.path.insert(0, str(pathlib.Path(tool).resolve().parent))
-module = runpy.run_path(tool, run_name="checked")
-answers = []
-for arguments in argument_lists:
-    said, status = io.StringIO(), None
-    with flagsaver.flagsaver(), contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-        try:
-            rest = module["field_flags"].parse([tool, *arguments])
-            status = module["main"](rest)
-        except SystemExit as end:
-            status = end.code
-    answers.append([status, said.getvalue()])
-print(json.dumps(answers))
-"""
-
-
-def _tool(name, *flags):
-    command = [sys.executable, str(ROOT / "tools" / name), *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
 
 def _drive(argument_lists):
     """(status, what was said) of tools/evaluate.py for each list of flags."""
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER],
-        input=json.dumps([str(ROOT / "tools" / "evaluate.py"), argument_lists]),
-        capture_output=True,
-        text=True,
-        timeout=580,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    answers = programs.run_many("evaluate.py", *argument_lists)
+    return [(answer.status, answer.out + answer.errors) for answer in answers]
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +71,7 @@ def outcomes(run_dir, tiny_data, sounds, tmp_path_factory):
         *heard,
         "--protocol=finetune",
         "--from_scratch",
+        "--folds=2",
         "--epochs=6",
         "--batch_size=8",
         "--warmup_epochs=1",
@@ -227,7 +193,7 @@ def test_from_scratch_learns_and_is_not_trained_twice(outcomes):
     result = _result(outcomes["scratch"])
     (row,) = result["measurements"]
     assert row["name"] == "finetune/audio/scratch"
-    assert [fold["num_test"] for fold in row["folds"]] == [12, 12]
+    assert [(fold["name"], fold["num_test"]) for fold in row["folds"]] == [("fold 2", 12)]
     # The second time nothing is trained, and the scores are those of the first.
     assert "training:" in outcomes["scratch"][1]
     assert "training:" not in outcomes["scratch again"][1]
@@ -246,19 +212,16 @@ def test_finetuning_both_streams(outcomes):
 
 def test_comparing(outcomes, tmp_path):
     folders = [str(outcomes[name][2]) for name in ("linear", "again", "low_shot")]
-    done = _tool("compare_runs.py", *folders, f"--output={tmp_path}/made")
-    assert done.returncode == 0, done.stderr
-    assert "best" in done.stdout
-    assert {path.suffix for path in (tmp_path / "made").iterdir()} == {
-        ".md",
-        ".csv",
-        ".html",
-        ".png",
-    }
-    done = _tool("compare_runs.py", str(tmp_path))
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("error: ")
-    assert "name the --output of tools/evaluate.py" in done.stderr
+    made = tmp_path / "made"
+    done, refused = programs.run_many(
+        "compare_runs.py", [*folders, f"--output={made}"], [f"--results={tmp_path}"]
+    )
+    assert done.status == 0, done.errors
+    assert "best" in done.out
+    assert {path.suffix for path in made.iterdir()} == {".md", ".csv", ".html", ".png"}
+    assert refused.status == 2
+    assert refused.errors.startswith("error: ")
+    assert "name the --output of tools/evaluate.py" in refused.errors
 
 
 def test_mistakes_end_in_one_clear_line(run_dir, tiny_data, sounds, outcomes, tmp_path):
