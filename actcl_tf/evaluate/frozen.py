@@ -99,12 +99,9 @@ class Measurer:
         self, modality: str, targets: clip_table.Targets, fold: splits.Fold
     ) -> protocols.Prediction:
         settings = self._settings
-        sides = [
-            windows.joined(self._features.arrays, modality, clips, settings.windows, settings.clips)
-            for clips in (fold.train, fold.test)
-        ]
-        repeats = sides[0][0].shape[1]
-        train_x, test_x = windows.preprocess(settings.preprocessing, *sides)
+        read = windows.Features(self._features.arrays, modality, settings.windows, settings.clips)
+        train_x, test_x = read.matrices(settings.preprocessing, fold.train, fold.test)
+        repeats = read.rows_a_clip
         found = protocols.fit_predict(
             settings.protocol,
             train_x,

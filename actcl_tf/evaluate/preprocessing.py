@@ -1,5 +1,6 @@
 """What is done to features before a classifier sees them, learned from the training split only."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -61,15 +62,32 @@ def fit(name: str, train_x: np.ndarray) -> Preprocessing:
     Raises:
       ValueError: no such step, the shape does not fit, or a value is NaN or infinite.
     """
+    return fit_blocks(name, [train_x])
+
+
+def fit_blocks(name: str, blocks: Iterable[np.ndarray]) -> Preprocessing:
+    """`fit` of a training split that comes in blocks of rows, never all at once.
+
+    Args:
+      name: of `PREPROCESSINGS`.
+      blocks: [m, d] float each.
+
+    Raises:
+      ValueError: as `fit`.
+    """
     if name not in PREPROCESSINGS:
         raise ValueError(f"preprocessing {name!r}: must be one of {', '.join(PREPROCESSINGS)}")
-    train_x = _checked(train_x)
-    if not len(train_x):
+    scaler, width = StandardScaler(), 0
+    for block in blocks:
+        checked = _checked(block)
+        if len(checked):
+            width = checked.shape[1]
+            if name == "standardise":
+                scaler.partial_fit(checked)
+    if not width:
         raise ValueError("a preprocessing needs at least 1 training clip, got none")
-    width = train_x.shape[1]
     if name != "standardise":
         return Preprocessing(name, np.zeros(width), np.ones(width))
-    scaler = StandardScaler().fit(train_x)
     return Preprocessing(name, scaler.mean_, scaler.scale_)
 
 

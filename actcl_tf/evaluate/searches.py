@@ -79,11 +79,8 @@ def search_rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """One vector a clip, preprocessed, of the training and the test clips of a fold."""
     how = "concatenate" if settings.windows == "concatenate" else "mean"
-    sides = [
-        windows.joined(features.arrays, modality, clips, how, settings.clips)
-        for clips in (fold.train, fold.test)
-    ]
-    return windows.preprocess(settings.preprocessing, *sides)
+    read = windows.Features(features.arrays, modality, how, settings.clips)
+    return read.matrices(settings.preprocessing, fold.train, fold.test)
 
 
 def across(

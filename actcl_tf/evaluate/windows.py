@@ -1,12 +1,13 @@
 """What becomes of the windows of a clip: rows of a feature matrix, and back to scores a clip."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from actcl_tf.evaluate import preprocessing
 
 MODALITIES = ("video", "audio")
+_BLOCK = 2**24  # Numbers that are read at a time: 64 MiB.
 
 
 def modalities_of(modality: str) -> tuple[str, ...]:
@@ -34,55 +35,68 @@ def rows(x: np.ndarray, how: str, num_windows: int) -> np.ndarray:
     return by_time.reshape(len(x), 1, -1)
 
 
-def joined(
-    arrays: Mapping[str, np.ndarray],
-    modality: str,
-    clips: np.ndarray,
-    how: str,
-    num_windows: int,
-) -> list[np.ndarray]:
-    """The rows of some clips, one matrix for each stream that the modality needs.
+class Features:
+    """The rows of clips, read block by block: no more of them is in memory than is asked for."""
 
-    Args:
-      arrays: stream to [n, W, d] float32.
-      modality: video, audio or both.
-      clips: [k] int64, rows of the arrays.
-      how: see `rows`.
-      num_windows: windows in time.
+    def __init__(
+        self, arrays: Mapping[str, np.ndarray], modality: str, how: str, num_windows: int
+    ) -> None:
+        """Takes the features; nothing is read yet.
 
-    Returns:
-      [k, r, d'] each, all with the same r.
-    """
-    streams = modalities_of(modality)
-    found = []
-    for stream in streams:
-        x = np.asarray(arrays[stream][clips])
-        if len(streams) > 1 and x.shape[1] > num_windows:  # Crops have no sound of their own.
-            x = x.reshape(len(x), num_windows, -1, x.shape[-1]).mean(axis=2)
-        found.append(rows(x, how, num_windows))
-    return found
+        Args:
+          arrays: stream to [n, W, d] float32, arrays or memory maps.
+          modality: video, audio or both.
+          how: see `rows`.
+          num_windows: windows in time.
+        """
+        self._streams = [arrays[stream] for stream in modalities_of(modality)]
+        self._how, self._num_windows = how, num_windows
+        self.rows_a_clip = self._read(0, np.arange(1)).shape[1]
 
+    def matrices(
+        self, name: str, train: np.ndarray, test: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Preprocesses each stream by itself and puts the streams side by side.
 
-def preprocess(
-    name: str, train: Sequence[np.ndarray], test: Sequence[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Preprocesses each stream by itself and puts the streams side by side.
+        Args:
+          name: of `preprocessing.PREPROCESSINGS`; learned from the training clips alone.
+          train: [a] int64, clips.
+          test: [b] int64, clips.
 
-    Args:
-      name: of `preprocessing.PREPROCESSINGS`; learned from the training clips alone.
-      train: of `joined`, for the training clips.
-      test: of `joined`, for the test clips.
+        Returns:
+          [a * r, d'] and [b * r, d'] float64; the rows of a clip stand one after the other.
+        """
+        steps = [
+            preprocessing.fit_blocks(name, (x for _, x in self._blocks(stream, train)))
+            for stream in range(len(self._streams))
+        ]
+        width = sum(len(step.mean) for step in steps)
+        sides = []
+        for clips in (train, test):
+            made = np.empty([len(clips) * self.rows_a_clip, width])
+            left = 0
+            for stream, step in enumerate(steps):
+                columns = slice(left, left + len(step.mean))
+                for place, x in self._blocks(stream, clips):
+                    made[place, columns] = step(x)
+                left = columns.stop
+            sides.append(made)
+        return tuple(sides)
 
-    Returns:
-      [a * r, d] and [b * r, d] float64; the rows of a clip stand one after the other.
-    """
-    sides = ([], [])
-    for train_x, test_x in zip(train, test):
-        flat = [x.reshape(-1, x.shape[-1]) for x in (train_x, test_x)]
-        step = preprocessing.fit(name, flat[0])
-        for side, x in zip(sides, flat):
-            side.append(step(x))
-    return tuple(side[0] if len(side) == 1 else np.concatenate(side, 1) for side in sides)
+    def _blocks(self, stream: int, clips: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        """The places of rows and the rows [m * r, d'] float32, some clips at a time."""
+        count = max(1, _BLOCK // int(np.prod(self._streams[stream].shape[1:])))
+        for start in range(0, len(clips), count):
+            x = self._read(stream, clips[start : start + count])
+            place = slice(start * x.shape[1], (start + len(x)) * x.shape[1])
+            yield place, x.reshape(-1, x.shape[-1])
+
+    def _read(self, stream: int, clips: np.ndarray) -> np.ndarray:
+        x = np.asarray(self._streams[stream][clips])
+        if len(self._streams) > 1 and x.shape[1] > self._num_windows:
+            # Crops have no sound of their own.
+            x = x.reshape(len(x), self._num_windows, -1, x.shape[-1]).mean(axis=2)
+        return rows(x, self._how, self._num_windows)
 
 
 def average(scores: np.ndarray, num_clips: int) -> np.ndarray:
