@@ -33,7 +33,7 @@ _NOT_OF_DATA = (
     *("input", "decode_workers", "clip_timeout", "train_split", "eval_split"),
     *("data_service", "data_service_job", "augment_on", "probe_pattern"),
 )
-_OF_THE_RUN = "Default: as in the checkpoint's run. "
+_OF_THE_RUN = "[that of the checkpoint's run, unless named] "
 field_flags.define(config.EvaluationConfig)
 field_flags.define(protocols.Settings)
 field_flags.define(config.FinetuneConfig)

@@ -203,6 +203,9 @@ def csv_text(groups: Sequence[Group]) -> str:
 def write(folder: pathlib.Path, groups: Sequence[Group]) -> list[pathlib.Path]:
     """Writes comparison.md, .csv, .html and .png to a folder, which is made; returns the paths.
 
+    The figure is of the largest group; where rows learned from few clips, the page has their curves
+    too.
+
     Raises:
       OSError: the folder cannot be written.
     """
@@ -213,7 +216,7 @@ def write(folder: pathlib.Path, groups: Sequence[Group]) -> list[pathlib.Path]:
     largest = max(groups, key=lambda group: len(group.entries))
     _draw(paths[3], largest)
     with tempfile.TemporaryDirectory() as pictures:
-        sections = []
+        sections = _low_shot(pathlib.Path(pictures), groups)
         for number, group in enumerate(groups):
             path = pathlib.Path(pictures) / f"{number}.png"
             _draw(path, group)
@@ -223,6 +226,22 @@ def write(folder: pathlib.Path, groups: Sequence[Group]) -> list[pathlib.Path]:
         sections.append(html_page.Section("How to read this", [LEGEND]))
         html_page.write(paths[2], "Comparison", sections)
     return paths
+
+
+def _low_shot(folder: pathlib.Path, groups: Sequence[Group]) -> list[html_page.Section]:
+    """Curves over the size of the training set, a picture for each data set and label."""
+    by_data = {}
+    for group in groups:
+        for entry in group.entries:
+            what = (entry.data, entry.row.label)
+            by_data.setdefault(what, []).append((entry.result, entry.row))
+    pictures = []
+    for number, ((_, label), rows) in enumerate(by_data.items()):
+        for kind, curves in figures.low_shot_curves(rows).items():
+            path = folder / f"low_shot_{number}_{kind}.png"
+            figures.draw_low_shot(path, curves)
+            pictures.append((f"Few training clips, by {kind}: {label}", path))
+    return [html_page.Section("Low-shot", [], [], pictures)] if pictures else []
 
 
 def _draw(path: pathlib.Path, group: Group) -> None:

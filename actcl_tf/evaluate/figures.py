@@ -1,7 +1,7 @@
 """Measurements as pictures: PNG files as wide as a phone."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -13,6 +13,7 @@ from actcl_tf.reporting import drawing
 _MOST_CLASSES = 20  # Bars of classes at each end, where there are more than twice as many.
 _NAMED_CLASSES = 30  # Up to so many rows of a confusion matrix have names.
 _COUNTED_CLASSES = 16  # Up to so many have numbers in them.
+_LONG_NAME = 36  # Letters of a curve's name from which on two do not stand side by side.
 _BAR = "#2a6fb0"
 _FEATURES = {
     "trained": "#2a6fb0",
@@ -148,6 +149,27 @@ def _by_score(each: dict[str, Any]) -> tuple[float, str]:
     return -each["score"], each["name"]
 
 
+def low_shot_curves(
+    rows: Iterable[tuple[str, results.Measurement]],
+) -> dict[str, dict[str, list[results.Measurement]]]:
+    """Sorts measurements of small training sets into curves.
+
+    Args:
+      rows: name of the result, empty if there is only one, and measurement.
+
+    Returns:
+      "fraction" and "shots", as far as there are any, to the curves of `draw_low_shot`.
+    """
+    curves = {}
+    for result, row in rows:
+        if row.subset:
+            kind = row.subset.split("=")[0]
+            label = row.label if row.label != "label" else ""
+            key = " ".join(part for part in (result, label, row.modality, row.features) if part)
+            curves.setdefault(kind, {}).setdefault(key, []).append(row)
+    return curves
+
+
 def draw_low_shot(
     path: pathlib.Path, curves: dict[str, Sequence[results.Measurement]]
 ) -> pathlib.Path:
@@ -169,7 +191,8 @@ def draw_low_shot(
         sizes = sizes[order]
         means = 100 * np.array([summary.mean for summary in points])
         spread = 100 * np.array([summary.std or 0.0 for summary in points])
-        axes.plot(sizes, means, "o-", color=colours(place % 10), markersize=3.5, label=label)
+        axes.plot(sizes, means, "o-", color=colours(place % 10), markersize=3.5)
+        axes.lines[-1].set_label(drawing.shorten(label, 76))
         axes.fill_between(
             sizes, means - spread, means + spread, color=colours(place % 10), alpha=0.18, lw=0
         )
@@ -184,5 +207,7 @@ def draw_low_shot(
     axes.set_ylabel(f"{tables.HEADS.get(name, name)}, % ± deviation over draws", fontsize=9)
     axes.tick_params(labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside upper left", ncols=2, fontsize=8, frameon=False)
+    columns = 2 if max(map(len, curves)) < _LONG_NAME else 1
+    figure.set_figheight(3.2 + 0.17 * -(-len(curves) // columns))
+    figure.legend(loc="outside upper left", ncols=columns, fontsize=8, frameon=False)
     return drawing.save(figure, path)

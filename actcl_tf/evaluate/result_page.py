@@ -89,13 +89,7 @@ def _overview(folder: pathlib.Path, result: results.Result) -> list[html_page.Se
 
 
 def _low_shot(folder: pathlib.Path, result: results.Result) -> list[html_page.Section]:
-    curves = {}
-    for row in result.measurements:
-        if row.subset:
-            kind = row.subset.split("=")[0]
-            parts = (row.label if row.label != "label" else "", row.modality, row.features)
-            key = " ".join(part for part in parts if part)
-            curves.setdefault(kind, {}).setdefault(key, []).append(row)
+    curves = figures.low_shot_curves(("", row) for row in result.measurements)
     pictures = []
     for kind, each in curves.items():
         path = folder / f"low_shot_{kind}.png"

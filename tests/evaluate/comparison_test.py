@@ -123,3 +123,16 @@ def test_written_forms(tmp_path):
     assert "a|b, &quot;c&quot; &lt;i&gt;" in page
     assert "<i>" not in page
     assert paths[3].read_bytes()[:4] == b"\x89PNG"
+
+
+def test_few_clips_of_several_results_are_curves(tmp_path):
+    found = [
+        made.result(
+            *(made.measurement(features, subset=f"shots={k}") for k in (1, 5)),
+            name=f"run {features}",
+        )
+        for features in ("trained", "scratch")
+    ]
+    page = comparison.write(tmp_path, comparison.compare(found))[2].read_text()
+    assert "Few training clips, by shots: label" in page
+    assert page.index("Low-shot") < page.index("shots=1, by top-1")

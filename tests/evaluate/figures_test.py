@@ -60,3 +60,19 @@ def test_low_shot_curves(tmp_path):
 )
 def test_error_bars(summary, expected):
     assert figures.error_bar(summary) == pytest.approx(expected)
+
+
+def test_rows_become_curves():
+    rows = [
+        ("", made.measurement(subset="shots=1")),
+        ("a", made.measurement(subset="shots=5", label="digit")),
+        ("", made.measurement(subset="shots=5")),
+        ("", made.measurement()),
+        ("", made.measurement(subset="fraction=0.1")),
+    ]
+    found = figures.low_shot_curves(rows)
+    names = {kind: {k: len(v) for k, v in each.items()} for kind, each in found.items()}
+    assert names == {
+        "shots": {"audio trained": 2, "a digit audio trained": 1},
+        "fraction": {"audio trained": 1},
+    }

@@ -21,7 +21,7 @@ def test_labels_and_pictures_of_the_wanted_clips(tiny_data):
     assert found[ids[17]].frame.mean() > found[ids[4]].frame.mean() + 20
     assert found[ids[4]].frame.shape == (32, 40, 3)
     assert found[ids[4]].waveform.shape == (8000,)
-    assert found[ids[4]].filename == "m0_004.mp4"
+    assert found[ids[4]].filename == "train/m0_004.mp4"
 
 
 def test_the_middle_frame_and_no_label(tiny_data, tmp_path):
