@@ -16,6 +16,7 @@ body { margin: 0 auto; max-width: 1080px; padding: 16px; background: #fff; color
 h1 { font-size: 1.5rem; line-height: 1.2; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 0.4rem; }
 p, li { max-width: 46rem; }
+p, h1, h2, summary, figcaption { overflow-wrap: anywhere; }
 .table { overflow-x: auto; margin-bottom: 16px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: 8px 0; }
@@ -30,11 +31,11 @@ figcaption { font-weight: 600; }
 code { overflow-wrap: anywhere; }
 td.best { font-weight: 700; }
 .clips { display: flex; flex-wrap: wrap; gap: 12px; margin: 12px 0 28px; }
-.clip { width: 152px; padding: 6px; border: 2px solid #999; border-radius: 6px; }
+.clip { box-sizing: border-box; width: 152px; padding: 6px; border: 2px solid #999;
+  border-radius: 6px; }
 .clip.right { border-color: #1a7f37; } .clip.wrong { border-color: #b3261e; }
 .clip.query { background: #f2f4f7; }
-.clip figcaption { font-weight: 400; font-size: 0.8rem; line-height: 1.25;
-  overflow-wrap: anywhere; }
+.clip figcaption { font-weight: 400; font-size: 0.8rem; line-height: 1.25; }
 .clip video, .clip audio { width: 100%; } .clip img { margin-top: 4px; }
 """
 
