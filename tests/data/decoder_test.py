@@ -38,6 +38,19 @@ def test_clips_come_as_they_are_cut(tmp_path, cutter):
     assert cutter.process_id == child
 
 
+def test_a_child_is_replaced_after_a_while(tmp_path, cutter, monkeypatch):
+    monkeypatch.setattr(decoder, "_MOST_REQUESTS", 2)
+    video = str(write_clip(tmp_path / "video.mp4", 1.2))
+    children, pieces = [], []
+    for _ in range(5):
+        pieces.append(spans(cutter.cut(video, 0.0, None)))
+        children.append(cutter.process_id)
+    first, second, third = children[::2]
+    assert children == [first, first, second, second, third]
+    assert len({first, second, third}) == 3
+    assert pieces == [[("CutClip", 0.0)]] * 5
+
+
 @pytest.mark.parametrize("content, reason", [(b"", "empty"), (b"no video" * 99, "damaged")])
 def test_a_bad_video_has_a_reason(tmp_path, cutter, content, reason):
     (tmp_path / "bad.mp4").write_bytes(content)
