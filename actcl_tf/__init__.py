@@ -1,1 +1,45 @@
-"""Active contrastive learning of audio-visual video representations."""
+"""Active contrastive learning of audio-visual video representations.
+
+What applications, notebooks and training loops of others need, by short names; `help` of each
+shows an example. Everything is imported on first use.
+
+Encoders that were trained and exported:
+  load, VideoEncoder, AudioEncoder, PretrainedError
+
+Active sampling, for a contrastive training loop:
+  Dictionary, KeyBatch, MemoryQueue, ActiveSampler, LastLayer, gradient_factors, GradientFactors,
+  kmeans_plusplus, info_nce, negative_mask, update_key_encoder
+"""
+
+import importlib
+from typing import Any
+
+_NAMES = {
+    "load": "pretrained.loading",
+    "VideoEncoder": "pretrained.encoders",
+    "AudioEncoder": "pretrained.encoders",
+    "PretrainedError": "pretrained.layout",
+    "ActiveSampler": "contrast.negative_sampling",
+    "Dictionary": "contrast.dictionary",
+    "KeyBatch": "contrast.dictionary",
+    "MemoryQueue": "contrast.memory_queue",
+    "LastLayer": "contrast.gradient_embeddings",
+    "GradientFactors": "contrast.gradient_embeddings",
+    "gradient_factors": "contrast.gradient_embeddings",
+    "kmeans_plusplus": "contrast.kmeanspp",
+    "info_nce": "contrast.losses",
+    "negative_mask": "contrast.losses",
+    "update_key_encoder": "contrast.momentum",
+}
+
+__all__ = sorted(_NAMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NAMES})

@@ -35,6 +35,14 @@ def test_defaults_are_valid_and_survive_json():
         ({"dictionary_size": 100}, "--dictionary_size=100: must be at least --batch_size=128"),
         ({"pool_size": 3900}, "--dictionary_size=3840: larger than --pool_size=3900 can fill"),
         ({"negatives": "in_batch", "batch_size": 1}, "needs at least 2 clips"),
+        ({"profile_steps": "5"}, "--profile_steps=5: must be two steps, first <= last"),
+        ({"profile_steps": "9,3"}, "--profile_steps=9,3: must be two steps, first <= last"),
+        ({"profile_steps": "0,3"}, "from 1 to --steps=1000"),
+        ({"profile_steps": "5,9", "steps": 8}, "from 1 to --steps=8"),
+        ({"profile_steps": "a,b"}, "such as 100,105"),
+        ({"init_from": "a.pth", "video_encoder": "resnet3d_10"}, "--init_from=a.pth: there are we"),
+        ({"init_from": "a.pth", "video_encoder": "resnet3d_50"}, "mc3_18, not for resnet3d_50"),
+        ({"init_from": "a.pth", "video_width": 0.5}, "for --video_width=1, not for 0.5"),
         ({"speed": 3}, "no such setting: speed"),
     ],
 )
@@ -61,6 +69,11 @@ def test_what_the_negatives_need(negatives, dictionary, pool):
 
 def test_a_pool_may_be_small_where_it_is_not_used():
     config.from_flat({"negatives": "moco", "pool_size": 1})
+
+
+def test_profile_steps():
+    assert config.TrainConfig(profile_steps="5,5").profile_range == (5, 5)
+    assert config.TrainConfig().profile_range is None
 
 
 def test_region():

@@ -129,6 +129,14 @@ def tiny_config(tiny_data):
     return make
 
 
+@pytest.fixture(scope="session")
+def exported_model(tmp_path_factory) -> pathlib.Path:
+    """A small export, not trained: windows of 0.64 s, embeddings of 16 numbers."""
+    from tests import exports
+
+    return exports.save(exports.small_run(), tmp_path_factory.mktemp("exported") / "model")
+
+
 @pytest.fixture
 def tiny_run(tiny_config, tmp_path):
     """Makes configurations of a tiny run in the test's own folder."""

@@ -16,7 +16,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.build_rules import read_build
+from tests.build_rules import UNLOCKED, read_build
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FINDER = ROOT / "tools" / "find_python.sh"
@@ -25,7 +25,7 @@ PYTHONS = ("3.9.18", "3.10.13", "3.11.7")
 # Needed at run time although nothing of ours imports it by name.
 NOT_IMPORTED = {
     "keras",  # as tf.keras
-    "tensorboard",  # as tf.summary, and as a command
+    "tensorboard-plugin-profile",  # by TensorBoard, to show --profile_steps
     "setuptools",  # by TensorBoard
     "apache-beam",  # an extra, for preparing data on many machines
     "google-crc32c",  # by Apache Beam
@@ -308,4 +308,5 @@ def test_what_is_declared_is_what_is_used():
     tests = {canonicalize_name(r.name) for r in declared("dev")}
     assert used[False] <= run_time | MEASURED_AGAINST, "imported, but not in pyproject.toml"
     assert used[True] <= run_time | tests, "imported by tests, but not in pyproject.toml"
+    assert {r.name for r in declared("torch")} == UNLOCKED
     assert run_time | tests <= used[False] | used[True] | NOT_IMPORTED, "declared, but not used"

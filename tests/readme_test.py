@@ -31,8 +31,10 @@ TOOLS = sorted(
 )
 HEADER = ("Reproduces", "Hardware", "Time", "Expect", "Command")
 
+# Tools whose first argument is a command, and how many words follow each.
+SUBCOMMANDS = {"tools/search.py": {"index": 1, "query": 0}}
 # Commands of others, whose arguments are theirs to check.
-FOREIGN = {"cd", "git", "pip", "tensorboard", "mkdir", "source", ".", "ls", "tail"}
+FOREIGN = {"cd", "git", "pip", "tensorboard", "mkdir", "source", ".", "ls", "tail", "docker"}
 # Added to a printed training command, so that it takes seconds.
 SHORT = (
     "--steps=2 --batch_size=4 --dictionary_size=4 --pool_size=8 --warmup_steps=0 --num_frames=4 "
@@ -46,10 +48,11 @@ PARSER = """
 import json, os, pathlib, runpy, sys
 from absl import flags
 from absl.testing import flagsaver
-calls = json.load(sys.stdin)
+calls, subcommands = json.load(sys.stdin)
 if len(calls) > 1:
     from actcl_tf.evaluate import evaluation, held_out
     from actcl_tf.inspection import records_inspector
+    from actcl_tf.search import request
     from actcl_tf.train import loop
 for tool, argument_lists in calls.items():
     child = os.fork()
@@ -67,7 +70,12 @@ for tool, argument_lists in calls.items():
         with flagsaver.flagsaver():
             try:
                 rest = flags.FLAGS([tool, *arguments])[1:]
-                error = f"arguments that are no flags: {rest}" if rest else ""
+                known = subcommands.get(tool)
+                if known is not None:
+                    right = rest and known.get(rest[0]) == len(rest) - 1
+                    error = "" if right else f"no command of {tool}: {rest}"
+                else:
+                    error = f"arguments that are no flags: {rest}" if rest else ""
             except (flags.Error, OSError) as problem:
                 error = str(problem)
             answers.append([error, {name: flags.FLAGS[name].value for name in flags.FLAGS}])
@@ -112,7 +120,7 @@ def parse_flags(calls: dict, folder: pathlib.Path = ROOT) -> dict:
     """
     done = subprocess.run(
         [sys.executable, "-c", PARSER],
-        input=json.dumps(calls),
+        input=json.dumps([calls, SUBCOMMANDS]),
         cwd=folder,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
@@ -287,6 +295,14 @@ def test_a_missing_flag_is_found():
     _, answers = parse_flags({"tools/export.py": lists})["tools/export.py"]
     assert "--output must have a value" in answers[0][0]
     assert not answers[1][0]
+
+
+def test_commands_of_a_tool_are_checked():
+    lists = [["index", "a", "--index=b"], ["index"], ["query", "a"], ["find"], [], ["query"]]
+    _, answers = parse_flags({"tools/search.py": lists})["tools/search.py"]
+    errors = [error for error, _ in answers]
+    assert errors[0] == errors[5] == ""
+    assert all("no command of tools/search.py" in error for error in errors[1:5])
 
 
 def test_a_right_text_passes(one_tool):

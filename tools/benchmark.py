@@ -1,13 +1,14 @@
-"""Measures the training step, the sampler, the input or the preparation; in turns, in one run.
+"""Measures the step, the sampler, the input, the preparation or serving; in turns, in one run.
 
   python tools/benchmark.py --flagfile=configs/pretrain.cfg --compare=active,random
   python tools/benchmark.py --what=sampler --output=sampler.json
   python tools/benchmark.py --what=input --data_dir=DATA_DIR --num_frames=16 --image_size=112
   python tools/benchmark.py --what=prepare --videos=FOLDER
+  python tools/benchmark.py --what=serve --checkpoint=RUN_DIR
 
 Measured are: ways of choosing negatives, on batches made beforehand; ways of k-means++ seeding, on
 made-up points; the phases of the input, beside JPEG decoding alone; videos to records, beside the
-ffmpeg program doing the same.
+ffmpeg program doing the same; answers of exported encoders, in every form.
 """
 
 import json
@@ -20,7 +21,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import built_in_data
 import field_flags
 import run_flags
-from absl import app, flags
+import tensorflow as tf
+from absl import app, flags, logging
 
 from actcl_tf import config
 from actcl_tf.benchmark import (
@@ -29,9 +31,13 @@ from actcl_tf.benchmark import (
     seeding_report,
     seeding_settings,
     seeding_time,
+    serve_report,
+    serve_time,
     step_time,
 )
 from actcl_tf.data import files, records
+from actcl_tf.export.errors import ExportError
+from actcl_tf.train import checkpointing
 
 _OUTPUT = flags.DEFINE_string("output", "", "JSON file to write the figures to as well.")
 _COMPARE = flags.DEFINE_list(
@@ -41,6 +47,7 @@ _TIMED_STEPS = flags.DEFINE_integer("timed_steps", 30, "step: timed steps of eac
 field_flags.define(seeding_settings.Settings, prefix="sampler: ", without=("seed",))
 field_flags.define(input_time.Settings, prefix="input: ")
 field_flags.define(prepare_time.Settings, prefix="prepare: ")
+field_flags.define(serve_time.Settings, prefix="serve: ")
 
 
 def _measure_step() -> dict:
@@ -76,7 +83,18 @@ def _measure_prepare() -> dict:
     return prepare_time.to_dict(result)
 
 
-_MEASURES = (_measure_step, _measure_sampler, _measure_input, _measure_prepare)
+def _measure_serve() -> dict:
+    logging.set_verbosity(logging.ERROR)  # Or each variable of each graph is named.
+    tf.get_logger().setLevel("ERROR")
+    settings = field_flags.read(serve_time.Settings)
+    run = run_flags.read_without_data()
+    serve_time.set_threads(settings)
+    result = serve_time.measure(run, settings)
+    print(f"\n{serve_report.table(result)}")
+    return serve_report.to_dict(result)
+
+
+_MEASURES = (_measure_step, _measure_sampler, _measure_input, _measure_prepare, _measure_serve)
 _MEASURE = {measure.__name__.removeprefix("_measure_"): measure for measure in _MEASURES}
 _WHAT = flags.DEFINE_enum("what", "step", list(_MEASURE), "What to measure.")
 
@@ -90,7 +108,12 @@ def main(argv: list[str]) -> int:
         if _OUTPUT.value and (output.is_dir() or not output.absolute().parent.is_dir()):
             raise config.ConfigError(f"--output={output}: must be a file in a folder that exists")
         figures = _MEASURE[_WHAT.value]()
-    except (config.ConfigError, records.DataError) as error:
+    except (
+        config.ConfigError,
+        records.DataError,
+        checkpointing.CheckpointError,
+        ExportError,
+    ) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if _OUTPUT.value:

@@ -39,7 +39,14 @@ field_flags.define(protocols.Settings)
 field_flags.define(config.FinetuneConfig)
 field_flags.define(config.DataConfig, prefix=_OF_THE_RUN, without=_NOT_OF_DATA)
 field_flags.define(config.ModelConfig, prefix=_OF_THE_RUN)
-field_flags.define(config.TrainConfig, only=("strategy", "precision"))
+field_flags.define(config.TrainConfig, only=("precision",))
+flags.DEFINE_enum(
+    "strategy",
+    "auto",
+    config.LOCAL_STRATEGIES,
+    "Where fine-tuning runs: on one device or on all GPUs of this machine (mirrored); auto: on "
+    "what is there.",
+)
 
 
 def read_plan() -> evaluation.Plan:

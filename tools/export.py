@@ -1,18 +1,30 @@
 """Writes the encoders of a run as SavedModels that need TensorFlow alone.
 
-python tools/export.py --checkpoint=RUN_DIR --output=DIR
+  python tools/export.py --checkpoint=RUN_DIR --output=DIR
+
+DIR/video, DIR/audio and DIR/pair are folders that TensorFlow Serving takes as well. With --tflite
+there are TFLite models besides, for phones:
+
+  python tools/export.py --checkpoint=RUN_DIR --output=DIR --tflite=float32,float16,int8
 """
 
+import os
 import pathlib
 import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter; errors are raised.
 
 # Run from anywhere, installed or not.
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import field_flags
-from absl import app, flags
+import tensorflow as tf
+from absl import app, flags, logging
 
-from actcl_tf import export
+from actcl_tf import config
+from actcl_tf.data import records
+from actcl_tf.export import exporting, lite
+from actcl_tf.export.errors import ExportError
 from actcl_tf.train import checkpointing
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of the run.", required=True)
@@ -22,54 +34,54 @@ _WHICH = flags.DEFINE_string(
     "Checkpoint of the run: latest, best (of its evaluations), auto (best if there is one), or the "
     "path of a checkpoint without .index.",
 )
-_OUTPUT = flags.DEFINE_string("output", None, "New folder to write to.", required=True)
+_OUTPUT = flags.DEFINE_string("output", None, "Folder to write to.", required=True)
+_VERSION = flags.DEFINE_integer(
+    "version", 1, "Number of this version; the folder may hold others. Applications take the last."
+)
+_PRECISION = flags.DEFINE_enum(
+    "precision",
+    "float32",
+    exporting.PRECISIONS,
+    "What the SavedModels compute in; mixed_bfloat16 is faster on hardware that knows it.",
+)
+_TFLITE = flags.DEFINE_list(
+    "tflite", [], f"TFLite models to write as well: {', '.join(lite.FORMATS)}."
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "", "--tflite=int8: prepared data to calibrate on; empty: that of the run."
+)
+_CALIBRATION_CLIPS = flags.DEFINE_integer(
+    "calibration_clips", 100, "--tflite=int8: clips to calibrate on."
+)
 
-_EXAMPLE = """Use:
-  import tensorflow as tf
-  encode = tf.saved_model.load("{folder}/video").signatures["serving_default"]
-  encode(video=frames)["embedding"]  # frames: uint8 [B, T, H, W, 3] at {frame_rate:g} a second
-  encode = tf.saved_model.load("{folder}/audio").signatures["serving_default"]
-  encode(audio=waves)["embedding"]  # waves: float32 [B, S] in [-1, 1] at {sample_rate} Hz"""
 
-
-def main(argv: list) -> None:
-    """Loads the encoders, writes them and shows how to use them."""
-    if len(argv) > 1:
-        sys.exit(f"error: unexpected argument {argv[1]}; flags are written --name=value")
-    which = _WHICH.value
-    if which == "auto":
-        evaluated = (pathlib.Path(_CHECKPOINT.value) / "best" / "checkpoint").exists()
-        which = "best" if evaluated else "latest"
+def main(argv: list[str]) -> int:
+    """Loads the encoders, writes them and shows how to use them; returns the exit status."""
+    logging.set_verbosity(logging.ERROR)  # Or each variable of each graph is named.
+    tf.get_logger().setLevel("ERROR")
     try:
-        run = checkpointing.load_towers(_CHECKPOINT.value, which)
-        facts, data = run.data_facts, run.config.data
-        export.export_towers(
-            run.video_tower,
-            run.audio_tower,
+        if len(argv) > 1:
+            raise config.ConfigError(f"unexpected argument {argv[1]}; flags look like --name=value")
+        exported = exporting.export_run(
+            _CHECKPOINT.value,
             _OUTPUT.value,
-            {
-                "frame_rate": facts.frame_rate / data.frame_stride,
-                "sample_rate": facts.sample_rate,
-                "num_frames": data.num_frames,
-                "num_audio_samples": facts.num_audio_samples,
-                "classes": list(facts.classes),
-                "checkpoint": which,
-                "step": run.step,
-                "model": run.config.to_dict()["model"],
-            },
-            image_size=data.image_size,
-            region=data.region_box,
+            which=_WHICH.value,
+            version=_VERSION.value,
+            precision=_PRECISION.value,
+            tflite=_TFLITE.value,
+            data_dir=_DATA_DIR.value,
+            calibration_clips=_CALIBRATION_CLIPS.value,
         )
-    except (checkpointing.CheckpointError, export.ExportError) as error:
-        sys.exit(f"error: {error}")
-    print(f"Wrote the encoders of step {run.step} ({which}) to {_OUTPUT.value}.")
-    print(
-        _EXAMPLE.format(
-            folder=_OUTPUT.value.rstrip("/"),
-            frame_rate=facts.frame_rate / data.frame_stride,
-            sample_rate=facts.sample_rate,
-        )
-    )
+    except (
+        config.ConfigError,
+        records.DataError,
+        checkpointing.CheckpointError,
+        ExportError,
+    ) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(exporting.summary_text(exported))
+    return 0
 
 
 if __name__ == "__main__":

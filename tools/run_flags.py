@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from typing import Any
 
 import built_in_data
 import field_flags
@@ -16,6 +17,7 @@ from actcl_tf.data import (
     prepare_report,
     shard_writing,
 )
+from actcl_tf.train import strategy
 
 for _section in config.SECTIONS.values():
     field_flags.define(_section)
@@ -39,15 +41,33 @@ def read_configuration() -> config.PretrainConfig:
       config.ConfigError: a wrong value, or values that contradict each other.
       records.DataError: --input=media names no usable videos.
     """
-    fields = [f for section in config.SECTIONS.values() for f in dataclasses.fields(section)]
-    values = {field.name: flags.FLAGS[field.name].value for field in fields}
+    values = _values()
     checked = config.from_flat(values)  # Wrong values are found before any data is made.
     if checked.data.input == "media":
         values["data_dir"] = _index(checked.data)
     else:
         _refuse_media_flags()
+        if not checked.data.data_dir and strategy.find_cluster(checked.train) is not None:
+            raise config.ConfigError(
+                "--data_dir=: must name prepared data where several workers train; the built-in "
+                "data set is made by one process alone"
+            )
         values["data_dir"] = checked.data.data_dir or str(built_in_data.records())
     return config.from_flat(values)
+
+
+def read_without_data() -> config.PretrainConfig:
+    """The flags as a configuration, for what needs no data.
+
+    Raises:
+      config.ConfigError: a wrong value, or values that contradict each other.
+    """
+    return config.from_flat(_values())
+
+
+def _values() -> dict[str, Any]:
+    fields = [f for section in config.SECTIONS.values() for f in dataclasses.fields(section)]
+    return {field.name: flags.FLAGS[field.name].value for field in fields}
 
 
 def _index(data: config.DataConfig) -> str:

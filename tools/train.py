@@ -15,7 +15,7 @@ import os
 import pathlib
 import shlex
 import sys
-from typing import Optional
+from typing import Callable, NamedTuple, Optional
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter; errors are raised.
 
@@ -25,16 +25,23 @@ from absl import app
 
 from actcl_tf import config
 from actcl_tf.data import pipeline, records, synthetic
-from actcl_tf.evaluate import held_out, probes, report
-from actcl_tf.train import callbacks, checkpointing, failures, loop
+from actcl_tf.evaluate import held_out, probes, projector, report
+from actcl_tf.train import callbacks, checkpointing, failures, loop, strategy, workers
 
 
-def _evaluator(
+class _Evaluation(NamedTuple):
+    """What measures the encoders on held-out clips, and what shows these in TensorBoard."""
+
+    evaluate: Optional[held_out.Evaluator] = None
+    publish: Optional[Callable[[int], None]] = None
+
+
+def _evaluation(
     configuration: config.PretrainConfig, facts: checkpointing.DataFacts
-) -> Optional[held_out.Evaluator]:
-    """What measures the encoders on held-out clips; None without --eval_split."""
+) -> _Evaluation:
+    """The evaluation of a run; nothing without --eval_split."""
     if not configuration.data.eval_split:
-        return None
+        return _Evaluation()
     datasets = [
         pipeline.build_eval_dataset(
             configuration.data,
@@ -44,12 +51,17 @@ def _evaluator(
         )
         for split in (configuration.data.train_split, configuration.data.eval_split)
     ]
-    return held_out.Evaluator(
+    shown = projector.build_projector(
+        configuration, callbacks.logdir(configuration.train.run_dir), facts.classes
+    )
+    evaluator = held_out.Evaluator(
         *datasets,
         probe_pattern=configuration.train.probe_pattern,
         classes=facts.classes,
         seed=configuration.train.seed,
+        observe=shown.observe,
     )
+    return _Evaluation(evaluator, shown.write)
 
 
 def _report(configuration: config.PretrainConfig, result: loop.RunResult) -> None:
@@ -63,7 +75,7 @@ def _report(configuration: config.PretrainConfig, result: loop.RunResult) -> Non
         report.write_figure(run_dir / "result.png", **scores)
         print(report.summary_table(**scores))
         print(f"The same numbers: {run_dir / 'result.json'} and {run_dir / 'result.png'}")
-    print(f"Look at the course of training: .venv/bin/tensorboard --logdir={run_dir}/tensorboard")
+    print(f"Look at the course of training: .venv/bin/tensorboard --logdir={run_dir}")
     print(f"Next: python tools/export.py --checkpoint={run_dir} --output={run_dir}/saved_model")
 
 
@@ -74,13 +86,16 @@ def main(argv: list[str]) -> int:
             raise config.ConfigError(f"unexpected argument {argv[1]}; flags look like --name=value")
         configuration = run_flags.read_configuration()
         facts = loop.check(configuration)
-        result = loop.run(configuration, evaluate=_evaluator(configuration, facts))
+        placement = strategy.build_placement(configuration.train)
+        evaluation = _evaluation(configuration, facts)
+        result = loop.run(configuration, placement=placement, **evaluation._asdict())
     except (
         config.ConfigError,
         records.DataError,
         synthetic.SyntheticError,
         checkpointing.CheckpointError,
         failures.NonFiniteError,
+        failures.ReplicasDifferError,
         probes.ProbeError,
         OSError,
     ) as error:
@@ -90,7 +105,12 @@ def main(argv: list[str]) -> int:
         command = shlex.join(["python", *sys.argv])
         print(f"\nStopped: {stop}. Go on with:\n  {command}", file=sys.stderr)
         return 128 + stop.signal_number
-    _report(configuration, result)
+    except workers.WorkerLost as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(1)  # Leaving in order would wait for the worker that is gone.
+    if result.is_chief:
+        _report(configuration, result)
     return 0
 
 

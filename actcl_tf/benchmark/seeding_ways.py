@@ -204,7 +204,6 @@ def _compiled(method: str, jit: bool) -> Callable:
     def seed_points(
         factors: gradient_embeddings.GradientFactors, num_picks: int, seed: tf.Tensor
     ) -> tuple:
-        eligible = tf.fill([factors.u.shape[0]], True)
-        return kmeanspp.kmeanspp_seeds(factors, eligible, num_picks, seed, method=method)
+        return kmeanspp.kmeans_plusplus(factors, num_picks, seed, method=method)
 
     return tf.function(seed_points, jit_compile=jit)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from actcl_tf import config
-from actcl_tf.train import loop, strategy
+from actcl_tf.train import loop, scalar_names, strategy
 
 
 def measure(base: config.PretrainConfig, names: Sequence[str], timed_steps: int) -> np.ndarray:
@@ -70,7 +70,7 @@ def _stepper(configuration: config.PretrainConfig, batches: list) -> Callable[[i
     step = tf.function(model.train_step, reduce_retracing=True)
 
     def run(index: int) -> None:
-        step(batches[index % len(batches)])["loss"].numpy()
+        step(batches[index % len(batches)])[scalar_names.LOSS].numpy()
 
     fill = configuration.contrast.pool_size // configuration.train.batch_size + 1
     for index in tqdm(range(min(fill, len(batches))), desc=configuration.contrast.negatives):

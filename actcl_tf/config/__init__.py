@@ -9,17 +9,25 @@ from actcl_tf.config.data import DataConfig
 from actcl_tf.config.evaluation import BASELINES, PREPROCESSINGS, EvaluationConfig
 from actcl_tf.config.fields import ConfigError, field
 from actcl_tf.config.finetune import NUM_STAGES, FinetuneConfig
-from actcl_tf.config.model import AUDIO_ENCODERS, HEADS, VIDEO_ENCODERS, ModelConfig
+from actcl_tf.config.model import (
+    AUDIO_ENCODERS,
+    HEADS,
+    PUBLISHED_VIDEO_ENCODERS,
+    VIDEO_ENCODERS,
+    ModelConfig,
+)
 from actcl_tf.config.run import SECTIONS, PretrainConfig, from_dict, from_flat
-from actcl_tf.config.train import OPTIMIZERS, STRATEGIES, TrainConfig
+from actcl_tf.config.train import LOCAL_STRATEGIES, OPTIMIZERS, STRATEGIES, TrainConfig
 
 __all__ = [
     "AUDIO_ENCODERS",
     "BASELINES",
     "HEADS",
+    "LOCAL_STRATEGIES",
     "NUM_STAGES",
     "OPTIMIZERS",
     "PREPROCESSINGS",
+    "PUBLISHED_VIDEO_ENCODERS",
     "SECTIONS",
     "STRATEGIES",
     "VIDEO_ENCODERS",

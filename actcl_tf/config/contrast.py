@@ -26,6 +26,11 @@ class ContrastConfig:
     )
     dictionary_size: int = field(3840, "Keys in each dictionary (K).")
     pool_size: int = field(38400, "Candidate keys in each pool (N).")
+    pool_sharding: bool = field(
+        False,
+        "Keep another part of the pools on each replica and sample in two levels, so that memory "
+        "and sampling time of a large pool fall with the number of replicas.",
+    )
     temperature: float = field(0.7, "Temperature of the softmax (tau).")
     key_momentum: float = field(0.999, "Momentum of the key encoders (m).")
     key_momentum_schedule: str = field(

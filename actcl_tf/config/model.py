@@ -13,6 +13,12 @@ VIDEO_ENCODERS = (
     "r2plus1d_34",
     "mc3_18",
 )
+# Those that torchvision publishes weights for, and what it calls them.
+PUBLISHED_VIDEO_ENCODERS = {
+    "resnet3d_18": "r3d_18",
+    "r2plus1d_18": "r2plus1d_18",
+    "mc3_18": "mc3_18",
+}
 AUDIO_ENCODERS = ("resnet2d_10", "resnet2d_18", "resnet2d_34", "resnet2d_50", "resnet1d_18")
 HEADS = ("linear", "mlp")
 

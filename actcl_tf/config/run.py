@@ -7,7 +7,7 @@ from typing import Any
 from actcl_tf.config.contrast import ContrastConfig
 from actcl_tf.config.data import DataConfig
 from actcl_tf.config.fields import ConfigError
-from actcl_tf.config.model import ModelConfig
+from actcl_tf.config.model import PUBLISHED_VIDEO_ENCODERS, ModelConfig
 from actcl_tf.config.train import TrainConfig
 
 
@@ -44,6 +44,23 @@ class PretrainConfig:
             )
         if contrast.negatives == "in_batch" and batch < 2:
             raise ConfigError("--batch_size=1: --negatives=in_batch needs at least 2 clips a step")
+        self._check_init_from()
+
+    def _check_init_from(self) -> None:
+        """Refuses published weights for a network that has none."""
+        if not self.train.init_from:
+            return
+        encoder, width = self.model.video_encoder, self.model.video_width
+        if encoder not in PUBLISHED_VIDEO_ENCODERS:
+            raise ConfigError(
+                f"--init_from={self.train.init_from}: there are weights for --video_encoder="
+                f"{' or '.join(PUBLISHED_VIDEO_ENCODERS)}, not for {encoder}"
+            )
+        if width != 1:
+            raise ConfigError(
+                f"--init_from={self.train.init_from}: there are weights for --video_width=1, not "
+                f"for {width}"
+            )
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """The sections and their values, ready for JSON."""

@@ -1,10 +1,15 @@
 """The dictionary of one modality with the pool that feeds it."""
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 import tensorflow as tf
 
-from actcl_tf.contrast import gradient_embeddings, memory_queue, negative_sampling
+from actcl_tf.contrast import (
+    gradient_embeddings,
+    memory_queue,
+    negative_sampling,
+    weighted_draw,
+)
 
 
 class KeyBatch(NamedTuple):
@@ -15,26 +20,49 @@ class KeyBatch(NamedTuple):
       keys: [M, D] float32, unit vectors from the key encoder.
       features: [M, d] float32, inputs of the last linear layer that made them.
       labels: [M] int64, index of the class, -1 for none; for diagnostics and nothing else.
-      born: [M] int64, the step that made them.
+        Default: -1.
+      born: [M] int64, the step that made them; for diagnostics, too. Default: -1.
+
+    Example:
+      >>> ids = tf.constant([1, 2], tf.int64)
+      >>> batch = actcl_tf.KeyBatch(ids, keys=tf.eye(2), features=tf.ones([2, 3]))
+      >>> batch.labels is None
+      True
     """
 
     ids: tf.Tensor
     keys: tf.Tensor
     features: tf.Tensor
-    labels: tf.Tensor
-    born: tf.Tensor
+    labels: Optional[tf.Tensor] = None
+    born: Optional[tf.Tensor] = None
 
 
 class Sampled(NamedTuple):
     """What a dictionary took in at one step.
 
     Attributes:
-      picks: Picks out of the pool.
+      picks: Picks out of the candidates.
       eligible: [N] bool, candidates that could be picked.
+      features: [N, d] float32, of the candidates.
     """
 
     picks: negative_sampling.Picks
     eligible: tf.Tensor
+    features: tf.Tensor
+
+
+class Sharding(NamedTuple):
+    """How the parts of a pool, of which each replica has another, come together.
+
+    Attributes:
+      num_shards: R, replicas.
+      index: gives the number of this replica, int32 scalar.
+      gather: [m, ...] -> [R m, ...], what all replicas give, in their order.
+    """
+
+    num_shards: int
+    index: Callable[[], tf.Tensor]
+    gather: Callable[[tf.Tensor], tf.Tensor]
 
 
 # What is kept of each key besides its id, in dictionary and pool.
@@ -47,9 +75,23 @@ class Dictionary(tf.Module):
     With a sampler, the M keys are picked out of a pool of N candidates; without one (moco), they
     are the keys of the batch.
 
+    With a sharding, each replica keeps N / R candidates of its own and picks M of them; the picks
+    of all replicas together are the candidates that the M keys are picked out of.
+
     Attributes:
       queue: the dictionary itself, a MemoryQueue of K keys.
-      pool: a MemoryQueue of N candidate keys with the features that made them, or None.
+      pool: a MemoryQueue of N candidate keys with the features that made them, or None. In parts,
+        it is left out of checkpoints of the dictionary, for they would save one replica's alone.
+
+    Example:
+      >>> sampler = actcl_tf.ActiveSampler(temperature=0.1)
+      >>> dictionary = actcl_tf.Dictionary(4, 2, sampler=sampler, pool_size=6, num_features=2)
+      >>> keys = tf.math.l2_normalize(tf.constant([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]]), axis=1)
+      >>> dictionary.remember(actcl_tf.KeyBatch(tf.range(3, dtype=tf.int64), keys, features=keys))
+      >>> layer = actcl_tf.LastLayer(kernel=tf.eye(2))
+      >>> _ = dictionary.sample(tf.eye(2), layer, num_picks=2, seed=tf.constant([0, 1]))
+      >>> sorted(dictionary.queue.ids.numpy())
+      [-1, -1, 1, 2]
     """
 
     def __init__(
@@ -60,6 +102,7 @@ class Dictionary(tf.Module):
         sampler: Optional[Any] = None,
         pool_size: int = 0,
         num_features: int = 0,
+        sharding: Optional[Sharding] = None,
         name: str = "dictionary",
     ):
         """Makes an empty dictionary.
@@ -70,10 +113,13 @@ class Dictionary(tf.Module):
           sampler: from `negative_sampling.build_sampler`, or None.
           pool_size: N; only with a sampler.
           num_features: d, the width of the last linear layer's input; only with a sampler.
+          sharding: how the pool is shared by replicas, whose number divides N; None: each replica
+            keeps the whole pool.
           name: name of the module.
         """
         super().__init__(name=name)
         self._sampler = sampler
+        self._sharding = sharding
         columns = {"keys": tf.TensorSpec([embedding_size])}
         columns.update({fact: tf.TensorSpec([], tf.int64) for fact in _FACTS})
         with self.name_scope:
@@ -81,7 +127,14 @@ class Dictionary(tf.Module):
             self.pool = None
             if sampler is not None:
                 columns["features"] = tf.TensorSpec([num_features])
-                self.pool = memory_queue.MemoryQueue(pool_size, columns, name="pool")
+                if sharding is None:
+                    self.pool = memory_queue.MemoryQueue(pool_size, columns, name="pool")
+                else:
+                    self._make_shard(pool_size // sharding.num_shards, columns)
+
+    @tf.__internal__.tracking.no_automatic_dependency_tracking
+    def _make_shard(self, size: int, columns: dict[str, tf.TensorSpec]) -> None:
+        self.pool = memory_queue.MemoryQueue(size, columns, name="pool")
 
     def sample(
         self,
@@ -103,26 +156,72 @@ class Dictionary(tf.Module):
         Returns:
           Sampled; M keys were picked unless fewer were eligible.
         """
-        ids = self.pool.ids.read_value()
+        candidates = {"ids": self.pool.ids, **self.pool.columns}
+        if self._sharding is not None:
+            candidates = self._finalists(candidates, queries, last_layer, num_picks, seed)
+        sampled = self._choose(candidates, queries, last_layer, num_picks, seed)
+        ids, *rows = (
+            tf.gather(candidates[column], sampled.picks.indices)
+            for column in ("ids", *self.queue.columns)
+        )
+        self.queue.enqueue(ids, dict(zip(self.queue.columns, rows)), sampled.picks.count)
+        return sampled
+
+    def _choose(
+        self,
+        candidates: dict[str, Any],
+        queries: tf.Tensor,
+        last_layer: gradient_embeddings.LastLayer,
+        num_picks: int,
+        seed: tf.Tensor,
+    ) -> Sampled:
+        """Picks among candidates [N, ...] that are not in the dictionary yet."""
+        ids, features = (tf.convert_to_tensor(candidates[name]) for name in ("ids", "features"))
         seen = memory_queue.contains(ids, self.queue.ids.read_value())
         eligible = tf.logical_and(ids >= 0, tf.logical_not(seen))
-        features = self.pool.columns["features"].read_value()
         picks = negative_sampling.choose(
             self._sampler, eligible, num_picks, seed, features, last_layer, queries
         )
-        rows = {
-            column: tf.gather(self.pool.columns[column], picks.indices)
-            for column in self.queue.columns
-        }
-        self.queue.enqueue(tf.gather(ids, picks.indices), rows, picks.count)
-        return Sampled(picks, eligible)
+        return Sampled(picks, eligible, features)
 
-    def remember(self, batch: KeyBatch) -> None:
+    def _finalists(
+        self,
+        candidates: dict[str, Any],
+        queries: tf.Tensor,
+        last_layer: gradient_embeddings.LastLayer,
+        num_picks: int,
+        seed: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """The picks of all replicas, each out of its own candidates: name -> [R M, ...]."""
+        sharding = self._sharding
+        own_seed = weighted_draw.fold_in(seed, 1 + sharding.index())
+        picks = self._choose(candidates, queries, last_layer, num_picks, own_seed).picks
+        rows = {name: tf.gather(column, picks.indices) for name, column in candidates.items()}
+        picked = tf.range(num_picks) < picks.count
+        rows["ids"] = tf.where(picked, rows["ids"], tf.constant(memory_queue.EMPTY, tf.int64))
+        size = sharding.num_shards * num_picks
+        return {
+            name: tf.ensure_shape(sharding.gather(row), [size, *row.shape[1:]])
+            for name, row in rows.items()
+        }
+
+    def remember(self, batch: KeyBatch, everyone: Optional[tf.Tensor] = None) -> None:
         """Takes in the keys of a batch: into the pool, or straight into the dictionary (moco).
 
         Args:
-          batch: keys of the global batch.
+          batch: keys of the global batch; with a sharding, of this replica's part of it.
+          everyone: with a sharding, [M] int64, clip ids of the global batch: other replicas have
+            newer keys of those that are not in this part.
         """
         target = self.queue if self.pool is None else self.pool
+        if everyone is not None:
+            target.forget(everyone)
         rows = batch._asdict()
+        rows.update(
+            {
+                fact: tf.fill(tf.shape(batch.ids), tf.constant(-1, tf.int64))
+                for fact in _FACTS
+                if rows[fact] is None
+            }
+        )
         target.enqueue(batch.ids, {column: rows[column] for column in target.columns})

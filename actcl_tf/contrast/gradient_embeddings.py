@@ -1,6 +1,6 @@
 """The gradient embedding of a candidate key, as two factors that are never multiplied out."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 import tensorflow as tf
 
@@ -12,13 +12,19 @@ class LastLayer(NamedTuple):
 
     Attributes:
       kernel: [d, D] float32, W.
-      scale: [D] float32.
-      offset: [D] float32; a bias of the layer is part of it.
+      scale: [D] float32; default: 1.
+      offset: [D] float32; a bias of the layer is part of it. Default: 0.
+
+    Example:
+      >>> layer = tf.keras.layers.Dense(8)
+      >>> layer.build([None, 16])
+      >>> actcl_tf.LastLayer(layer.kernel, offset=layer.bias).kernel.shape
+      TensorShape([16, 8])
     """
 
     kernel: tf.Tensor
-    scale: tf.Tensor
-    offset: tf.Tensor
+    scale: Union[tf.Tensor, float] = 1.0
+    offset: Union[tf.Tensor, float] = 0.0
 
 
 class GradientFactors(NamedTuple):
@@ -27,6 +33,11 @@ class GradientFactors(NamedTuple):
     Attributes:
       u: [N, D] float32.
       h: [N, d] float32 (d = 1 and all ones in the embedding space).
+
+    Example:
+      >>> factors = actcl_tf.GradientFactors(u=tf.constant([[3.0, 4.0]]), h=tf.constant([[2.0]]))
+      >>> tf.norm(tf.einsum("nd,nk->ndk", factors.h, factors.u)).numpy()
+      10.0
     """
 
     u: tf.Tensor
@@ -61,6 +72,15 @@ def gradient_factors(
     Source: Ma et al., Active Contrastive Learning of Audio-Visual Video Representations
     (arXiv 2009.09805), section 3. Through the normalisations,
     u = scale * (I - k k^T) c / |outputs| with c = (1 / tau) sum_j (p_j - [j = y]) q_j.
+
+    Example:
+      >>> queries = tf.constant([[1.0, 0.0], [0.0, 1.0]])
+      >>> features = tf.constant([[5.0, 0.0], [5.0, 4.9]])  # Clear, and hard to tell.
+      >>> layer = actcl_tf.LastLayer(kernel=tf.eye(2))
+      >>> factors = actcl_tf.gradient_factors(features, layer, queries, temperature=0.1)
+      >>> clear, unclear = tf.norm(factors.u, axis=1) * tf.norm(factors.h, axis=1)
+      >>> bool(unclear > 1000 * clear)
+      True
     """
     if space not in ("last_layer", "embedding"):
         raise ValueError(f"space must be last_layer or embedding, got {space}")

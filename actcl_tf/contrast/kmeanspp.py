@@ -1,6 +1,6 @@
-"""k-means++ seeding (D^2 sampling) on points given as outer products of two factors."""
+"""k-means++ seeding (D^2 sampling), also of points given as outer products of two factors."""
 
-from typing import Optional
+from typing import Optional, Union
 
 import tensorflow as tf
 
@@ -14,12 +14,12 @@ from actcl_tf.contrast import (
 METHODS = ("blocked", "plain", "greedy", "afkmc2", "two_level")
 
 
-def kmeanspp_seeds(
-    factors: gradient_embeddings.GradientFactors,
-    eligible: tf.Tensor,
+def kmeans_plusplus(
+    points: Union[tf.Tensor, gradient_embeddings.GradientFactors],
     num_picks: int,
     seed: tf.Tensor,
     *,
+    eligible: Optional[tf.Tensor] = None,
     method: str = "blocked",
     weights: Optional[tf.Tensor] = None,
     first_pick: str = "uniform",
@@ -30,9 +30,10 @@ def kmeanspp_seeds(
 
     After the first pick, each further one is drawn with probability proportional to its weight
     times its squared distance from the nearest pick so far. Where all that is left coincides with
-    picks, the draw is by weight alone. No point is ever built, shapes are static, and arithmetic is
-    in float32 whatever the factors' type. The picks are a function of the seed, the same eager, in
-    a graph and under XLA (but for a draw that falls between two points to within float32 rounding).
+    picks, the draw is by weight alone. Points given as factors are never built, shapes are static,
+    and arithmetic is in float32 whatever the points' type. The picks are a function of the seed,
+    the same eager, in a graph and under XLA (but for a draw that falls between two points to within
+    float32 rounding).
 
     The methods:
       blocked: exact, and the fastest; see `seeding_exact.blocked`.
@@ -42,11 +43,11 @@ def kmeanspp_seeds(
       two_level: on parts of the points, then on the union of the picks; approximate.
 
     Args:
-      factors: u [N, D] and h [N, d], floating and finite; point n is outer(h[n], u[n]). N is
-        static; the length of a row is 0 or from 1e-15 to 1e15.
-      eligible: [N] bool, points that may be picked.
+      points: [N, D], or their factors u [N, D] and h [N, d], where point n is outer(h[n], u[n]);
+        floating and finite. N is static; the length of a row is 0 or from 1e-15 to 1e15.
       num_picks: M, static.
       seed: [2] int32, stateless seed.
+      eligible: [N] bool, points that may be picked; default: all.
       method: one of `METHODS`.
       weights: [N] float32, not negative; points of weight 0 are not picked. Default: all 1.
       first_pick: "uniform" (in proportion to the weights), or "largest_norm" (the longest point;
@@ -59,9 +60,18 @@ def kmeanspp_seeds(
 
     Raises:
       ValueError: shapes do not fit together, or an unknown method or rule.
+
+    Example:
+      >>> points = tf.constant([[0.0, 0.0], [0.0, 0.1], [9.0, 0.0], [9.0, 0.1], [0.0, 9.0]])
+      >>> picks = actcl_tf.kmeans_plusplus(points, num_picks=3, seed=[0, 3]).indices
+      >>> sorted(picks.numpy() // 2)  # One of each of the three groups.
+      [0, 1, 2]
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {method}")
+    factors = _factored(points)
+    if eligible is None:
+        eligible = tf.fill([factors.u.shape[0]], True)
     if method == "two_level":
         counted = tf.ones(eligible.shape) if weights is None else tf.cast(weights, tf.float32)
         counted = tf.where(eligible, counted, 0.0)
@@ -74,3 +84,14 @@ def kmeanspp_seeds(
     if method == "greedy":
         return seeding_variants.greedy(begun, num_picks)
     return seeding_variants.afkmc2(begun, num_picks, chain_length)
+
+
+def _factored(
+    points: Union[tf.Tensor, gradient_embeddings.GradientFactors],
+) -> gradient_embeddings.GradientFactors:
+    if isinstance(points, gradient_embeddings.GradientFactors):
+        return points
+    points = tf.convert_to_tensor(points)
+    if points.shape.rank != 2:
+        raise ValueError(f"points must have shape [N, D], got {points.shape}")
+    return gradient_embeddings.GradientFactors(points, tf.ones_like(points[:, :1]))

@@ -35,6 +35,12 @@ def negative_mask(query_ids: tf.Tensor, key_ids: tf.Tensor) -> tf.Tensor:
 
     Returns:
       [B, K] bool, False for keys of the query's own clip and for empty slots.
+
+    Example:
+      >>> query_ids, key_ids = tf.constant([3, 4], tf.int64), tf.constant([4, 5, -1], tf.int64)
+      >>> actcl_tf.negative_mask(query_ids, key_ids).numpy()
+      array([[ True,  True, False],
+             [False,  True, False]])
     """
     own = query_ids[:, tf.newaxis] == key_ids[tf.newaxis, :]
     return tf.logical_and(key_ids >= 0, tf.logical_not(own))
@@ -58,6 +64,13 @@ def info_nce(
 
     Returns:
       InfoNCE of each query; a query without any negative has loss 0 and bound 0.
+
+    Example:
+      >>> queries = positives = tf.eye(2)
+      >>> negatives = tf.constant([[1.0, 0.0], [0.0, -1.0]])
+      >>> result = actcl_tf.info_nce(queries, positives, negatives, tf.fill([2, 2], True), 0.5)
+      >>> result.loss.numpy().round(3), result.rank.numpy()
+      (array([0.759, 0.143], dtype=float32), array([1, 0], dtype=int32))
     """
     positive = tf.reduce_sum(queries * positives, axis=1)
     similarity = tf.matmul(queries, negatives, transpose_b=True)

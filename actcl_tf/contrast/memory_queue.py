@@ -44,6 +44,15 @@ class MemoryQueue(tf.Module):
       ids: [size] int64 variable, clip ids; -1 for empty slots.
       columns: name -> [size, ...] variable.
       pointer: int64 variable, the slot that the next row goes to.
+
+    Example:
+      >>> queue = actcl_tf.MemoryQueue(4, {"keys": tf.TensorSpec([2])})
+      >>> queue.enqueue(tf.constant([7, 8, 9], tf.int64), {"keys": tf.ones([3, 2])})
+      >>> queue.enqueue(tf.constant([8, 5], tf.int64), {"keys": tf.zeros([2, 2])})
+      >>> queue.ids.numpy()  # 5 has taken the place of 7, and 8 has moved.
+      array([ 5, -1,  9,  8])
+      >>> queue.columns["keys"][3].numpy(), int(queue.filled())
+      (array([0., 0.], dtype=float32), 3)
     """
 
     def __init__(self, size: int, columns: dict[str, tf.TensorSpec], name: str = "memory_queue"):
@@ -115,6 +124,15 @@ class MemoryQueue(tf.Module):
                 updates=tf.where(along, rows[column], old),
             )
         self.pointer.assign((self.pointer.read_value() + count) % self.size)
+
+    def forget(self, ids: tf.Tensor) -> None:
+        """Empties the slots of some clips.
+
+        Args:
+          ids: [m] int64, clip ids; those that the queue does not hold are passed over.
+        """
+        held = self.ids.read_value()
+        self.ids.assign(tf.where(contains(held, ids), tf.constant(EMPTY, tf.int64), held))
 
     def clear(self) -> None:
         """Empties every slot."""

@@ -38,6 +38,12 @@ def update_key_encoder(
 
     Raises:
       ValueError: the two lists do not match in length or shapes.
+
+    Example:
+      >>> query, key = tf.Variable([1.0, 2.0]), tf.Variable([0.0, 0.0])
+      >>> actcl_tf.update_key_encoder([key], [query], tf.constant(0.75))
+      >>> key.numpy()
+      array([0.25, 0.5 ], dtype=float32)
     """
     _require_same_shapes(key_variables, query_variables)
 

@@ -55,7 +55,17 @@ class _GradientSampler:
 
 
 class ActiveSampler(_GradientSampler):
-    """k-means++ seeding on the gradient embeddings: uncertain and different from each other."""
+    """k-means++ seeding on the gradient embeddings: uncertain and different from each other.
+
+    Example:
+      >>> sampler = actcl_tf.ActiveSampler(temperature=0.1)
+      >>> queries = tf.math.l2_normalize(tf.random.stateless_normal([8, 4], seed=[0, 1]), axis=1)
+      >>> features = tf.random.stateless_normal([100, 6], seed=[0, 2])  # Of 100 candidates.
+      >>> layer = actcl_tf.LastLayer(kernel=tf.random.stateless_normal([6, 4], seed=[0, 3]))
+      >>> picks = sampler(tf.range(100) >= 50, 8, tf.constant([0, 4]), features, layer, queries)
+      >>> len(set(picks.numpy())), bool(tf.reduce_all(picks >= 50))
+      (8, True)
+    """
 
     def __init__(self, temperature: float, gradient_space: str = "last_layer", **seeding: Any):
         """Takes how gradients are formed and how they are seeded.
@@ -63,7 +73,7 @@ class ActiveSampler(_GradientSampler):
         Args:
           temperature: positive float, no unit.
           gradient_space: of `gradient_embeddings.gradient_factors`.
-          **seeding: method, first_pick, chain_length and num_shards of `kmeanspp.kmeanspp_seeds`.
+          **seeding: method, first_pick, chain_length and num_shards of `kmeanspp.kmeans_plusplus`.
         """
         super().__init__(temperature, gradient_space)
         self._seeding = seeding
@@ -80,7 +90,9 @@ class ActiveSampler(_GradientSampler):
     ) -> tf.Tensor:
         """Returns [M] int32 indices, -1 beyond the eligible ones."""
         factors = self._factors(features, last_layer, queries)
-        picked = kmeanspp.kmeanspp_seeds(factors, eligible, num_picks, seed, **self._seeding)
+        picked = kmeanspp.kmeans_plusplus(
+            factors, num_picks, seed, eligible=eligible, **self._seeding
+        )
         return picked.indices
 
 

@@ -51,7 +51,7 @@ def start(
     weights: Optional[tf.Tensor],
     first_pick: str,
 ) -> Start:
-    """Measures the points and makes the first pick; see `kmeanspp.kmeanspp_seeds`."""
+    """Measures the points and makes the first pick; see `kmeanspp.kmeans_plusplus`."""
     if num_picks < 1:
         raise ValueError(f"num_picks must be at least 1, got {num_picks}")
     if weights is None:

@@ -51,6 +51,8 @@ def open_container(path: PathLike) -> InputContainer:
                     buffer_size=_REMOTE_BUFFER,
                 )
             else:
+                if os.path.isdir(text):
+                    raise MediaError("missing", "it is a folder")
                 if os.stat(text).st_size == 0:
                     raise MediaError("empty")
                 # The scheme keeps FFmpeg from taking what stands before a colon for one.

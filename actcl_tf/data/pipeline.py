@@ -49,8 +49,9 @@ def build_train_dataset(
     """Endless batches of augmented training clips; batch t is a function of (seed, t) alone.
 
     Batches are cut from the endless stream of epochs, so a batch may cross an epoch's end. With
-    several input pipelines, pipeline i takes every n-th clip of that one stream: together they make
-    the very batches that a single pipeline makes. Each reads all raw records and parses its own.
+    several input pipelines, pipeline i takes the i-th part of each of those batches: one after the
+    other they are the very batches of a single pipeline. Each reads all raw records and parses its
+    own.
 
     Args:
       config: data section of the configuration.
@@ -95,11 +96,23 @@ def build_train_dataset(
         start=start_step * global_batch,
         shuffle_buffer=config.shuffle_buffer,
     )
-    if num_input_pipelines > 1:
-        dataset = dataset.shard(num_input_pipelines, input_pipeline_id)
+    dataset = _part_of_batches(dataset, batch_size, num_input_pipelines, input_pipeline_id)
     calls = num_parallel_calls or source.num_parallel_calls
     dataset = dataset.map(make_clip, calls, deterministic=True)
     return finish(dataset.batch(batch_size, drop_remainder=True), source.num_threads)
+
+
+def _part_of_batches(
+    dataset: tf.data.Dataset, batch_size: int, num_input_pipelines: int, input_pipeline_id: int
+) -> tf.data.Dataset:
+    """Of a stream of records, those of one part of each global batch."""
+    if num_input_pipelines == 1:
+        return dataset
+
+    def is_own(index: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
+        return index % (batch_size * num_input_pipelines) // batch_size == input_pipeline_id
+
+    return dataset.enumerate().filter(is_own).map(lambda _, record: record)
 
 
 def build_training_clips(
@@ -155,7 +168,14 @@ def _served_clips(
 
 
 def build_random_dataset(
-    config: DataConfig, *, num_clips: int, batch_size: int, seed: int, epoch: int
+    config: DataConfig,
+    *,
+    num_clips: int,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    num_input_pipelines: int = 1,
+    input_pipeline_id: int = 0,
 ) -> tf.data.Dataset:
     """Batches of random training clips with training augmentation, to fill a pool afresh.
 
@@ -164,10 +184,12 @@ def build_random_dataset(
 
     Args:
       config: data section of the configuration.
-      num_clips: clips in all.
-      batch_size: clips a batch (B); the last batch may be shorter.
+      num_clips: clips in all, of all pipelines.
+      batch_size: clips a batch (B) of this pipeline; the last batch may be shorter.
       seed: seed of the run.
       epoch: number of the filling.
+      num_input_pipelines: hosts that share the batches, as in `build_train_dataset`.
+      input_pipeline_id: which of them this is, from 0.
 
     Returns:
       Finite dataset of the same batches as `build_train_dataset` gives for one view.
@@ -188,6 +210,7 @@ def build_random_dataset(
     make_clip = build_training_clips(config, manifest, seed=seed, stream=stream)
     source = make_clip.source
     dataset = dataset.take(num_clips)
+    dataset = _part_of_batches(dataset, batch_size, num_input_pipelines, input_pipeline_id)
     dataset = dataset.map(make_clip, source.num_parallel_calls, deterministic=True)
     return finish(dataset.batch(batch_size), source.num_threads)
 

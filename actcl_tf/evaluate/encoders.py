@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, Optional
@@ -11,10 +10,10 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data import records
-from actcl_tf.models import frontends, two_tower
+from actcl_tf.models import frontends, torchvision_weights, two_tower
+from actcl_tf.pretrained import layout
 from actcl_tf.train import checkpointing
 
-METADATA = "metadata.json"  # What makes a folder an export.
 _BLOCK_BYTES = 2**20
 
 
@@ -83,7 +82,7 @@ def open_checkpoint(path: str, which: str = "auto") -> Checkpoint:
             f"--checkpoint={path}: no such folder; name the --run_dir of tools/train.py or the "
             "--output of tools/export.py"
         )
-    if (folder / METADATA).exists():
+    if layout.is_export(folder):
         return _open_export(folder)
     if which == "auto":
         which = "best" if (folder / "best" / "checkpoint").exists() else "latest"
@@ -103,27 +102,25 @@ def open_checkpoint(path: str, which: str = "auto") -> Checkpoint:
 
 
 def _open_export(folder: pathlib.Path) -> Checkpoint:
-    path = folder / METADATA
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))
-        region = ",".join(map(str, there["region"]))
-        values = {name: there[name] for name in ("num_frames", "image_size")}
-        run = config.from_flat({**there["model"], **values, "region": region})
-        files = [file for name in ("video", "audio") for file in (folder / name).rglob("*")]
+        there = layout.read_metadata(folder)
+        saved = layout.model_folder(folder, layout.PAIR)
         return Checkpoint(
             kind="saved_model",
             path=str(folder),
-            file=str(folder),
-            digest=_digest(sorted(file for file in files if file.is_file())),
+            file=str(saved),
+            digest=_digest(sorted(file for file in saved.rglob("*") if file.is_file())),
             step=int(there["step"]),
-            run=run,
+            run=config.from_dict(there["config"]),
             sample_rate=int(there["sample_rate"]),
             frame_rate=float(there["frame_rate"]),
             num_audio_samples=int(there["num_audio_samples"]),
         )
+    except layout.PretrainedError as error:
+        raise checkpointing.CheckpointError(str(error)) from error
     except (KeyError, TypeError, ValueError) as error:
         raise checkpointing.CheckpointError(
-            f"{path} is damaged or not of this version ({error!r}): export the encoders again"
+            f"{folder} is damaged or not of this version ({error!r}): export the encoders again"
         ) from error
 
 
@@ -146,13 +143,31 @@ def load(checkpoint: Checkpoint) -> dict[str, Encode]:
       checkpointing.CheckpointError: the weights do not fit or are damaged.
     """
     if checkpoint.kind == "run":
+        return _of_towers(*trained_towers(checkpoint))
+    saved = _load_export(checkpoint)
+    return {"video": _of_saved_model(saved.video), "audio": _of_saved_model(saved.audio)}
+
+
+def trained_towers(checkpoint: Checkpoint) -> tuple[two_tower.Tower, two_tower.Tower]:
+    """The trained towers, to be trained further; in the precision of the global policy.
+
+    Raises:
+      checkpointing.CheckpointError: the weights do not fit or are damaged.
+    """
+    if checkpoint.kind == "run":
         loaded = checkpointing.load_towers(checkpoint.path, checkpoint.file)
-        return _of_towers(loaded.video_tower, loaded.audio_tower)
+        return loaded.video_tower, loaded.audio_tower
+    saved = _load_export(checkpoint)
+    towers = fresh_towers(checkpoint.run, checkpoint.sample_rate, checkpoint.num_audio_samples)
+    for tower, part in zip(towers, (saved.video, saved.audio)):
+        for variable, value in zip(tower.variables, part.variables):
+            variable.assign(value)
+    return towers
+
+
+def _load_export(checkpoint: Checkpoint) -> Any:
     try:
-        return {
-            modality: _of_saved_model(pathlib.Path(checkpoint.path) / modality, modality)
-            for modality in ("video", "audio")
-        }
+        return tf.saved_model.load(checkpoint.file)
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
         raise checkpointing.CheckpointError(
@@ -164,17 +179,17 @@ def initialised(checkpoint: Checkpoint) -> dict[str, Encode]:
     """The encoders as the run began with them, modality -> function.
 
     Raises:
-      config.ConfigError: the checkpoint does not say what they were: it is an export.
+      config.ConfigError: the weights that the run began with cannot be read any more.
     """
-    if checkpoint.kind != "run":
-        raise config.ConfigError(
-            "--baselines=initialised: a SavedModel does not know how it began; name the folder of "
-            "the run as --checkpoint"
-        )
     run = checkpoint.run
+    imported = None
+    if run.train.init_from:
+        imported = torchvision_weights.read(run.train.init_from, run.model.video_encoder)
     tf.keras.utils.set_random_seed(run.train.seed)
-    rates = (checkpoint.sample_rate, checkpoint.num_audio_samples)
-    return _of_towers(*fresh_towers(run, *rates))
+    towers = fresh_towers(run, checkpoint.sample_rate, checkpoint.num_audio_samples)
+    if imported is not None:
+        towers[0].backbone.set_weights(imported.weights)
+    return _of_towers(*towers)
 
 
 def fresh_towers(
@@ -214,12 +229,11 @@ def _of_towers(video: tf.keras.Model, audio: tf.keras.Model) -> dict[str, Encode
     return {"video": encode_with(video), "audio": encode_with(audio)}
 
 
-def _of_saved_model(folder: pathlib.Path, modality: str) -> Encode:
-    model = tf.saved_model.load(str(folder))
+def _of_saved_model(model: Any) -> Encode:
+    """The graph as it was exported, of clips that the input pipeline has cut and resized."""
 
-    # A signature alone would not do: its variables go with the model.
     def encode(inputs: tf.Tensor) -> Encoded:
-        output = model.signatures["serving_default"](**{modality: inputs})
+        output = model.encode(inputs, training=False)
         return Encoded(output["features"], output["embedding"])
 
     return encode

@@ -142,6 +142,7 @@ class Evaluator:
         classes: Sequence[str] = (),
         seed: int = 0,
         progress: Optional[Callable[[str, int], None]] = None,
+        observe: Optional[Callable[[features.Features], None]] = None,
     ):
         """Takes the clips; nothing runs yet.
 
@@ -153,6 +154,7 @@ class Evaluator:
           classes: class names in the order of the labels' indices.
           seed: of the probes' cross-validation.
           progress: called after each batch with "train" or "test" and the clips done so far.
+          observe: given the held-out clips as encoded, at each evaluation.
 
         Raises:
           config.ConfigError: the pattern is wrong.
@@ -162,6 +164,7 @@ class Evaluator:
         self._classes = tuple(classes)
         self._seed = seed
         self._progress = progress
+        self._observe = observe
         self._extractor = None
 
     def __call__(
@@ -196,6 +199,8 @@ class Evaluator:
             if dataset is not None
         }
         test = encoded["test"]
+        if self._observe is not None:
+            self._observe(test)
         scores = _retrieval_scores(test)
         if "train" in encoded:
             found = find_probes(

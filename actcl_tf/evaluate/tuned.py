@@ -23,7 +23,7 @@ from actcl_tf.evaluate import (
 )
 from actcl_tf.evaluate.context import Context
 from actcl_tf.models import two_tower
-from actcl_tf.train import checkpointing, failures
+from actcl_tf.train import failures
 from actcl_tf.train import strategy as strategies
 
 FINETUNE = "finetune"
@@ -37,10 +37,10 @@ def rows(context: Context) -> Iterator[results.Measurement]:
     """
     plan = context.plan
     scratch = plan.finetune.from_scratch
-    if not scratch and (plan.checkpoint is None or plan.checkpoint.kind != "run"):
+    if not scratch and plan.checkpoint is None:
         raise config.ConfigError(
-            "--protocol=finetune: needs the folder of a run as --checkpoint, whose weights can be "
-            "trained, or --from_scratch"
+            "--protocol=finetune: needs a --checkpoint, whose weights are trained, or "
+            "--from_scratch"
         )
     strategy, _ = strategies.build_strategy(plan.strategy)
     precision = strategies.resolve_precision(plan.precision)
@@ -157,8 +157,7 @@ def _towers(context: Context) -> dict[str, two_tower.Tower]:
     if plan.finetune.from_scratch:
         pair = encoders.fresh_towers(plan.run, context.sample_rate, context.num_audio_samples)
     else:
-        loaded = checkpointing.load_towers(plan.checkpoint.path, plan.checkpoint.file)
-        pair = (loaded.video_tower, loaded.audio_tower)
+        pair = encoders.trained_towers(plan.checkpoint)
     return dict(zip(windows.MODALITIES, pair))
 
 

@@ -118,8 +118,16 @@ def load(run_dir: str, which: str = "latest") -> RunState:
 
 def _read_table(reader: Any, name: str, columns: tuple) -> KeyTable:
     prefix, suffix = f"model/dictionaries/{name}", ".ATTRIBUTES/VARIABLE_VALUE"
-    ids = reader.get_tensor(f"{prefix}/ids/{suffix}")
-    return KeyTable(ids, *(reader.get_tensor(f"{prefix}/columns/{c}/{suffix}") for c in columns))
+    if reader.has_tensor(f"{prefix}/ids/{suffix}"):
+        tensors = [f"{prefix}/ids", *(f"{prefix}/columns/{column}" for column in columns)]
+        return KeyTable(*(reader.get_tensor(f"{tensor}/{suffix}") for tensor in tensors))
+    # A pool in parts, of which each replica had another.
+    modality, replica, parts = name.partition("/")[0], 0, []
+    while reader.has_tensor(f"pools/{modality}_{replica}/ids/{suffix}"):
+        tensors = [f"pools/{modality}_{replica}/{column}/{suffix}" for column in ("ids", *columns)]
+        parts.append([reader.get_tensor(tensor) for tensor in tensors])
+        replica += 1
+    return KeyTable(*map(np.concatenate, zip(*parts)))
 
 
 def _last_layers(

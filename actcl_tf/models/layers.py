@@ -53,7 +53,13 @@ def pad_strided(
 def pad_all(inputs: tf.Tensor, kernel_size: Sequence[int]) -> tf.Tensor:
     """Pads [B, ..., C] with (k - 1) // 2 zeros on both sides of every axis between B and C."""
     margins = [[(size - 1) // 2] * 2 for size in kernel_size]
-    return tf.pad(inputs, [[0, 0], *margins, [0, 0]])
+    # Not tf.pad: oneDNN fuses its operation into a 3-D convolution, and TensorFlow's inference of
+    # shapes forgets the margins then (2.15 at least): a shape that is asked for later is wrong.
+    return tf.raw_ops.PadV2(
+        input=inputs,
+        paddings=[[0, 0], *margins, [0, 0]],
+        constant_values=tf.zeros([], inputs.dtype),
+    )
 
 
 class _PaddedConvolution:
@@ -142,6 +148,18 @@ class BatchNorm(tf.keras.layers.BatchNormalization):
         outputs = tf.reshape(super().call(folded, training=training), shape)
         outputs.set_shape(inputs.shape)
         return outputs
+
+
+def synchronise_batch_norm(model: tf.keras.Model) -> None:
+    """Makes the batch normalisations of a model use the statistics of all replicas' clips together.
+
+    Args:
+      model: with its variables made; trains in the replicas of a `tf.distribute.Strategy`.
+    """
+    for layer in model.submodules:
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            layer.synchronized = True
+            layer.fused = False  # The fused kernel knows the clips of its own replica alone.
 
 
 class Chain(tf.keras.layers.Layer):

@@ -14,8 +14,15 @@ import tqdm
 
 from actcl_tf.data import files
 from actcl_tf.train import checkpointing, diagnosis, pretrain_model
+from actcl_tf.train import scalar_names as names
+from actcl_tf.train import workers as workers_lib
 
 Evaluate = Callable[[tf.keras.Model, tf.keras.Model], dict[str, float]]
+
+
+def logdir(run_dir: str) -> pathlib.Path:
+    """The folder of a run that TensorBoard's files are in."""
+    return pathlib.Path(run_dir) / "tensorboard"
 
 
 class Interrupted(Exception):
@@ -33,16 +40,18 @@ class Interrupted(Exception):
 class Progress(tf.keras.callbacks.Callback):
     """One bar over the whole run, with the loss and how often what is right comes first."""
 
-    def __init__(self, total_steps: int, every: int, batch_size: int):
+    def __init__(self, total_steps: int, every: int, batch_size: int, hidden: bool = False):
         """Sets what the bar shows.
 
         Args:
           total_steps: steps of the whole run.
           every: steps between updates of the numbers behind the bar.
           batch_size: clips a step, for the rate.
+          hidden: show nothing, as another worker shows it.
         """
         super().__init__()
         self._supports_tf_logs = True
+        self._hidden = hidden
         self._total_steps = total_steps
         self._every = every
         self._batch_size = batch_size
@@ -53,17 +62,24 @@ class Progress(tf.keras.callbacks.Callback):
         if self._bar is None:
             step = int(self.model.step.numpy())
             self._bar = tqdm.tqdm(
-                total=self._total_steps, initial=step, desc="training", unit="step"
+                total=self._total_steps,
+                initial=step,
+                desc="training",
+                unit="step",
+                disable=self._hidden,
             )
 
     def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
         """Moves the bar by one step."""
+        if self._hidden:
+            return
         self._bar.update()
         if self._bar.n % self._every == 0:
-            top1 = np.mean([float(v) for n, v in logs.items() if n.split("/")[0] == "top1"])
+            right = names.parts(names.TOP1, logs) or names.parts(names.CLASSIFIED_TOP1, logs)
+            top1 = np.mean([float(value) for value in right])
             rate = self._bar.format_dict["rate"] or 0.0
             self._bar.set_postfix_str(
-                f"loss {float(logs['loss']):.3f}, top-1 {top1:.2f}, "
+                f"loss {float(logs[names.LOSS]):.3f}, top-1 {top1:.2f}, "
                 f"{rate * self._batch_size:.0f} clips/s"
             )
 
@@ -100,7 +116,7 @@ class ScalarLog(tf.keras.callbacks.Callback):
         self._constants = dict(constants or {})
         self._diagnostics_every = diagnostics_every
         self._lines = pathlib.Path(run_dir) / "scalars.jsonl"
-        self.writer = tf.summary.create_file_writer(str(pathlib.Path(run_dir) / "tensorboard"))
+        self.writer = tf.summary.create_file_writer(str(logdir(run_dir)))
         self._steps = 0
         self._waits: list[tf.Tensor] = []
         self._since: Optional[float] = None
@@ -108,14 +124,17 @@ class ScalarLog(tf.keras.callbacks.Callback):
     def on_train_begin(self, logs: Optional[dict] = None) -> None:
         """Drops what a killed run wrote after its last checkpoint."""
         step = int(self.model.step.numpy())
-        if self._lines.exists():
-            kept = [
-                line
-                for line in self._lines.read_text(encoding="utf-8").splitlines()
-                if line.endswith("}") and json.loads(line)["step"] <= step
-            ]
-            files.write_atomically(self._lines, "".join(f"{line}\n" for line in kept))
+        self._keep_lines(lambda record: record["step"] <= step)
         self._since = time.perf_counter()
+
+    def _keep_lines(self, wanted: Callable[[dict], bool]) -> None:
+        """Drops the lines that are not wanted, and one that was cut off."""
+        if not self._lines.exists():
+            return
+        lines = self._lines.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if line.endswith("}") and wanted(json.loads(line))]
+        if kept != lines:
+            files.write_atomically(self._lines, "".join(f"{line}\n" for line in kept))
 
     def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
         """Records the step if its turn has come."""
@@ -135,14 +154,15 @@ class ScalarLog(tf.keras.callbacks.Callback):
             for name, value in logs.items()
             if name != "data_wait" and not diagnosis.is_diagnostic(name)
         }
-        scalars["steps_per_second"] = steps_a_second
-        scalars["clips_per_second"] = steps_a_second * self._batch_size
+        scalars[names.STEPS_PER_SECOND] = steps_a_second
+        scalars[names.CLIPS_PER_SECOND] = steps_a_second * self._batch_size
         if self._waits:
-            scalars["data_wait_seconds"] = float(np.mean([float(wait) for wait in self._waits]))
+            scalars[names.DATA_WAIT] = float(np.mean([float(wait) for wait in self._waits]))
         scalars.update(memory())
         scalars.update(self._constants)
         rate = self.model.optimizer.learning_rate
-        scalars["learning_rate"] = float(rate(step - 1) if callable(rate) else rate)
+        rate = rate(step - 1) if callable(rate) else rate
+        scalars[names.LEARNING_RATE] = float(tf.convert_to_tensor(rate))
         self._steps, self._waits, self._since = 0, [], now
         self.write(step, scalars)
 
@@ -153,6 +173,12 @@ class ScalarLog(tf.keras.callbacks.Callback):
                 tf.summary.scalar(name, value)
         with self._lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **scalars}) + "\n")
+
+    def write_anew(self, step: int, scalars: dict[str, float]) -> None:
+        """As `write`, of what an earlier process may have written of this step already."""
+        same = {"step", *scalars}
+        self._keep_lines(lambda record: record["step"] != step or record.keys() != same)
+        self.write(step, scalars)
 
     def on_train_end(self, logs: Optional[dict] = None) -> None:
         """Makes sure that everything is on disk."""
@@ -170,23 +196,33 @@ def memory() -> dict[str, float]:
         pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
     except OSError:
         return {}
-    return {"resident_gigabytes": pages * os.sysconf("SC_PAGE_SIZE") / 1e9}
+    return {names.RESIDENT: pages * os.sysconf("SC_PAGE_SIZE") / 1e9}
 
 
 class SaveCheckpoints(tf.keras.callbacks.Callback):
-    """Saves every few steps and at the end, and on SIGTERM or SIGINT before stopping."""
+    """Saves every few steps and at the end, and on SIGTERM or SIGINT before stopping.
 
-    def __init__(self, checkpoints: checkpointing.Checkpoints, every: int):
+    A signal to one of several workers makes all of them save, after the same step, and stop.
+    """
+
+    def __init__(
+        self,
+        checkpoints: checkpointing.Checkpoints,
+        every: int,
+        workers: Optional[workers_lib.Workers] = None,
+    ):
         """Takes the manager that saves.
 
         Args:
           checkpoints: where to save to.
           every: steps between checkpoints.
+          workers: the processes that train together; None for this one alone.
         """
         super().__init__()
         self._supports_tf_logs = True
         self._checkpoints = checkpoints
         self._every = every
+        self._workers = workers or workers_lib.Workers()
         self._saved_step = -1
         self._signal: Optional[int] = None
         self._previous: dict[int, Any] = {}
@@ -202,10 +238,10 @@ class SaveCheckpoints(tf.keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
         """Saves if due; ends the run if a signal came during the step."""
         step = int(self.model.step.numpy())
-        if self._signal is not None:
+        if self._workers.any(self._signal is not None):
             self._save(step)
             self.restore_signals()
-            raise Interrupted(self._signal)
+            raise Interrupted(self._signal or signal.SIGTERM)
         if step % self._every == 0:
             self._save(step)
 
@@ -235,6 +271,9 @@ class Evaluation(tf.keras.callbacks.Callback):
         every: int,
         log: ScalarLog,
         checkpoints: checkpointing.Checkpoints,
+        publish: Optional[Callable[[int], None]] = None,
+        workers: Optional[workers_lib.Workers] = None,
+        towers: Optional[Callable[[], dict[str, tf.keras.Model]]] = None,
     ):
         """Takes what to call and where to write.
 
@@ -243,6 +282,9 @@ class Evaluation(tf.keras.callbacks.Callback):
           every: steps between evaluations; 0 for none during training.
           log: scalars go here, under "eval/".
           checkpoints: the best checkpoint is kept here.
+          publish: called with the step after each evaluation, to show more than numbers.
+          workers: the processes that train together; None for this one alone.
+          towers: gives the query towers to evaluate, called on all workers; None: the model's own.
         """
         super().__init__()
         self._supports_tf_logs = True
@@ -250,6 +292,9 @@ class Evaluation(tf.keras.callbacks.Callback):
         self._every = every
         self._log = log
         self._checkpoints = checkpoints
+        self._publish = publish
+        self._workers = workers or workers_lib.Workers()
+        self._towers = towers
         self._evaluated: tuple[int, dict[str, float]] = (-1, {})
 
     def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
@@ -259,14 +304,24 @@ class Evaluation(tf.keras.callbacks.Callback):
             self.run(self.model)
 
     def run(self, model: pretrain_model.PretrainModel) -> dict[str, float]:
-        """Evaluates a model now, logs the numbers and saves the checkpoint if it is the best."""
+        """Evaluates a model now, logs the numbers and saves the checkpoint if it is the best.
+
+        Of several workers only the chief evaluates, and the others get no scores.
+        """
         started = time.perf_counter()
         step = int(model.step.numpy())
         if step == self._evaluated[0]:
             return self._evaluated[1]
-        scores = self._evaluate(model.query_towers["video"], model.query_towers["audio"])
-        self._log.write(step, {f"eval/{k}": v for k, v in scores.items()})
-        self._checkpoints.save_best(selection_score(scores))
+        towers = model.query_towers if self._towers is None else self._towers()
+        scores, best = {}, False
+        if self._workers.is_chief:
+            scores = self._evaluate(towers["video"], towers["audio"])
+            self._log.write_anew(step, {names.evaluation(k): v for k, v in scores.items()})
+            best = self._checkpoints.is_best(selection_score(scores))
+        if self._workers.any(best):
+            self._checkpoints.save_best(selection_score(scores) if scores else 0.0)
+        if self._publish is not None and self._workers.is_chief:
+            self._publish(step)
         self._log.pause(time.perf_counter() - started)
         self._evaluated = (step, scores)
         return scores

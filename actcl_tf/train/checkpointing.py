@@ -24,15 +24,24 @@ _FREE = {
         "run_dir",
         "save_every",
         "keep",
+        "check_sync_every",
         "log_every",
         "summary_every",
+        "profile_steps",
         "eval_every",
         "eval_windows",
         "probe_pattern",
         "strategy",
+        "cluster",
+        "tpu",
+        "worker_timeout",
         "deterministic",
     },
 }
+
+
+# Settings that matter and yet are of a place, not of a method.
+_PLACES = ("data_service", "data_service_job")
 
 
 class CheckpointError(ValueError):
@@ -68,6 +77,16 @@ class LoadedRun(NamedTuple):
     config: config.PretrainConfig
     step: int
     data_facts: DataFacts
+
+
+def settings_of_outcome(run: config.PretrainConfig) -> dict[str, Any]:
+    """The settings that what a run comes to depends on, without places: name to value."""
+    return {
+        name: value
+        for section, values in run.to_dict().items()
+        for name, value in values.items()
+        if name not in _FREE.get(section, ()) and name not in _PLACES
+    }
 
 
 def open_run(run: config.PretrainConfig, facts: DataFacts) -> bool:
@@ -121,12 +140,16 @@ def _require_same_run(folder: pathlib.Path, there: dict[str, Any], wanted: dict[
         wanted["config"]["train"]["learning_rate_schedule"] == "constant"
         and wanted["config"]["contrast"]["key_momentum_schedule"] == "constant"
     )
+    # What an older run does not name was not there to choose, and was as by default.
+    defaults = json.loads(json.dumps(config.PretrainConfig().to_dict()))
     for section in sorted(set(there["config"]) | set(wanted["config"])):
-        old, new = there["config"].get(section, {}), wanted["config"].get(section, {})
+        old = {**defaults.get(section, {}), **there["config"].get(section, {})}
+        new = wanted["config"].get(section, {})
         for name in sorted(set(old) | set(new)):
             free = name in _FREE.get(section, ()) or (name == "steps" and free_steps)
             if not free and old.get(name) != new.get(name):
-                differences.append(f"--{name} is {old.get(name)} there, {new.get(name)} here")
+                shown = ["empty" if part.get(name) == "" else part.get(name) for part in (old, new)]
+                differences.append(f"--{name} is {shown[0]} there, {shown[1]} here")
     for name in sorted(set(there["data"]) | set(wanted["data"])):
         old, new = there["data"].get(name), wanted["data"].get(name)
         if old != new:
@@ -142,7 +165,13 @@ class Checkpoints:
     """Saves and restores a model with its optimizer."""
 
     def __init__(
-        self, model: tf.keras.Model, run_dir: str, keep: int, towers: Mapping[str, tf.keras.Model]
+        self,
+        model: tf.keras.Model,
+        run_dir: str,
+        keep: int,
+        towers: Mapping[str, tf.keras.Model],
+        pools: Optional[Mapping[str, tf.train.Checkpoint]] = None,
+        write_dir: Optional[str] = None,
     ):
         """Prepares the managers; nothing is read or written yet.
 
@@ -151,10 +180,15 @@ class Checkpoints:
           run_dir: folder of the run.
           keep: how many of the last checkpoints stay.
           towers: modality to a tower of the model that can be loaded without the rest of it.
+          pools: parts of pools that are sharded over replicas, which the model leaves out.
+          write_dir: folder to save in, where that is not the run's; see `Workers.folder`.
         """
         self._model = model
-        self._folder = pathlib.Path(run_dir)
-        checkpoint = tf.train.Checkpoint(model=model, **towers)
+        self._folder = pathlib.Path(write_dir or run_dir)
+        self._run_dir = run_dir
+        self._pools = dict(pools or {})
+        parts = {"pools": tf.train.Checkpoint(**self._pools)} if self._pools else {}
+        checkpoint = tf.train.Checkpoint(model=model, **towers, **parts)
         self._last = tf.train.CheckpointManager(
             checkpoint, str(self._folder / "checkpoints"), max_to_keep=keep, checkpoint_name="step"
         )
@@ -166,16 +200,17 @@ class Checkpoints:
         """Saves the present state; returns the checkpoint's path."""
         return self._last.save(checkpoint_number=int(self._model.step.numpy()))
 
-    def save_best(self, score: float) -> bool:
-        """Saves the present state too if its score is above that of the best so far."""
+    def is_best(self, score: float) -> bool:
+        """Whether a score is above that of the best checkpoint so far."""
         path = self._folder / "best" / "score.json"
-        best = json.loads(path.read_text(encoding="utf-8"))["score"] if path.exists() else None
-        if best is not None and score <= best:
-            return False
+        return not path.exists() or score > json.loads(path.read_text(encoding="utf-8"))["score"]
+
+    def save_best(self, score: float) -> None:
+        """Saves the present state as the best, with its score."""
+        path = self._folder / "best" / "score.json"
         step = int(self._model.step.numpy())
         self._best.save(checkpoint_number=step)
         files.write_atomically(path, json.dumps({"score": score, "step": step}) + "\n")
-        return True
 
     def restore(self) -> Optional[str]:
         """Restores the last checkpoint; returns its path, or None where there is none.
@@ -183,15 +218,27 @@ class Checkpoints:
         Raises:
           CheckpointError: the checkpoint does not fit the model or is damaged.
         """
-        path = self._last.latest_checkpoint
+        path = latest(pathlib.Path(self._run_dir) / "checkpoints")
         if path is None:
             return None
         try:
+            self._require_same_pools(path)
             self._last.checkpoint.restore(path).assert_existing_objects_matched()
         except (AssertionError, ValueError, IndexError, tf.errors.OpError) as error:
             reason = str(error).strip().splitlines()[0]
             raise CheckpointError(f"checkpoint {path} cannot be restored: {reason}") from error
         return path
+
+    def _require_same_pools(self, path: str) -> None:
+        """Refuses pools that are sharded over another number of replicas."""
+        names = [name.split("/") for name, _ in tf.train.list_variables(path)]
+        there = {parts[1] for parts in names if parts[0] == "pools"}
+        if there != self._pools.keys():
+            counts = [max(len(parts) // 2, 1) for parts in (there, self._pools)]
+            raise ValueError(
+                f"--pool_sharding keeps its pools in parts on {counts[0]} replica(s), and here are "
+                f"{counts[1]}: go on with as many"
+            )
 
 
 def find_checkpoint(run_dir: str, which: str = "latest") -> str:
@@ -206,7 +253,7 @@ def find_checkpoint(run_dir: str, which: str = "latest") -> str:
     """
     folders = {"latest": "checkpoints", "best": "best"}
     if which in folders:
-        path = tf.train.latest_checkpoint(str(pathlib.Path(run_dir) / folders[which]))
+        path = latest(pathlib.Path(run_dir) / folders[which])
     else:
         path = which if pathlib.Path(f"{which}.index").exists() else None
     if path is None:
@@ -223,6 +270,44 @@ def read_run(run_dir: str) -> tuple[config.PretrainConfig, DataFacts]:
     there = _read_run(pathlib.Path(run_dir))
     facts = DataFacts(**{**there["data"], "classes": tuple(there["data"]["classes"])})
     return config.from_dict(there["config"]), facts
+
+
+def has_checkpoint(run_dir: str) -> bool:
+    """Whether a folder holds a checkpoint that a run would go on from."""
+    return latest(pathlib.Path(run_dir) / "checkpoints") is not None
+
+
+def latest(folder: pathlib.Path) -> Optional[str]:
+    """The last checkpoint of a folder; None if it holds none.
+
+    The file `checkpoint` says which it is. Where that is missing, because the run was killed in its
+    first save or the folder was copied in part, it is the last one that has all its files.
+
+    Args:
+      folder: RUN/checkpoints or RUN/best.
+
+    Raises:
+      CheckpointError: files of the last one are missing.
+    """
+    steps = [index.stem.partition("-")[2] for index in folder.glob("step-*.index")]
+    paths = [folder / f"step-{step}" for step in sorted(filter(str.isdecimal, steps), key=int)]
+    whole = [path for path in paths if not _missing(path)]
+    state = tf.train.get_checkpoint_state(str(folder))
+    if state is None or not state.model_checkpoint_path:
+        return str(whole[-1]) if whole else None
+    last = pathlib.Path(state.model_checkpoint_path)
+    if _missing(last):
+        older = f", or remove {folder / 'checkpoint'} to go on from {whole[-1]}" if whole else ""
+        raise CheckpointError(
+            f"checkpoint {last} lacks its file {_missing(last)}: copy the folder anew{older}"
+        )
+    return str(last)
+
+
+def _missing(path: pathlib.Path) -> str:
+    """The kind of file that a checkpoint lacks; empty if it has both."""
+    kinds = [kind for kind in (".index", ".data-*") if not list(path.parent.glob(path.name + kind))]
+    return kinds[0] if kinds else ""
 
 
 def step_of(path: str) -> int:

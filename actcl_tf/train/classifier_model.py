@@ -8,6 +8,7 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.models import frontends, two_tower
 from actcl_tf.train import replicas
+from actcl_tf.train import scalar_names as names
 
 Batch = dict[str, tf.Tensor]
 
@@ -134,7 +135,7 @@ class ClassifierModel(tf.keras.Model):
             self.step.assign_add(1)
         right = tf.reduce_sum(self._right(logits, batch["target"])) / size
         loss, right = replicas.sum_over([loss, right])
-        return {"loss": loss, "top1": right, "gradient_norm": norm}
+        return {names.LOSS: loss, names.CLASSIFIED_TOP1: right, names.GRADIENT_NORM: norm}
 
     def losses(self, logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """Cross-entropy [B] float32 of each clip, with smoothed targets.

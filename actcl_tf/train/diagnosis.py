@@ -12,9 +12,7 @@ from actcl_tf.contrast import (
     losses,
     weighted_draw,
 )
-
-# The names of all figures begin with one of these.
-PREFIXES = ("dictionary/", "alignment/", "uniformity/")
+from actcl_tf.train import scalar_names
 
 _OF_A_DICTIONARY = (
     "redundancy_mean",
@@ -27,6 +25,7 @@ _OF_A_DICTIONARY = (
     "ineffective_keys",
     "biased_keys",
 )
+_PICKED_LENGTH = "picked_gradient_length"
 
 
 class Sampling(NamedTuple):
@@ -61,7 +60,8 @@ class Batch(NamedTuple):
 
 def is_diagnostic(name: str) -> bool:
     """Whether a scalar of a step is one of these figures."""
-    return name.startswith(PREFIXES)
+    of_queries = name.startswith((scalar_names.ALIGNMENT, scalar_names.UNIFORMITY))
+    return of_queries or name.rsplit("/")[-1] in (*_OF_A_DICTIONARY, _PICKED_LENGTH)
 
 
 def names(
@@ -70,10 +70,19 @@ def names(
     directions: Sequence[tuple[str, str]],
 ) -> list[str]:
     """The names of all figures that `diagnose` gives for these arguments."""
-    found = [f"dictionary/{m}/{figure}" for m in dictionaries for figure in _OF_A_DICTIONARY]
-    found += [f"dictionary/{m}/picked_gradient_length" for m in sampling]
-    found += [f"alignment/{query}_to_{key}" for query, key in directions]
-    return found + [f"uniformity/{modality}" for modality in sorted({q for q, _ in directions})]
+    named = scalar_names.dictionary
+    found = [named(m, figure) for m in dictionaries for figure in _OF_A_DICTIONARY]
+    found += [named(m, _PICKED_LENGTH) for m in sampling]
+    found += [_alignment(query, key) for query, key in directions]
+    return found + [_uniformity(modality) for modality in sorted({q for q, _ in directions})]
+
+
+def _alignment(query: str, key: str) -> str:
+    return scalar_names.of(scalar_names.ALIGNMENT, f"{query}_to_{key}")
+
+
+def _uniformity(modality: str) -> str:
+    return scalar_names.of(scalar_names.UNIFORMITY, modality)
 
 
 def diagnose(
@@ -103,24 +112,23 @@ def diagnose(
     """
     figures = {}
     for modality, target in dictionaries.items():
-        name = f"dictionary/{modality}"
-        figures.update(_contents(name, target, step))
         query = next(query for query, key in directions if key == modality)
-        figures.update(_as_negatives(name, target, batch, query, modality, temperature))
+        found = _contents(target, step)
+        found.update(_as_negatives(target, batch, query, modality, temperature))
         if modality in sampling:
-            figures[f"{name}/picked_gradient_length"] = _picked_length(
-                target, sampling[modality], temperature, gradient_space
-            )
+            found[_PICKED_LENGTH] = _picked_length(sampling[modality], temperature, gradient_space)
+        for figure, value in found.items():
+            figures[scalar_names.dictionary(modality, figure)] = value
     for query, key in directions:
-        figures[f"alignment/{query}_to_{key}"] = diagnostics.alignment(
+        figures[_alignment(query, key)] = diagnostics.alignment(
             batch.queries[query], batch.keys[key]
         )
     for modality in sorted({query for query, _ in directions}):
-        figures[f"uniformity/{modality}"] = diagnostics.uniformity(batch.queries[modality])
+        figures[_uniformity(modality)] = diagnostics.uniformity(batch.queries[modality])
     return figures
 
 
-def _contents(name: str, target: dictionary.Dictionary, step: tf.Tensor) -> dict[str, tf.Tensor]:
+def _contents(target: dictionary.Dictionary, step: tf.Tensor) -> dict[str, tf.Tensor]:
     """Figures of the keys themselves."""
     queue = target.queue
     ids, labels = queue.ids.read_value(), queue.columns["labels"].read_value()
@@ -131,18 +139,17 @@ def _contents(name: str, target: dictionary.Dictionary, step: tf.Tensor) -> dict
     mean_age, oldest = diagnostics.age(queue.columns["born"].read_value(), filled, step)
     categories = diagnostics.num_distinct(tf.where(filled, labels, -1))
     return {
-        f"{name}/redundancy_mean": cosine.mean,
-        f"{name}/redundancy_p95": cosine.high,
-        f"{name}/effective_rank": diagnostics.effective_rank(keys, filled),
-        f"{name}/distinct_clips": diagnostics.num_distinct(ids) / count,
-        f"{name}/categories": tf.where(categories > 0.0, categories, float("nan")),
-        f"{name}/age_mean": mean_age,
-        f"{name}/age_oldest": oldest,
+        "redundancy_mean": cosine.mean,
+        "redundancy_p95": cosine.high,
+        "effective_rank": diagnostics.effective_rank(keys, filled),
+        "distinct_clips": diagnostics.num_distinct(ids) / count,
+        "categories": tf.where(categories > 0.0, categories, float("nan")),
+        "age_mean": mean_age,
+        "age_oldest": oldest,
     }
 
 
 def _as_negatives(
-    name: str,
     target: dictionary.Dictionary,
     batch: Batch,
     query: str,
@@ -157,25 +164,21 @@ def _as_negatives(
     similarity = tf.matmul(queries, keys, transpose_b=True)
     labels = queue.columns["labels"].read_value()
     return {
-        f"{name}/ineffective_keys": diagnostics.ineffective_share(
-            positive, similarity, mask, temperature
-        ),
-        f"{name}/biased_keys": diagnostics.biased_share(batch.labels, labels, mask),
+        "ineffective_keys": diagnostics.ineffective_share(positive, similarity, mask, temperature),
+        "biased_keys": diagnostics.biased_share(batch.labels, labels, mask),
     }
 
 
-def _picked_length(
-    target: dictionary.Dictionary, sampling: Sampling, temperature: float, gradient_space: str
-) -> tf.Tensor:
+def _picked_length(sampling: Sampling, temperature: float, gradient_space: str) -> tf.Tensor:
     """How long the picks' gradients are, next to those of all candidates."""
     factors = gradient_embeddings.gradient_factors(
-        target.pool.columns["features"].read_value(),
+        sampling.sampled.features,
         sampling.last_layer,
         sampling.queries,
         temperature,
         gradient_space,
     )
-    picks, eligible = sampling.sampled
+    picks, eligible, _ = sampling.sampled
     return diagnostics.relative_length(
         gradient_embeddings.squared_norms(factors), eligible, picks.indices, picks.count
     )

@@ -12,6 +12,10 @@ class NonFiniteError(ArithmeticError):
     """NaN or infinity turned up; the message names the first bad quantity and the step."""
 
 
+class ReplicasDifferError(RuntimeError):
+    """Replicas hold other values than each other; the message names them and the step."""
+
+
 def explain(
     error: tf.errors.OpError, data: config.DataConfig, split: str, step: int
 ) -> Optional[Exception]:

@@ -11,15 +11,22 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data import batch_augmentation, files, pipeline, records
-from actcl_tf.models import two_tower
+from actcl_tf.models import layers, torchvision_weights, two_tower
 from actcl_tf.train import (
     callbacks,
     checkpointing,
+    custom_layout,
     failures,
     fitting,
+    hyperparameters,
+    local_towers,
     optimizers,
     pictures,
     pretrain_model,
+    profiling,
+    replica_check,
+    scalar_names,
+    workers,
 )
 from actcl_tf.train import strategy as strategies
 
@@ -32,12 +39,14 @@ class RunResult(NamedTuple):
       step: steps done.
       initial: scores of the encoders as initialised; empty without an evaluation.
       trained: scores of the encoders at the end; empty without an evaluation.
+      is_chief: whether this process is the one of several that wrote the run's folder.
     """
 
     run_dir: str
     step: int
     initial: dict[str, float]
     trained: dict[str, float]
+    is_chief: bool = True
 
 
 def check(run: config.PretrainConfig) -> checkpointing.DataFacts:
@@ -90,7 +99,10 @@ def _digest(manifest: str) -> str:
 
 
 def build_model(
-    run: config.PretrainConfig, facts: checkpointing.DataFacts, precision: str
+    run: config.PretrainConfig,
+    facts: checkpointing.DataFacts,
+    precision: str,
+    imported: Optional[torchvision_weights.Converted] = None,
 ) -> pretrain_model.PretrainModel:
     """Builds and compiles the model; call it inside the strategy's scope.
 
@@ -98,6 +110,7 @@ def build_model(
       run: the configuration.
       facts: of the data.
       precision: Keras mixed-precision policy.
+      imported: what the video encoders, query and key, start from; None: random weights.
 
     Returns:
       A compiled PretrainModel with all its variables made.
@@ -119,6 +132,11 @@ def build_model(
         )
         for _ in ("query", "key")
     ]
+    if imported is not None:  # Before the key towers take over the queries' weights.
+        towers[0]["video"].backbone.set_weights(imported.weights)
+    if run.train.sync_batch_norm:
+        for tower in (tower for each in towers for tower in each.values()):
+            layers.synchronise_batch_norm(tower)
     kernels = {m: tower.head.last_layer_affine()[0] for m, tower in towers[0].items()}
     model = pretrain_model.PretrainModel(
         *towers,
@@ -129,6 +147,8 @@ def build_model(
         total_steps=run.train.steps,
         clip_norm=run.train.clip_norm,
         diagnostics_every=run.train.diagnostics_every,
+        num_parts=run.train.accumulate_steps,
+        shuffles_keys=run.train.shuffle_batch_norm,
         augment=batch_augmentation.build_augmentation(run.data),
         seed=run.train.seed,
     )
@@ -143,16 +163,20 @@ def run(
     configuration: config.PretrainConfig,
     *,
     evaluate: Optional[callbacks.Evaluate] = None,
+    publish: Optional[Callable[[int], None]] = None,
     say: Callable[[str], None] = print,
     stop_at: Optional[int] = None,
+    placement: Optional[strategies.Placement] = None,
 ) -> RunResult:
     """Trains to the last step, going on from the last checkpoint where there is one.
 
     Args:
       configuration: what to train, on what, how and where to.
       evaluate: (video tower, audio tower) -> name to number; None for no evaluation.
+      publish: called with the step after each evaluation.
       say: takes lines for the console.
       stop_at: end after this many steps, as an interruption would, without the last evaluation.
+      placement: what to train on; None: made as the configuration says.
 
     Returns:
       The scores of the encoders as initialised and as trained.
@@ -161,69 +185,185 @@ def run(
       records.DataError, config.ConfigError, checkpointing.CheckpointError: something is wrong
         that the user can mend; nothing was done.
       failures.NonFiniteError: NaN or infinity turned up; the last good checkpoint stays.
+      workers.WorkerLost: another worker died or went silent; the last checkpoint stays.
       callbacks.Interrupted: SIGTERM or SIGINT came and the state was saved.
     """
-    train = configuration.train
     facts = check(configuration)
-    strategy, why = strategies.build_strategy(train.strategy)
+    placement = placement or strategies.build_placement(configuration.train)
+    together = placement.workers
+    try:
+        with together.folder(configuration.train.run_dir) as folder:
+            tell = say if together.is_chief else lambda _: None
+            result = _run(configuration, facts, placement, folder, evaluate, publish, tell, stop_at)
+            together.wait()  # None leaves while another still needs it.
+    except tf.errors.OpError as error:
+        told = together.explain(error, 0)
+        if told is None:
+            raise
+        raise told from error
+    return result
+
+
+def _run(
+    configuration: config.PretrainConfig,
+    facts: checkpointing.DataFacts,
+    placement: strategies.Placement,
+    folder: str,
+    evaluate: Optional[callbacks.Evaluate],
+    publish: Optional[Callable[[int], None]],
+    say: Callable[[str], None],
+    stop_at: Optional[int],
+) -> RunResult:
+    """`run` on one worker, which writes to `folder`."""
+    train = configuration.train
+    strategy, together = placement.strategy, placement.workers
     replicas = strategy.num_replicas_in_sync
     if train.batch_size % replicas:
         raise config.ConfigError(
             f"--batch_size={train.batch_size}: must be divisible by the {replicas} replicas of "
             f"--strategy={train.strategy}"
         )
+    contrast = configuration.contrast
+    if contrast.pool_sharding and contrast.pool_size % replicas:
+        raise config.ConfigError(
+            f"--pool_size={contrast.pool_size}: must be divisible by the {replicas} replicas of "
+            f"--strategy={train.strategy} for --pool_sharding"
+        )
+    if contrast.pool_sharding and together.count > 1:
+        raise config.ConfigError(
+            "--pool_sharding: parts of pools on several workers cannot be saved; use it with the "
+            "replicas of one machine"
+        )
+    if train.batch_size // replicas % train.accumulate_steps:
+        raise config.ConfigError(
+            f"--accumulate_steps={train.accumulate_steps}: must divide the "
+            f"{train.batch_size // replicas} clips that each of the {replicas} replicas has of "
+            f"--batch_size={train.batch_size}"
+        )
+    redrawn = contrast.uses_pool and contrast.pool == "epoch"
+    if redrawn and together.count > 1 and contrast.pool_size % train.batch_size:
+        raise config.ConfigError(
+            f"--pool_size={contrast.pool_size}: must be a multiple of --batch_size="
+            f"{train.batch_size} with --pool=epoch and several workers"
+        )
     make_train_dataset(configuration, start_step=0)  # Finds what is wrong with the data.
-    resuming = checkpointing.open_run(configuration, facts)
+    # Before there is a run folder, so that a wrong file leaves none behind. A run that goes on has
+    # its weights in its checkpoint and needs the file no more.
+    imported = None
+    if train.init_from and not checkpointing.has_checkpoint(train.run_dir):
+        encoder = configuration.model.video_encoder
+        imported = torchvision_weights.read(train.init_from, encoder)
+    resuming = _open_run(configuration, facts, together)
     precision = strategies.resolve_precision(train.precision)
-    say(f"Training on {why}, in {precision}.")
+    say(f"Training on {placement.why}, in {precision}.")
     tf.keras.utils.set_random_seed(train.seed)
     if train.deterministic:
         tf.config.experimental.enable_op_determinism()
     with strategy.scope():
-        model = build_model(configuration, facts, precision)
-    checkpoints = checkpointing.Checkpoints(model, train.run_dir, train.keep, model.query_towers)
+        model = build_model(configuration, facts, precision, imported)
+        pools = model.pool_parts()
+    checkpoints = checkpointing.Checkpoints(
+        model,
+        train.run_dir,
+        train.keep if together.is_chief else 1,
+        model.query_towers,
+        pools,
+        write_dir=folder,
+    )
     restored = checkpoints.restore()
     step = int(model.step.numpy())
+    if not together.agree(step):
+        raise checkpointing.CheckpointError(
+            f"--run_dir={train.run_dir}: worker {together.place} found step {step} there, and "
+            "another worker another step; all of them must see the same folder"
+        )
     if restored:
         say(f"Going on at step {step} of {train.steps} from {restored}.")
     elif resuming:
         say(f"{train.run_dir} holds no checkpoint yet; starting at step 0.")
+    if imported is not None and not restored:
+        say(f"The video encoder starts from {train.init_from}: {imported}.")
 
     log = callbacks.ScalarLog(
-        train.run_dir,
+        folder,
         train.log_every,
         train.batch_size,
-        {"temperature": configuration.contrast.temperature},
+        {scalar_names.TEMPERATURE: configuration.contrast.temperature},
         train.diagnostics_every,
     )
-    evaluation, initial = None, {}
+    evaluation, initial, towers = None, {}, None
+    if together.count > 1:
+        towers = local_towers.LocalTowers(configuration, facts, model, together.is_chief)
     if evaluate is not None:
-        evaluation = callbacks.Evaluation(evaluate, train.eval_every, log, checkpoints)
-        initial = _initial_scores(evaluation, model, pathlib.Path(train.run_dir), say)
+        evaluation = callbacks.Evaluation(
+            evaluate, train.eval_every, log, checkpoints, publish, together, towers
+        )
+        initial = _initial_scores(evaluation, model, pathlib.Path(folder), together, say)
+    if not step:
+        custom_layout.write(log.writer)
+        hyperparameters.write_start(log.writer, configuration, initial)
     last = train.steps if stop_at is None else min(stop_at, train.steps)
     if step < last:
-        _fit(configuration, model, strategy, log, evaluation, checkpoints, facts, last)
+        _fit(configuration, model, placement, log, evaluation, checkpoints, facts, last, folder)
+        if last == train.steps:
+            hyperparameters.write_end(log.writer)
     trained = {}
     if evaluation is not None and last == train.steps:
         say("Evaluating the trained encoders.")
         trained = evaluation.run(model)
     log.writer.flush()
-    return RunResult(train.run_dir, int(model.step.numpy()), initial, trained)
+    step = int(model.step.numpy())
+    return RunResult(train.run_dir, step, initial, trained, together.is_chief)
 
 
-def make_train_dataset(configuration: config.PretrainConfig, start_step: int) -> tf.data.Dataset:
-    """The endless batches of a run from a step on.
+def _open_run(
+    configuration: config.PretrainConfig,
+    facts: checkpointing.DataFacts,
+    together: workers.Workers,
+) -> bool:
+    """Starts or reopens the run folder: the chief first, then the others find it there."""
+    resuming = checkpointing.open_run(configuration, facts) if together.is_chief else False
+    together.lock(configuration.train.run_dir)
+    together.wait()
+    if not together.is_chief:
+        folder = configuration.train.run_dir
+        if not (pathlib.Path(folder) / "run.json").exists():
+            raise checkpointing.CheckpointError(
+                f"--run_dir={folder}: worker {together.place} does not find what worker 0 wrote "
+                "there; name a folder on a disk that all workers share"
+            )
+        checkpointing.open_run(configuration, facts)
+    return resuming
+
+
+def make_train_dataset(
+    configuration: config.PretrainConfig,
+    start_step: int,
+    context: Optional[tf.distribute.InputContext] = None,
+) -> tf.data.Dataset:
+    """The endless batches of a run from a step on; with a context, those of one of its replicas.
 
     Each comes with the seconds spent waiting for it, `data_wait` [B] float32, except in
     deterministic runs, in which TensorFlow allows no clock.
     """
+    context = context or tf.distribute.InputContext()
+    batch_size = configuration.train.batch_size // context.num_input_pipelines
     dataset = pipeline.build_train_dataset(
         configuration.data,
-        batch_size=configuration.train.batch_size,
+        batch_size=batch_size,
         seed=configuration.train.seed,
         start_step=start_step,
         views=configuration.contrast.num_views,
+        num_input_pipelines=context.num_input_pipelines,
+        input_pipeline_id=context.input_pipeline_id,
     )
+    if context.num_replicas_in_sync > context.num_input_pipelines:
+        each = configuration.train.batch_size // context.num_replicas_in_sync
+        dataset = dataset.rebatch(each, drop_remainder=True)
+    if context.num_input_pipelines > 1:  # Or every step would ask all workers for an end.
+        dataset = dataset.apply(
+            tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+        )
     if configuration.train.deterministic:
         return dataset
     # A clock is read when a batch is asked for, and again when it is there.
@@ -241,13 +381,14 @@ def make_train_dataset(configuration: config.PretrainConfig, start_step: int) ->
 def _initial_scores(
     evaluation: callbacks.Evaluation,
     model: pretrain_model.PretrainModel,
-    run_dir: pathlib.Path,
+    folder: pathlib.Path,
+    together: workers.Workers,
     say: Callable[[str], None],
 ) -> dict[str, float]:
     """Scores of the encoders as initialised; a resumed run reads what was measured then."""
-    path = run_dir / "initial_scores.json"
-    if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
+    path = folder / "initial_scores.json"
+    if together.any(path.exists()):
+        return json.loads(path.read_text(encoding="utf-8")) if together.is_chief else {}
     if int(model.step.numpy()):
         return {}
     say("Evaluating the encoders as initialised.")
@@ -259,56 +400,95 @@ def _initial_scores(
 def _fit(
     configuration: config.PretrainConfig,
     model: pretrain_model.PretrainModel,
-    strategy: tf.distribute.Strategy,
+    placement: strategies.Placement,
     log: callbacks.ScalarLog,
     evaluation: Optional[callbacks.Evaluation],
     checkpoints: checkpointing.Checkpoints,
     facts: checkpointing.DataFacts,
     last: int,
+    folder: str,
 ) -> None:
     """Runs `fit` up to step `last`, in the parts that a resumed epoch makes necessary."""
-    train = configuration.train
+    train, strategy, together = configuration.train, placement.strategy, placement.workers
+    profile = None
+    if train.profile_range is not None:
+        profile = profiling.ProfileSteps(callbacks.logdir(folder), *train.profile_range)
+
+    def batches(start_step: int) -> Any:
+        if together.count == 1:
+            return make_train_dataset(configuration, start_step)
+        return strategy.distribute_datasets_from_function(
+            functools.partial(make_train_dataset, configuration, start_step)
+        )
+
+    def explain(error: tf.errors.OpError, step: int) -> Optional[Exception]:
+        split = configuration.data.train_split
+        return together.explain(error, step) or failures.explain(
+            error, configuration.data, split, step
+        )
 
     def extras() -> list[tf.keras.callbacks.Callback]:
+        found = [] if evaluation is None else [evaluation]
+        if configuration.contrast.uses_pool and configuration.contrast.pool == "epoch":
+            found.insert(0, _redraw_pool(configuration, strategy, together))
+        if train.check_sync_every and strategy.num_replicas_in_sync > 1:
+            found.append(replica_check.CheckReplicas(strategy, train.check_sync_every))
+        if profile is not None:
+            found.insert(0, profile)
+        if together.count > 1:  # Pictures need the values of all replicas' statistics.
+            return found
         # Not of a service, whose clips are counted.
         own = dataclasses.replace(configuration.data, data_service="")
         sampled = dataclasses.replace(configuration, data=own)
         sample = model.augment(next(iter(make_train_dataset(sampled, start_step=0).take(1))))
-        found = [pictures.Pictures(log.writer, train.summary_every, sample)]
-        if evaluation is not None:
-            found.append(evaluation)
-        if configuration.contrast.uses_pool and configuration.contrast.pool == "epoch":
-            found.insert(0, _redraw_pool(configuration, strategy))
-        return found
+        return [*found, pictures.Pictures(log.writer, train.summary_every, sample)]
 
-    fitting.fit(
-        model,
-        functools.partial(make_train_dataset, configuration),
-        last=last,
-        steps_per_epoch=max(facts.num_clips // train.batch_size, 1),
-        progress=callbacks.Progress(train.steps, train.log_every, train.batch_size),
-        log=log,
-        saver=callbacks.SaveCheckpoints(checkpoints, train.save_every),
-        extras=extras,
-        explain=lambda error, step: failures.explain(
-            error, configuration.data, configuration.data.train_split, step
-        ),
-    )
+    try:
+        fitting.fit(
+            model,
+            batches,
+            last=last,
+            steps_per_epoch=max(facts.num_clips // train.batch_size, 1),
+            progress=callbacks.Progress(
+                train.steps, train.log_every, train.batch_size, hidden=not together.is_chief
+            ),
+            log=log,
+            saver=callbacks.SaveCheckpoints(checkpoints, train.save_every, together),
+            extras=extras,
+            explain=explain,
+        )
+    finally:
+        if profile is not None:
+            profile.close()
 
 
 def _redraw_pool(
-    configuration: config.PretrainConfig, strategy: tf.distribute.Strategy
+    configuration: config.PretrainConfig,
+    strategy: tf.distribute.Strategy,
+    together: workers.Workers,
 ) -> callbacks.RedrawPool:
     """The callback of --pool=epoch."""
 
     def clips_of_epoch(epoch: int) -> Any:
-        dataset = pipeline.build_random_dataset(
+        make = functools.partial(
+            pipeline.build_random_dataset,
             configuration.data,
             num_clips=configuration.contrast.pool_size,
-            batch_size=configuration.train.batch_size,
             seed=configuration.train.seed,
             epoch=epoch,
         )
-        return strategy.experimental_distribute_dataset(dataset)
+        batch_size = configuration.train.batch_size
+        if together.count == 1:
+            return strategy.experimental_distribute_dataset(make(batch_size=batch_size))
+
+        def own_part(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            dataset = make(
+                batch_size=batch_size // context.num_input_pipelines,
+                num_input_pipelines=context.num_input_pipelines,
+                input_pipeline_id=context.input_pipeline_id,
+            )
+            return dataset.rebatch(batch_size // context.num_replicas_in_sync)
+
+        return strategy.distribute_datasets_from_function(own_part)
 
     return callbacks.RedrawPool(clips_of_epoch, strategy)

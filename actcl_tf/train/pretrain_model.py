@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.contrast import dictionary, gradient_embeddings, losses, momentum, negative_sampling
-from actcl_tf.train import diagnosis, replicas, step_scalars
+from actcl_tf.train import accumulation, diagnosis, replicas, scalar_names, step_scalars
 
 MODALITIES = ("video", "audio")
 
@@ -26,6 +26,25 @@ class Keys(NamedTuple):
 
     keys: tf.Tensor
     features: tf.Tensor
+
+
+class Encoded(NamedTuple):
+    """Clips whose keys are known.
+
+    Attributes:
+      ids: [B] int64, clip ids.
+      labels: [B] int64, for diagnostics alone.
+      keys: modality -> their keys.
+    """
+
+    ids: tf.Tensor
+    labels: tf.Tensor
+    keys: dict[str, Keys]
+
+
+_KEY_TYPES = {modality: Keys(tf.float32, tf.float32) for modality in MODALITIES}
+# Gradient with respect to queries -> gradient of the variables that made them.
+Backpropagate = Callable[[dict[str, tf.Tensor]], list[tf.Tensor]]
 
 
 def build_sampler(contrast: config.ContrastConfig) -> Optional[Any]:
@@ -48,6 +67,7 @@ class PretrainModel(tf.keras.Model):
       query_towers: modality -> Tower trained by backpropagation (f).
       key_towers: modality -> Tower that follows by momentum (h); never sees a gradient.
       dictionaries: modality -> Dictionary of that modality's keys; empty for in_batch.
+      shards_pools: whether each replica keeps another part of the pools.
       step: int64 variable, steps done.
       pool_epoch: int64 variable, the epoch that --pool=epoch drew the pools for; -1 before.
     """
@@ -64,6 +84,8 @@ class PretrainModel(tf.keras.Model):
         total_steps: int,
         clip_norm: float = 0.0,
         diagnostics_every: int = 0,
+        num_parts: int = 1,
+        shuffles_keys: bool = False,
         augment: Callable[[dict], dict] = dict,
         seed: int = 0,
     ):
@@ -79,15 +101,20 @@ class PretrainModel(tf.keras.Model):
           total_steps: steps of the whole run, for the momentum's schedule.
           clip_norm: largest global gradient norm; 0 for no clipping.
           diagnostics_every: steps between figures of the dictionaries; 0 for none.
+          num_parts: parts that each replica encodes its clips in; see `accumulation`.
+          shuffles_keys: whether the key encoders see clips that are shuffled among replicas.
           augment: batch -> augmented batch, done first on the device.
           seed: seed of the sampling.
         """
         super().__init__(name="pretrain_model")
+        self.distribute_reduction_method = "first"  # `fit` would add up what is the same on all.
         self._contrast = contrast
         self._batch_size = batch_size
         self._total_steps = total_steps
         self._clip_norm = clip_norm
         self._diagnostics_every = diagnostics_every
+        self._num_parts = num_parts
+        self._shuffles = shuffles_keys and tf.distribute.get_strategy().num_replicas_in_sync > 1
         self.augment = augment
         self._seed = seed
         self._directions = DIRECTIONS[contrast.contrast]
@@ -98,6 +125,10 @@ class PretrainModel(tf.keras.Model):
             # has to run on batch statistics. They get no gradient since no tape watches them.
             key_towers[modality].set_weights(query_towers[modality].get_weights())
         sampler = build_sampler(contrast)
+        sharding, num_replicas = None, tf.distribute.get_strategy().num_replicas_in_sync
+        if contrast.pool_sharding and contrast.uses_pool and num_replicas > 1:
+            sharding = dictionary.Sharding(num_replicas, replicas.replica_id, replicas.gather)
+        self.shards_pools = sharding is not None
         self.dictionaries = {}
         if contrast.uses_dictionary:
             self.dictionaries = {
@@ -107,6 +138,7 @@ class PretrainModel(tf.keras.Model):
                     sampler=sampler,
                     pool_size=contrast.pool_size,
                     num_features=num_features[modality],
+                    sharding=sharding,
                     name=f"{modality}_dictionary",
                 )
                 for modality in MODALITIES
@@ -145,51 +177,109 @@ class PretrainModel(tf.keras.Model):
         """
         batch = self.augment(batch)
         ids, labels = replicas.gather(batch["clip_id"]), replicas.gather(batch["label"])
-        keys = self.encode_keys(batch)
-        all_keys = {m: Keys(*map(replicas.gather, keys[m])) for m in MODALITIES}
+        keys, all_keys = self.encode_keys(batch)
+        queries, backpropagate = self.encode_queries(batch)
+        all_queries = {m: replicas.gather(queries[m]) for m in MODALITIES}
+        sampling = self.sample_negatives(all_queries)
         with tf.GradientTape() as tape:
-            queries = self.encode_queries(batch)
-            with tape.stop_recording():
-                all_queries = {m: replicas.gather(queries[m]) for m in MODALITIES}
-                sampling = self.sample_negatives(all_queries)
+            tape.watch(queries)
             results = self.contrastive_losses(batch["clip_id"], queries, keys, ids, all_keys)
             loss = sum(result.loss for result in results.values())
             # Divided by the global batch, so that the sum over replicas is the mean.
             loss = tf.reduce_sum(loss) / tf.cast(tf.shape(ids)[0], tf.float32)
             loss = self._scale_loss(tf.debugging.check_numerics(loss, "loss"))
         figures = self.diagnose(ids, labels, all_queries, all_keys, sampling)
-        gradient_norm = self.update_query_encoders(tape, loss)
+        gradients = backpropagate(tape.gradient(loss, queries))
+        gradient_norm = self.update_query_encoders(gradients)
         key_momentum = self.update_key_encoders()
-        self.remember(ids, labels, all_keys)
+        own = Encoded(batch["clip_id"], batch["label"], keys)
+        self.remember(own, Encoded(ids, labels, all_keys))
         with tf.control_dependencies([gradient_norm]):  # A step that fails does not count.
             self.step.assign_add(1)
         scalars = step_scalars.summarise(results, self.dictionaries, sampling, tf.shape(ids)[0])
         scalars.update(figures)
-        scalars["gradient_norm"] = gradient_norm
-        scalars["key_momentum"] = key_momentum
+        scalars[scalar_names.GRADIENT_NORM] = gradient_norm
+        scalars[scalar_names.KEY_MOMENTUM] = key_momentum
         if "data_wait" in batch:
             scalars["data_wait"] = tf.reduce_mean(batch["data_wait"])
         return scalars
 
-    def encode_keys(self, batch: dict[str, tf.Tensor]) -> dict[str, Keys]:
+    def encode_keys(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, Keys], dict[str, Keys]]:
         """Step 1, keys: the key encoders, on view 2 where there is one.
 
         On statistics of the batch, or on moving ones, with which a key carries no trace of the
         batch that it shares with its query; then the spectrogram is not masked either.
+
+        Returns:
+          Modality -> keys of this replica's clips, and modality -> keys of the global batch.
         """
+        inputs = {m: batch.get(f"key_{m}", batch[m]) for m in MODALITIES}
+        inputs["seed"] = batch["seed"] + 1
+        if not self._shuffles:
+            keys = self._in_parts(self._encode_keys, inputs, _KEY_TYPES)
+            return keys, {m: Keys(*map(replicas.gather, keys[m])) for m in MODALITIES}
+        step = tf.cast(self.step.read_value(), tf.int32)
+        seed = tf.random.experimental.stateless_fold_in([self._seed, step], 1)
+        order = replicas.shuffle(batch["clip_id"], seed)
+        inputs = {name: order.mine(values) for name, values in inputs.items()}
+        keys = self._in_parts(self._encode_keys, inputs, _KEY_TYPES)
+        everyone = {m: Keys(*map(order.restore, keys[m])) for m in MODALITIES}
+        own = slice(order.start, order.start + order.size)
+        return {m: Keys(*(each[own] for each in everyone[m])) for m in MODALITIES}, everyone
+
+    def _encode_keys(self, inputs: dict[str, tf.Tensor]) -> dict[str, Keys]:
         keys = {}
         on_batch = self._contrast.key_statistics == "batch"
         for modality in MODALITIES:
-            inputs = batch.get(f"key_{modality}", batch[modality])
-            output = self.key_towers[modality](inputs, seeds=batch["seed"] + 1, training=on_batch)
+            output = self.key_towers[modality](
+                inputs[modality], seeds=inputs["seed"], training=on_batch
+            )
             embedding = tf.debugging.check_numerics(output.embedding, f"{modality} keys")
             keys[modality] = Keys(tf.stop_gradient(embedding), tf.stop_gradient(output.hidden))
         return keys
 
-    def encode_queries(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Step 1, queries: the query encoders, on the tape."""
-        queries = self(batch, training=True)
+    def encode_queries(
+        self, batch: dict[str, tf.Tensor]
+    ) -> tuple[dict[str, tf.Tensor], Backpropagate]:
+        """Step 1, queries: the query encoders.
+
+        Returns:
+          Modality -> [B, D], and a function that leads a gradient with respect to them back to
+          `query_variables`.
+        """
+        inputs = {name: batch[name] for name in (*MODALITIES, "seed")}
+        if self._num_parts == 1:
+            with tf.GradientTape() as tape:
+                queries = self._encode_queries(inputs)
+
+            def backpropagate(gradient: dict[str, tf.Tensor]) -> list[tf.Tensor]:
+                return tape.gradient(queries, self.query_variables, output_gradients=gradient)
+
+            return queries, backpropagate
+
+        # Each part passes twice, and its statistics are to count once.
+        statistics = [v for m in MODALITIES for v in self.query_towers[m].non_trainable_variables]
+        before = [variable.read_value() for variable in statistics]
+        types = dict.fromkeys(MODALITIES, tf.float32)
+        queries = self._in_parts(self._encode_queries, inputs, types)
+        for variable, value in zip(statistics, before):
+            variable.assign(value)
+
+        def backpropagate_in_parts(gradient: dict[str, tf.Tensor]) -> list[tf.Tensor]:
+            return accumulation.gradients(
+                self._encode_queries, inputs, gradient, self.query_variables, self._num_parts
+            )
+
+        return queries, backpropagate_in_parts
+
+    def _encode_queries(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        queries = self(inputs, training=True)
         return {m: tf.debugging.check_numerics(queries[m], f"{m} queries") for m in MODALITIES}
+
+    def _in_parts(self, function: Callable, inputs: dict[str, tf.Tensor], dtypes: Any) -> Any:
+        if self._num_parts == 1:
+            return function(inputs)
+        return accumulation.encode(function, inputs, self._num_parts, dtypes)
 
     def sample_negatives(self, queries: dict[str, tf.Tensor]) -> dict[str, diagnosis.Sampling]:
         """Steps 2 and 3: picks keys out of the pools into the dictionaries.
@@ -254,10 +344,16 @@ class PretrainModel(tf.keras.Model):
             )
         return results
 
-    def update_query_encoders(self, tape: tf.GradientTape, loss: tf.Tensor) -> tf.Tensor:
-        """Step 5: the optimizer's step; returns the global norm of the gradient."""
+    def update_query_encoders(self, gradients: list[tf.Tensor]) -> tf.Tensor:
+        """Step 5: the optimizer's step.
+
+        Args:
+          gradients: of this replica's part of the loss, for each of `query_variables`.
+
+        Returns:
+          The global norm of the whole gradient.
+        """
         variables = self.query_variables
-        gradients = tape.gradient(loss, variables)
         if self._scales_loss:
             gradients = self.optimizer.get_unscaled_gradients(gradients)
         gradients = replicas.sum_over(gradients)
@@ -330,21 +426,43 @@ class PretrainModel(tf.keras.Model):
         due = (self.step.read_value() + 1) % every == 0
         return tf.cond(due, figures, lambda: {name: tf.constant(float("nan")) for name in names})
 
-    def remember(self, ids: tf.Tensor, labels: tf.Tensor, keys: dict[str, Keys]) -> None:
-        """Step 5: the batch's keys enter the pools (moco: the dictionaries), after sampling."""
+    def remember(self, own: Encoded, everyone: Encoded) -> None:
+        """Step 5: the batch's keys enter the pools (moco: the dictionaries), after sampling.
+
+        Args:
+          own: this replica's clips, which are all that its part of a sharded pool takes in.
+          everyone: the global batch.
+        """
         if self._contrast.uses_pool and self._contrast.pool == "epoch":
             return  # The pool is redrawn at the start of every epoch instead.
-        self._remember(ids, labels, keys)
+        self._remember(own, everyone)
 
     @tf.autograph.experimental.do_not_convert
     def fill_pools_step(self, batch: dict[str, tf.Tensor]) -> None:
         """Encodes a batch with the key encoders into the pools and trains nothing."""
         batch = self.augment(batch)
-        ids, labels = replicas.gather(batch["clip_id"]), replicas.gather(batch["label"])
-        keys = self.encode_keys(batch)
-        self._remember(ids, labels, {m: Keys(*map(replicas.gather, keys[m])) for m in MODALITIES})
+        keys, all_keys = self.encode_keys(batch)
+        own = Encoded(batch["clip_id"], batch["label"], keys)
+        ids, labels = replicas.gather(own.ids), replicas.gather(own.labels)
+        self._remember(own, Encoded(ids, labels, all_keys))
 
-    def _remember(self, ids: tf.Tensor, labels: tf.Tensor, keys: dict[str, Keys]) -> None:
+    def _remember(self, own: Encoded, everyone: Encoded) -> None:
+        ids, labels, keys = own if self.shards_pools else everyone
         born = tf.fill(tf.shape(ids), self.step.read_value())
         for modality, target in self.dictionaries.items():
-            target.remember(dictionary.KeyBatch(ids, *keys[modality], labels, born))
+            batch = dictionary.KeyBatch(ids, *keys[modality], labels, born)
+            target.remember(batch, everyone.ids if self.shards_pools else None)
+
+    def pool_parts(self) -> dict[str, tf.train.Checkpoint]:
+        """Sharded pools, for a checkpoint: "video_0" and so on -> the part of that replica."""
+        strategy, parts = tf.distribute.get_strategy(), {}
+        if not self.shards_pools:
+            return parts
+        for modality, target in self.dictionaries.items():
+            pool = target.pool
+            variables = {"ids": pool.ids, "pointer": pool.pointer, **pool.columns}
+            copies = {n: strategy.experimental_local_results(v) for n, v in variables.items()}
+            for replica in range(strategy.num_replicas_in_sync):
+                part = {name: each[replica] for name, each in copies.items()}
+                parts[f"{modality}_{replica}"] = tf.train.Checkpoint(**part)
+        return parts

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from actcl_tf.contrast import dictionary, losses
 from actcl_tf.train import diagnosis, replicas
+from actcl_tf.train import scalar_names as names
 
 
 def summarise(
@@ -25,23 +26,23 @@ def summarise(
     """
     values = {}
     for direction, result in results.items():
-        values[f"loss/{direction}"] = result.loss
-        values[f"top1/{direction}"] = tf.cast(result.rank < 1, tf.float32)
-        values[f"top5/{direction}"] = tf.cast(result.rank < 5, tf.float32)
-        values[f"mutual_information_bound/{direction}"] = result.bound
-        values[f"similarity/positive/{direction}"] = result.positive
+        values[names.loss(direction)] = result.loss
+        values[names.of(names.TOP1, direction)] = tf.cast(result.rank < 1, tf.float32)
+        values[names.of(names.TOP5, direction)] = tf.cast(result.rank < 5, tf.float32)
+        values[names.of(names.BOUND, direction)] = result.bound
+        values[names.of(names.POSITIVE, direction)] = result.positive
         negatives = tf.cast(result.mask, tf.float32)
         total = tf.reduce_sum(result.similarity * negatives, axis=1)
-        values[f"similarity/negative/{direction}"] = tf.math.divide_no_nan(
+        values[names.of(names.NEGATIVE, direction)] = tf.math.divide_no_nan(
             total, tf.reduce_sum(negatives, axis=1)
         )
     sums = replicas.sum_over([tf.reduce_sum(value) for value in values.values()])
     count = tf.cast(global_batch, tf.float32)
     scalars = {name: total / count for name, total in zip(values, sums)}
-    scalars["loss"] = tf.add_n([scalars[f"loss/{direction}"] for direction in results])
+    scalars[names.LOSS] = tf.add_n([scalars[names.loss(direction)] for direction in results])
     for modality, target in dictionaries.items():
         filled = tf.cast(target.queue.filled(), tf.float32)
-        scalars[f"dictionary_filled/{modality}"] = filled / target.queue.size
+        scalars[names.of(names.FILLED, modality)] = filled / target.queue.size
     for modality, drawn in sampling.items():
-        scalars[f"picked/{modality}"] = tf.cast(drawn.sampled.picks.count, tf.float32)
+        scalars[names.of(names.PICKED, modality)] = tf.cast(drawn.sampled.picks.count, tf.float32)
     return scalars

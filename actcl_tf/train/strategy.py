@@ -1,14 +1,81 @@
 """What to train on: the distribution strategy and the precision of the arithmetic."""
 
+import os
 import pathlib
+import socket
+from typing import NamedTuple, Optional
 
 import tensorflow as tf
+from tensorflow.python.eager import context
+from tensorflow.tsl.protobuf import coordination_config_pb2
 
 from actcl_tf import config
+from actcl_tf.train import cluster as clusters
+from actcl_tf.train import workers
+
+_GRPC = "grpc://"
+_START_TIMEOUT = 600.0  # Seconds; machines of a job may start minutes apart.
+
+
+class Placement(NamedTuple):
+    """What a run trains on.
+
+    Attributes:
+      strategy: to build the model under.
+      why: what was chosen and why, for people.
+      workers: the processes that train together, this one among them.
+    """
+
+    strategy: tf.distribute.Strategy
+    why: str
+    workers: workers.Workers
+
+
+def build_placement(train: config.TrainConfig) -> Placement:
+    """Makes the strategy that a run asks for; with several workers, waits for all of them.
+
+    Call it before anything is computed: TensorFlow can join others only then.
+
+    Args:
+      train: --strategy, and --cluster, --tpu and --worker_timeout. "auto" takes several workers
+        where TF_CONFIG or Slurm name them, a TPU where one is named, all GPUs, or one device.
+
+    Raises:
+      config.ConfigError: what was asked for is not there, or is described wrongly.
+    """
+    name = train.strategy
+    cluster = find_cluster(train)
+    if cluster is not None:
+        return _join(cluster, train.worker_timeout)
+    tpu = train.tpu or os.environ.get("TPU_NAME", "")
+    if name == "tpu" or (name == "auto" and tpu):
+        strategy, why = _tpu_strategy(tpu)
+    else:
+        strategy, why = build_strategy(name)
+    return Placement(strategy, why, workers.Workers())
+
+
+def find_cluster(train: config.TrainConfig) -> Optional[clusters.Cluster]:
+    """The workers that a run is to span; None for this process alone.
+
+    Raises:
+      config.ConfigError: several workers were asked for and are not described, or wrongly.
+    """
+    if train.strategy not in ("auto", "multi_worker"):
+        return None
+    found = clusters.find(train.cluster)
+    if train.strategy == "auto":
+        return found if found is not None and len(found.addresses) > 1 else None
+    if found is None:
+        raise config.ConfigError(
+            "--strategy=multi_worker: neither TF_CONFIG nor a Slurm job step of several tasks says "
+            "who the workers are"
+        )
+    return found
 
 
 def build_strategy(name: str) -> tuple[tf.distribute.Strategy, str]:
-    """Makes the strategy of a name.
+    """Makes the strategy of a name, for a single process.
 
     Args:
       name: "one_device", "mirrored", or "auto" for mirrored where there are several GPUs.
@@ -28,7 +95,64 @@ def build_strategy(name: str) -> tuple[tf.distribute.Strategy, str]:
         return tf.distribute.MirroredStrategy(devices), why
     if name in ("auto", "one_device"):
         return tf.distribute.OneDeviceStrategy(devices[0]), f"one device, a {kind}"
-    raise config.ConfigError(f"--strategy={name}: must be one of {', '.join(config.STRATEGIES)}")
+    allowed = ", ".join(config.LOCAL_STRATEGIES)
+    raise config.ConfigError(f"--strategy={name}: must be one of {allowed} here")
+
+
+def _join(cluster: clusters.Cluster, timeout: float) -> Placement:
+    """Waits for the other workers, and joins them."""
+    count = len(cluster.addresses)
+    print(
+        f"Worker {cluster.place} of {count}, {cluster.addresses[cluster.place]} (by "
+        f"{cluster.source}), waits for the others.",
+        flush=True,
+    )
+    tf.get_logger().setLevel("WARNING")  # It tells of each collective operation.
+    jobs = [
+        coordination_config_pb2.CoordinatedJob(name=job, num_tasks=len(addresses))
+        for job, addresses in cluster.jobs.items()
+    ]
+    leader = "chief" if "chief" in cluster.jobs else "worker"
+    # As the strategy would do by itself, but for how long it waits.
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader=f"/job:{leader}/replica:0/task:0",
+        cluster_register_timeout_in_ms=int(max(timeout, _START_TIMEOUT) * 1000),
+        heartbeat_timeout_in_ms=int(timeout * 1000),
+        shutdown_barrier_timeout_in_ms=int(timeout * 1000),
+        coordinated_jobs=jobs,
+    )
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster.resolver())
+    except (tf.errors.OpError, RuntimeError) as error:
+        reason = (getattr(error, "message", None) or str(error)).strip().splitlines()[0]
+        raise config.ConfigError(
+            f"--strategy=multi_worker: the {count} workers {', '.join(cluster.addresses)} of "
+            f"{cluster.source} could not be joined: {reason}"
+        ) from error
+    replicas = strategy.num_replicas_in_sync
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    why = f"{count} workers named by {cluster.source}, {replicas} {kind} device(s) in all"
+    return Placement(strategy, why, workers.Workers(strategy, cluster))
+
+
+def _tpu_strategy(name: str) -> tuple[tf.distribute.Strategy, str]:
+    try:
+        if name.startswith(_GRPC):  # TensorFlow would try again and again.
+            host, _, port = name[len(_GRPC) :].rpartition(":")
+            socket.create_connection((host, int(port)), timeout=10).close()
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name or "local")
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        strategy = tf.distribute.TPUStrategy(resolver)
+    except (ValueError, RuntimeError, OSError, ImportError, tf.errors.OpError) as error:
+        reason = (getattr(error, "message", None) or str(error)).strip().splitlines()[0]
+        reason = reason.split(". ")[0]
+        raise config.ConfigError(
+            f"--strategy=tpu: no TPU could be reached as --tpu={name or 'local'} ({reason}); name "
+            "one by --tpu=NAME or --tpu=grpc://HOST:PORT, or choose another --strategy"
+        ) from error
+    return strategy, f"a TPU of {strategy.num_replicas_in_sync} cores"
 
 
 def resolve_precision(name: str) -> str:

@@ -73,3 +73,29 @@ def test_moco_takes_every_key():
     target.remember(_batch([4, 5]))
     assert sorted(target.queue.ids.numpy()) == [-1, 1, 2, 3, 4, 5]
     assert target.pool is None
+
+
+@pytest.mark.parametrize("name", ["active", "random", "hardest"])
+def test_a_pool_in_parts_gives_what_they_hold(name, tmp_path):
+    sampler = negative_sampling.build_sampler(name, 0.2, "last_layer")
+    sharding = dictionary.Sharding(2, lambda: tf.constant(0), lambda row: tf.concat([row] * 2, 0))
+    target = dictionary.Dictionary(
+        6, 2, sampler=sampler, pool_size=12, num_features=2, sharding=sharding
+    )
+    assert target.pool.size == 6
+    saved = tf.train.list_variables(tf.train.Checkpoint(d=target).write(str(tmp_path / "all")))
+    assert not any("pool" in variable for variable, _ in saved)
+    target.remember(_batch([1, 2, 3, 4]), tf.range(8, dtype=tf.int64))
+    sampled = target.sample(_queries(), _layer(), 3, tf.constant([0, 1]))
+    assert sampled.eligible.shape == [6]  # Three picks of each of the two, which are the same here.
+    assert set(target.queue.ids.numpy()) <= {-1, 1, 2, 3, 4}
+    target.remember(_batch([7]), tf.constant([7, 2, 3], tf.int64))
+    assert sorted(target.pool.ids.numpy()) == [-1, -1, -1, 1, 4, 7]
+
+
+def test_labels_and_birth_that_nobody_gives_are_marked_as_unknown():
+    target = _dictionary("moco")
+    target.remember(_batch([4, 5])._replace(labels=None, born=None))
+    assert target.queue.ids.numpy().tolist() == [4, 5, -1, -1, -1, -1]
+    for fact in ("labels", "born"):
+        assert target.queue.columns[fact].numpy()[:2].tolist() == [-1, -1]

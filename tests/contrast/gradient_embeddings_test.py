@@ -79,6 +79,17 @@ def test_hand_worked():
     np.testing.assert_array_equal(h, [[2.0, 0.0]])
 
 
+def test_a_layer_alone_is_one_that_nothing_stands_behind():
+    features, layer, *rest = _inputs(0)
+    alone = gradient_embeddings.LastLayer(layer.kernel)
+    plain = layer._replace(scale=tf.ones(D), offset=tf.zeros(D))
+    for found, expected in zip(
+        gradient_embeddings.gradient_factors(features, alone, *rest),
+        gradient_embeddings.gradient_factors(features, plain, *rest),
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_one_query_leaves_nothing_uncertain():
     features, layer, queries, temperature = _inputs(0)
     u, _ = gradient_embeddings.gradient_factors(features, layer, queries[:1], temperature)

@@ -9,9 +9,9 @@ from actcl_tf.contrast.gradient_embeddings import GradientFactors
 
 _EXACT = ("blocked", "plain")
 _MODES = {
-    "eager": kmeanspp.kmeanspp_seeds,
-    "graph": tf.function(kmeanspp.kmeanspp_seeds),
-    "xla": tf.function(kmeanspp.kmeanspp_seeds, jit_compile=True),
+    "eager": kmeanspp.kmeans_plusplus,
+    "graph": tf.function(kmeanspp.kmeans_plusplus),
+    "xla": tf.function(kmeanspp.kmeans_plusplus, jit_compile=True),
 }
 
 
@@ -31,14 +31,15 @@ def _squared(factors):
 
 def _many(factors, num_picks, repeats, jit=False, eligible=None, start=0, **options):
     """Picks for seeds (7, start + i), [repeats, num_picks]."""
-    eligible = tf.fill([factors.u.shape[0]], True) if eligible is None else tf.constant(eligible)
+    if eligible is not None:
+        eligible = tf.constant(eligible)
 
     @tf.function(jit_compile=jit)
     def run():
         return tf.map_fn(
             lambda i: (
-                kmeanspp.kmeanspp_seeds(
-                    factors, eligible, num_picks, tf.stack([7, i]), **options
+                kmeanspp.kmeans_plusplus(
+                    factors, num_picks, tf.stack([7, i]), eligible=eligible, **options
                 ).indices
             ),
             start + tf.range(repeats),
@@ -126,7 +127,7 @@ def test_largest_norm_passes_over_what_is_not_eligible(method):
     factors = GradientFactors(u, tf.ones([4, 1]))
     eligible = tf.constant([True, False, True, True])
     options = {"method": method, "first_pick": "largest_norm", "num_shards": 2}
-    picks = kmeanspp.kmeanspp_seeds(factors, eligible, 2, [0, 0], **options).indices
+    picks = kmeanspp.kmeans_plusplus(factors, 2, [0, 0], eligible=eligible, **options).indices
     assert int(picks[0]) == 3
 
 
@@ -155,7 +156,9 @@ def test_final_potential_is_distributed_as_scikit_learns(method):
 def test_no_repeats_and_only_eligible(seed, method):
     rng = np.random.default_rng(seed)
     eligible = rng.random(200) < 0.6
-    picked = _MODES["xla"](_factors(seed, 200), tf.constant(eligible), 40, [seed, 0], method=method)
+    picked = _MODES["xla"](
+        _factors(seed, 200), 40, [seed, 0], eligible=tf.constant(eligible), method=method
+    )
     picks = picked.indices.numpy()
     assert len(set(picks)) == 40
     assert eligible[picks].all()
@@ -163,17 +166,15 @@ def test_no_repeats_and_only_eligible(seed, method):
 
 @pytest.mark.parametrize("method", kmeanspp.METHODS)
 def test_same_seed_same_picks_eager_graph_and_xla(method):
-    factors, eligible = _factors(3, 200, size=8, d=16), tf.fill([200], True)
+    factors = _factors(3, 200, size=8, d=16)
     for seed in ([5, 6], [7, 8]):
         picks = [
-            mode(
-                factors, eligible, 16, seed, method=method, chain_length=50, num_shards=3
-            ).indices.numpy()
+            mode(factors, 16, seed, method=method, chain_length=50, num_shards=3).indices.numpy()
             for mode in _MODES.values()
         ]
         np.testing.assert_array_equal(picks[0], picks[1])
         np.testing.assert_array_equal(picks[0], picks[2])
-    other = _MODES["graph"](factors, eligible, 16, [5, 7], method=method).indices.numpy()
+    other = _MODES["graph"](factors, 16, [5, 7], method=method).indices.numpy()
     assert list(other) != list(picks[0])
 
 
@@ -207,26 +208,23 @@ def test_duplicates_are_picked_once_all_else_is_used_up(method):
 )
 def test_fewer_eligible_than_picks(eligible, expected, method):
     factors, eligible = _factors(0, 3), tf.constant(eligible)
-    picked = _MODES["xla"](factors, eligible, 2, [0, 0], method=method, num_shards=2)
+    picked = _MODES["xla"](factors, 2, [0, 0], eligible=eligible, method=method, num_shards=2)
     np.testing.assert_array_equal(picked.indices, expected)
 
 
 @pytest.mark.parametrize("method", kmeanspp.METHODS)
 def test_one_candidate_and_one_pick(method):
-    picked = kmeanspp.kmeanspp_seeds(
-        _factors(0, 1), tf.constant([True]), 1, [0, 0], method=method, num_shards=1
-    )
+    picked = kmeanspp.kmeans_plusplus(_factors(0, 1), 1, [0, 0], method=method, num_shards=1)
     np.testing.assert_array_equal(picked.indices, [0])
 
 
 @pytest.mark.parametrize("method", kmeanspp.METHODS)
 @pytest.mark.parametrize("scale", [1e-15, 1e-4, 1e8, 1e15])
 def test_huge_and_tiny_gradients_pick_as_ordinary_ones(scale, method):
-    factors, eligible = _factors(4, 30), tf.fill([30], True)
+    factors = _factors(4, 30)
     scaled = factors._replace(u=factors.u * scale)
     picks = [
-        _MODES["graph"](f, eligible, 10, [1, 2], method=method).indices.numpy()
-        for f in (factors, scaled)
+        _MODES["graph"](f, 10, [1, 2], method=method).indices.numpy() for f in (factors, scaled)
     ]
     np.testing.assert_array_equal(*picks)
 
@@ -238,7 +236,7 @@ def test_near_duplicates_give_no_repeats(length, method):
     base = rng.normal(size=(1, 8))
     u = tf.constant(length * (base + 1e-7 * rng.normal(size=(40, 8))), tf.float32)
     factors = GradientFactors(u, tf.ones([40, 4]))
-    picked = _MODES["xla"](factors, tf.fill([40], True), 40, [0, 3], method=method, num_shards=2)
+    picked = _MODES["xla"](factors, 40, [0, 3], method=method, num_shards=2)
     assert sorted(picked.indices.numpy()) == list(range(40))
 
 
@@ -247,32 +245,34 @@ def test_near_duplicates_give_no_repeats(length, method):
 def test_half_precision_factors_are_measured_in_float32(method, dtype):
     factors = GradientFactors(*(tf.cast(f, dtype) for f in _factors(6, 50)))
     wide = GradientFactors(*(tf.cast(f, tf.float32) for f in factors))
-    picks = [
-        _MODES["graph"](f, tf.fill([50], True), 12, [2, 2], method=method).indices.numpy()
-        for f in (factors, wide)
-    ]
+    picks = [_MODES["graph"](f, 12, [2, 2], method=method).indices.numpy() for f in (factors, wide)]
     np.testing.assert_array_equal(*picks)
 
 
 @pytest.mark.parametrize("method", kmeanspp.METHODS)
 def test_the_compiled_program_stays_on_the_device_and_its_shapes_are_static(method):
-    factors, eligible = _factors(0, 300), tf.fill([300], True)
+    factors = _factors(0, 300)
 
     @tf.function(jit_compile=True)
-    def program(factors, eligible, seed):
-        return kmeanspp.kmeanspp_seeds(factors, eligible, 8, seed, method=method)
+    def program(factors, seed):
+        return kmeanspp.kmeans_plusplus(factors, 8, seed, method=method)
 
-    compiler_ir = program.experimental_get_compiler_ir(factors, eligible, tf.constant([0, 0]))
+    compiler_ir = program.experimental_get_compiler_ir(factors, tf.constant([0, 0]))
     text = compiler_ir(stage="hlo")
     assert "while(" in text
     for word in ("infeed", "outfeed", " send(", " recv(", "custom-call", "dynamic-reshape", "<="):
         assert word not in text, word
 
 
+def test_points_are_picked_as_by_their_own_distances():
+    points = np.random.default_rng(8).normal(size=(5, 2)).astype(np.float32)
+    law = _law(((points[:, None] - points[None]) ** 2).sum(-1), 3)
+    picks = _many(tf.constant(points), 3, 6000)
+    assert _follows(picks, law) > 1e-3
+
+
 def test_the_cost_of_plain_seeding_is_a_pass_a_pick():
-    picked = kmeanspp.kmeanspp_seeds(
-        _factors(0, 20), tf.fill([20], True), 5, [0, 0], method="plain"
-    )
+    picked = kmeanspp.kmeans_plusplus(_factors(0, 20), 5, [0, 0], method="plain")
     assert [int(value) for value in picked[1:]] == [5, 4, 5]
 
 
@@ -287,4 +287,9 @@ def test_the_cost_of_plain_seeding_is_a_pass_a_pick():
 def test_wrong_arguments(options, message):
     arguments = {"num_picks": 2, "seed": [0, 0], **options}
     with pytest.raises(ValueError, match=message):
-        kmeanspp.kmeanspp_seeds(_factors(0, 4), tf.fill([4], True), **arguments)
+        kmeanspp.kmeans_plusplus(_factors(0, 4), **arguments)
+
+
+def test_points_must_be_a_matrix():
+    with pytest.raises(ValueError, match=r"points must have shape \[N, D\], got \(5,\)"):
+        kmeanspp.kmeans_plusplus(tf.zeros([5]), 2, [0, 0])

@@ -33,9 +33,8 @@ def test_deciding_all_at_once_is_deciding_one_by_one(seed):
 
 
 def _cost(factors, num_picks):
-    eligible = tf.fill([factors.u.shape[0]], True)
-    seeds = tf.function(kmeanspp.kmeanspp_seeds, jit_compile=True)
-    picked = seeds(factors, eligible, num_picks, [1, 1])
+    seeds = tf.function(kmeanspp.kmeans_plusplus, jit_compile=True)
+    picked = seeds(factors, num_picks, [1, 1])
     assert len(set(picked.indices.numpy())) == num_picks
     return [int(value) for value in picked[1:]]
 

@@ -22,12 +22,11 @@ def _built(factors):
 
 def _potentials(factors, num_picks, repeats, **options):
     points = _built(factors).astype(np.float64)
-    eligible = tf.fill([len(points)], True)
 
     @tf.function
     def run(i):
         seed = tf.stack([3, i])
-        return kmeanspp.kmeanspp_seeds(factors, eligible, num_picks, seed, **options).indices
+        return kmeanspp.kmeans_plusplus(factors, num_picks, seed, **options).indices
 
     picks = [run(tf.constant(i)).numpy() for i in range(repeats)]
     assert all(len(set(chosen)) == num_picks and min(chosen) >= 0 for chosen in picks)
@@ -103,8 +102,7 @@ def test_two_levels_come_close_to_the_potential_of_exact_seeding(num_shards):
 def test_one_shard_follows_the_law_of_kmeanspp_twice_over():
     # With one part of exactly M points, everything is picked, and so it is from the union.
     factors = _clustered(n=5)
-    eligible = tf.fill([5], True)
-    picked = kmeanspp.kmeanspp_seeds(factors, eligible, 5, [0, 1], method="two_level", num_shards=1)
+    picked = kmeanspp.kmeans_plusplus(factors, 5, [0, 1], method="two_level", num_shards=1)
     assert sorted(picked.indices.numpy()) == list(range(5))
 
 

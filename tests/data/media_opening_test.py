@@ -88,6 +88,12 @@ def test_remote_files_that_give_nothing(tmp_path, in_memory):
     assert reason_of(f"file://{tmp_path}/missing.mp4") == "missing"
 
 
+def test_a_folder_is_named_as_one(tmp_path):
+    with pytest.raises(media.MediaError, match="it is a folder") as error:
+        media_opening.open_container(tmp_path)
+    assert error.value.reason == "missing"
+
+
 def test_other_schemes_are_not_for_ffmpeg(tmp_path, monkeypatch):
     write_clip(tmp_path / "a.mp4", 1.0)
     for scheme in ("http", "https", "ftp", "concat", "subfile,,start,0,end,0,,"):

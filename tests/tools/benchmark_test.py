@@ -1,4 +1,4 @@
-"""Runs tools/benchmark.py --what=sampler as a user would; the step is measured in train_test."""
+"""Runs tools/benchmark.py as a user would; the step is measured in train_test."""
 
 import json
 import os
@@ -7,15 +7,16 @@ import statistics
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from tests import programs
+from tests import programs, saved_runs
 
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "benchmark.py"
 
 
 def _run(*flags):
-    command = [sys.executable, str(TOOL), "--what=sampler", *flags]
+    command = [sys.executable, str(TOOL), *flags]
     quiet = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
     return subprocess.run(
         command, capture_output=True, text=True, timeout=300, check=False, env=quiet
@@ -25,6 +26,7 @@ def _run(*flags):
 def test_sampler_is_measured_several_ways(tmp_path):
     output = tmp_path / "figures.json"
     done = _run(
+        "--what=sampler",
         "--sizes=32,64",
         "--picks=4",
         "--ladder=32,64",
@@ -77,13 +79,63 @@ def test_sampler_is_measured_several_ways(tmp_path):
     assert len(second["seconds"]) == 4 * 3
 
 
+@pytest.mark.slow
+def test_serving_is_measured_of_a_run_and_of_encoders_as_initialised(tiny_config, tmp_path):
+    run = tiny_config(tmp_path / "run")
+    saved_runs.save_run(run)
+    few = ("--what=serve", "--serve_rounds=2", "--serve_requests=3", "--serve_clips=4")
+    sizes = {"num_frames": 4, "image_size": 16, "video_width": 0.125, "audio_width": 0.125}
+    small = [f"--{name}={value}" for name, value in sizes.items()]
+    answers = {
+        "run": _run(*few, f"--checkpoint={run.train.run_dir}", f"--output={tmp_path}/run.json"),
+        "initialised": _run(
+            *few,
+            *small,
+            "--video_encoder=resnet3d_10",
+            "--audio_encoder=resnet2d_10",
+            "--serve_threads=1",
+            f"--output={tmp_path}/initialised.json",
+        ),
+    }
+    for name, done in answers.items():
+        assert done.returncode == 0, done.stderr
+        for words in (
+            "video encoder, clips of 4 x 16 x 16 x 3, ",
+            "audio encoder, clips of ",
+            "times as fast as the SavedModel float32",
+            "as matrix products ",
+        ):
+            assert words in done.stdout
+        assert "100%" in done.stderr and "WARNING" not in done.stderr
+        figures = json.loads((tmp_path / f"{name}.json").read_text())
+        for encoder in figures["encoders"].values():
+            assert list(encoder["forms"]) == [
+                "SavedModel float32",
+                "SavedModel mixed_bfloat16",
+                "TFLite float32",
+                "TFLite float16",
+                "TFLite int8",
+            ]
+            for form in encoder["forms"].values():
+                assert 0 < form["p50"] <= form["p95"] and form["megabytes"] > 0.05
+                assert np.shape(form["single_seconds"]) == (2, 3)
+                assert 0.9 < form["cosine"] < 1.0001
+        assert encoder["as_products"]["float32"] > 0
+    assert "of " + run.train.run_dir in answers["run"].stdout
+    assert "as initialised, on noise" in answers["initialised"].stdout
+    assert json.loads((tmp_path / "initialised.json").read_text())["threads"] == 1
+
+
 def test_a_wrong_value_ends_in_one_line_before_any_work():
     table = [
-        ("--sizes=1280,many", "--sizes=1280,many: must be whole numbers"),
-        ("--picks=5000", "--sizes=1280,4096,38400: must be at least 5000 each"),
-        ("--output=/nowhere/figures.json", "--output=/nowhere/figures.json: must be a file in"),
+        ("sampler", "--sizes=1280,many", "--sizes=1280,many: must be whole numbers"),
+        ("sampler", "--picks=5000", "--sizes=1280,4096,38400: must be at least 5000 each"),
+        ("sampler", "--output=/nowhere/a.json", "--output=/nowhere/a.json: must be a file in"),
+        ("serve", "--serve_rounds=0", "--serve_rounds=0: must be at least 1"),
+        ("serve", "--checkpoint=/nowhere", "/nowhere holds no run.json"),
+        ("serve", "--image_size=3", "--image_size=3: must be"),
     ]
-    answers = programs.run_many(TOOL.name, *(["--what=sampler", flag] for flag, _ in table))
-    for (_, message), (status, out, errors) in zip(table, answers):
+    answers = programs.run_many(TOOL.name, *([f"--what={w}", flag] for w, flag, _ in table))
+    for (*_, message), (status, out, errors) in zip(table, answers):
         assert status == 2 and out == ""
         assert errors.startswith(f"error: {message}") and errors.count("\n") == 1

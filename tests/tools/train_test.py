@@ -2,10 +2,12 @@
 
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 import pytest
 
@@ -73,12 +75,24 @@ def test_main_job_from_nothing_to_the_summary(first_run):
     assert set(result) == {"initialised", "trained", "facts"}
     assert result["trained"]["retrieval/num_clips"] == 16
     assert "probe/audio/label/accuracy" in result["initialised"]
+    assert (folder / "run" / "tensorboard" / "projector_config.pbtxt").exists()
+    assert len((folder / "run/tensorboard/projector/latest.tsv").read_text().splitlines()) == 32
     assert (folder / "run" / "result.png").read_bytes().startswith(b"\x89PNG")
+
+
+class Stopped(NamedTuple):
+    """Flags and process of a run, the step it came to, what it said last, and the other run."""
+
+    flags: list
+    step: int
+    process: subprocess.Popen
+    errors: str
+    beside: subprocess.CompletedProcess
 
 
 @pytest.fixture(scope="module")
 def stopped(tiny_data, tmp_path_factory):
-    """A run that was ended by SIGTERM: (flags, step it came to, status, what it said last)."""
+    """A run that was ended by SIGTERM, and another that was started beside it."""
     folder = tmp_path_factory.mktemp("stopped")
     flags = [
         f"--data_dir={tiny_data}",
@@ -97,10 +111,17 @@ def stopped(tiny_data, tmp_path_factory):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.2)
+    beside = _run("train.py", *flags, "--steps=100000")
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     step = json.loads(lines.read_text().splitlines()[-1])["step"]
-    return flags, step, process.returncode, errors
+    return Stopped(flags, step, process, errors, beside)
+
+
+def test_a_second_run_in_the_same_folder_is_refused(stopped):
+    assert stopped.beside.returncode == 2
+    last = stopped.beside.stderr.splitlines()[-1]
+    assert re.match(rf"error: --run_dir=.*: process {stopped.process.pid} on .* trains there", last)
 
 
 WRONG = {
@@ -108,6 +129,10 @@ WRONG = {
     "no such choice": (["--data_dir=/nowhere", "--negatives=nearest"], "negatives"),
     "out of range": (["--temperature=0"], "--temperature=0.0: must be greater than 0.0"),
     "no flag": (["--data_dir=/nowhere", "extra"], "unexpected argument extra"),
+    "no weights": (
+        ["--data_dir=/nowhere", "--init_from=a.pth"],
+        "error: --init_from=a.pth: there are weights for --video_encoder=resnet3d_18 or",
+    ),
     "for media": (
         ["--data_dir=/nowhere", "--frame_rate=5"],
         "error: --frame_rate: has a meaning with --input=media only",
@@ -122,7 +147,7 @@ def later(first_run, stopped, tmp_path_factory):
     nothing = [f"--run_dir={folder}/run", f"--cache_dir={folder}/cache"]
     calls = {name: [*nothing, *flags] for name, (flags, _) in WRONG.items()}
     calls["again"] = first_run[1]
-    calls["going on"] = [*stopped[0], f"--steps={stopped[1] + 2}"]
+    calls["going on"] = [*stopped.flags, f"--steps={stopped.step + 2}"]
     before = _checkpoints(first_run)
     answers = programs.run_many("train.py", *([*TINY, *flags] for flags in calls.values()))
     return folder, before, dict(zip(calls, answers))
@@ -151,9 +176,9 @@ def test_bad_input_ends_in_one_clear_line(name, later):
 
 
 def test_sigterm_saves_and_the_same_command_goes_on(stopped, later):
-    _, step, status, errors = stopped
-    assert status == 128 + signal.SIGTERM
-    assert "Stopped: ended by SIGTERM; the state is saved. Go on with:" in errors
+    step = stopped.step
+    assert stopped.process.returncode == 128 + signal.SIGTERM
+    assert "Stopped: ended by SIGTERM; the state is saved. Go on with:" in stopped.errors
     going_on = later[2]["going on"]
     assert going_on.status == 0, going_on.errors
     assert f"Going on at step {step} of {step + 2}" in going_on.out

@@ -121,7 +121,7 @@ def test_dropout_is_a_function_of_the_clips_seed():
 def test_a_long_gradient_is_clipped():
     model, batch = _model(clip_norm=1e-3, rates=(1.0,) * 6), _batch()
     before = [v.numpy() for variables in model.depths for v in variables]
-    norm = float(model.train_step(batch)["gradient_norm"])
+    norm = float(model.train_step(batch)["optimiser/gradient_norm"])
     after = [v.numpy() for variables in model.depths for v in variables]
     moved = np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(after, before)))
     assert norm > 1e-2

@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -9,7 +10,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data import records
-from actcl_tf.train import checkpointing, failures, loop
+from actcl_tf.train import callbacks, checkpointing, failures, loop
 
 
 def _values(run_dir):
@@ -46,7 +47,7 @@ def _run_whole_and_in_parts(pairs, said):
         loop.run(parts, say=_quiet, stop_at=4)
         # What a run has logged that was ended without a word after its last checkpoint.
         with pathlib.Path(parts.train.run_dir, "scalars.jsonl").open("a") as file:
-            file.write(json.dumps({"step": 6, "loss": 1.0}) + '\n{"step": 6, "lo')
+            file.write(json.dumps({"step": 6, "loss/total": 1.0}) + '\n{"step": 6, "lo')
         loop.run(parts, say=lambda line, name=name: said.put((name, line)))
     said.put(None)
 
@@ -95,6 +96,20 @@ def test_what_was_logged_after_the_last_checkpoint_is_logged_once(whole_and_in_p
         assert [json.loads(line)["step"] for line in lines] == [2, 4, 6, 8]
 
 
+def test_what_is_written_anew_stands_in_the_place_of_the_old(tmp_path):
+    log = callbacks.ScalarLog(str(tmp_path), 1, 6)
+    log.write(3, {"a": 1.0, "b": 2.0})
+    log.write(3, {"a": 4.0})
+    log.write(4, {"a": 1.0, "b": 2.0})
+    log.write_anew(3, {"b": 5.0, "a": 6.0})
+    lines = [json.loads(line) for line in (tmp_path / "scalars.jsonl").read_text().splitlines()]
+    assert lines == [
+        {"step": 3, "a": 4.0},
+        {"step": 4, "a": 1.0, "b": 2.0},
+        {"step": 3, "a": 6.0, "b": 5.0},
+    ]
+
+
 @pytest.fixture(scope="module")
 def finished(tiny_config, tmp_path_factory):
     """A finished run with evaluations: (configuration, result, names of the towers each time)."""
@@ -108,6 +123,42 @@ def finished(tiny_config, tmp_path_factory):
     return run, loop.run(run, evaluate=evaluate, say=_quiet), calls
 
 
+def _copy_of(run, folder):
+    shutil.copytree(run.train.run_dir, folder)
+    return folder / "checkpoints"
+
+
+def test_half_copied_checkpoints_are_told_or_made_good(finished, tmp_path):
+    run = finished[0]
+    for number, kind in enumerate((".index", ".data-*")):
+        folder = _copy_of(run, tmp_path / str(number))
+        for name in ("step-4.index", "step-4.data-00000-of-00001"):
+            shutil.copy(next(folder.glob(f"step-8{name[6:]}")), folder / name)
+        next(folder.glob(f"step-8{kind}")).unlink()
+        message = (
+            rf"step-8 lacks its file {re.escape(kind)}: copy .*or remove .*go on from .*step-4"
+        )
+        with pytest.raises(checkpointing.CheckpointError, match=message):
+            checkpointing.has_checkpoint(str(folder.parent))
+        with pytest.raises(checkpointing.CheckpointError, match=message):
+            checkpointing.load_towers(str(folder.parent))
+        (folder / "checkpoint").unlink()
+        assert checkpointing.latest(folder) == str(folder / "step-4")
+
+
+def test_without_the_file_that_names_the_last_checkpoint_the_last_whole_one_counts(
+    finished, tmp_path
+):
+    folder = _copy_of(finished[0], tmp_path / "run")
+    (folder / "checkpoint").unlink()
+    (folder / "step-90.index").touch()  # As a kill leaves it before its data have their name.
+    (folder / "step-x.index").touch()
+    assert checkpointing.load_towers(str(folder.parent)).step == 8
+    (folder / "checkpoint").write_text("not what TensorFlow writes")
+    assert checkpointing.latest(folder) == str(folder / "step-8")
+    assert checkpointing.latest(tmp_path / "none") is None
+
+
 def test_what_a_run_leaves_behind(finished):
     run, result, calls = finished
     folder = pathlib.Path(run.train.run_dir)
@@ -118,21 +169,21 @@ def test_what_a_run_leaves_behind(finished):
         [0.7],
     )
     lines = [json.loads(line) for line in (folder / "scalars.jsonl").read_text().splitlines()]
-    training = [line for line in lines if "loss" in line]
+    training = [line for line in lines if "loss/total" in line]
     assert [line["step"] for line in training] == [2, 4, 6, 8]
     wanted = {
         "loss/video_to_audio",
         "loss/audio_to_video",
-        "top1/video_to_audio",
-        "top5/audio_to_video",
-        "mutual_information_bound/video_to_audio",
-        "temperature",
-        "learning_rate",
-        "key_momentum",
-        "gradient_norm",
-        "steps_per_second",
-        "clips_per_second",
-        "data_wait_seconds",
+        "contrast/top1/video_to_audio",
+        "contrast/top5/audio_to_video",
+        "contrast/mutual_information_bound/video_to_audio",
+        "contrast/temperature",
+        "optimiser/learning_rate",
+        "contrast/key_momentum",
+        "optimiser/gradient_norm",
+        "speed/steps_per_second",
+        "speed/clips_per_second",
+        "speed/data_wait_seconds",
     }
     assert wanted <= set(training[0])
     assert all(np.isfinite(list(line.values())).all() for line in training)

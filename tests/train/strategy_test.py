@@ -1,10 +1,12 @@
 import pathlib
+import socket
 
 import pytest
 import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.train import strategy
+from tests import programs
 
 
 @pytest.mark.parametrize(
@@ -26,8 +28,26 @@ def test_mirrored_counts_its_devices():
 
 
 def test_unknown_strategy():
-    with pytest.raises(config.ConfigError, match="--strategy=tpu: must be one of auto"):
-        strategy.build_strategy("tpu")
+    with pytest.raises(config.ConfigError, match="--strategy=nccl: must be one of auto"):
+        strategy.build_strategy("nccl")
+
+
+def test_a_tpu_that_does_not_answer_is_named():
+    with socket.socket() as closed:  # Bound, and nobody listens.
+        closed.bind(("localhost", 0))
+        tpu = f"grpc://localhost:{closed.getsockname()[1]}"
+        with pytest.raises(config.ConfigError, match=f"no TPU could be reached as --tpu={tpu} "):
+            strategy.build_placement(config.TrainConfig(strategy="tpu", tpu=tpu))
+
+
+@pytest.mark.slow
+def test_without_a_tpu_training_on_one_is_refused(tiny_data):
+    """In a process of its own, since TensorFlow does not forget the attempt."""
+    answer = programs.run_many("train.py", [f"--data_dir={tiny_data}", "--strategy=tpu"])[0]
+    assert answer.status == 2
+    assert answer.errors.splitlines()[-1].startswith(
+        "error: --strategy=tpu: no TPU could be reached as --tpu=local ("
+    )
 
 
 @pytest.mark.parametrize("name", ["float32", "mixed_bfloat16", "mixed_float16"])

@@ -1,0 +1,1 @@
+"""Encoders for applications: SavedModels that need TensorFlow alone, and smaller TFLite models."""

@@ -1,0 +1,1 @@
+"""Exported encoders in one's own program."""

@@ -1,0 +1,121 @@
+"""An export and media for it, in one call each."""
+
+import pathlib
+from typing import Any, NamedTuple, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from actcl_tf.data import clip_cutting, media
+from actcl_tf.pretrained import layout
+from actcl_tf.pretrained.encoders import AudioEncoder, Path, VideoEncoder
+
+
+class Clip(NamedTuple):
+    """What was read of a file, ready for the encoders.
+
+    Attributes:
+      frames: [1, T, H, W, 3] uint8; None where there is no picture.
+      waveform: [1, S] float32 in [-1, 1], of the same span; None where there is no sound.
+    """
+
+    frames: Optional[np.ndarray]
+    waveform: Optional[np.ndarray]
+
+
+class Pretrained(NamedTuple):
+    """Encoders of an export.
+
+    Attributes:
+      video: of pictures.
+      audio: of sound.
+      metadata: what is said of them; see `metadata["signatures"]` for what they take.
+    """
+
+    video: VideoEncoder
+    audio: AudioEncoder
+    metadata: dict[str, Any]
+
+    def read(
+        self,
+        path: Path,
+        streams: str = "both",
+        start: float = 0.0,
+        end: Optional[float] = None,
+    ) -> Clip:
+        """Reads a video or a sound file at the rates that the encoders take.
+
+        Args:
+          path: of the file; anything that FFmpeg's libraries read.
+          streams: both, video (the picture alone) or audio (the sound alone).
+          start: seconds, where to begin.
+          end: seconds, where to end; None: at the end of the file.
+
+        Raises:
+          data.media.MediaError: the file cannot be read, or lacks what is to be read.
+        """
+        return _read(path, self.metadata, streams, start, end)
+
+
+def load(path: Path, version: Optional[int] = None) -> Pretrained:
+    """Loads the encoders of an export.
+
+    Args:
+      path: folder of the export (--output of tools/export.py).
+      version: which of its versions; None: the highest.
+
+    Raises:
+      PretrainedError: there is no such export, or it is damaged.
+
+    Example:
+      >>> encoders = actcl_tf.load("models/mine")
+      >>> clip = encoders.read("videos/mine.mp4", end=2.0)
+      >>> picture = encoders.video.embed(clip.frames)["embedding"]
+      >>> sound = encoders.audio.embed(clip.waveform)["embedding"]
+      >>> tf.matmul(picture, sound, transpose_b=True).shape
+      TensorShape([1, 1])
+    """
+    encoders = [layer(path, version) for layer in (VideoEncoder, AudioEncoder)]
+    return Pretrained(*encoders, layout.read_metadata(pathlib.Path(path), version))
+
+
+def _read(
+    path: Path, metadata: dict[str, Any], streams: str, start: float, end: Optional[float]
+) -> Clip:
+    """The whole file, or a span of it, as one clip."""
+    try:
+        clip = _whole(path, metadata, streams, start, end)
+    except media.MediaError as error:
+        raise media.MediaError(error.reason, f"{path}: {error}") from error
+    frames = waveform = None
+    if clip.frames_jpeg:
+        frames = np.stack([tf.io.decode_jpeg(f, channels=3).numpy() for f in clip.frames_jpeg])
+        frames = frames[np.newaxis]
+    if clip.waveform is not None:
+        waveform = clip.waveform[np.newaxis]
+    return Clip(frames, waveform)
+
+
+def _whole(
+    path: Path, metadata: dict[str, Any], streams: str, start: float, end: Optional[float]
+) -> clip_cutting.MediaClip:
+    side = 2 * metadata["image_size"]  # Enough for any cut, and not a film in full size.
+    pieces = list(
+        clip_cutting.read_clips(
+            str(path),
+            frame_rate=metadata["frame_rate"],
+            sample_rate=metadata["sample_rate"],
+            short_side=side,
+            clip_seconds=1e9,
+            min_seconds=0.0,
+            jpeg_quality=95,
+            silence_db=None,
+            streams=streams,
+            start=start,
+            end=end,
+        )
+    )
+    clips = [piece for piece in pieces if isinstance(piece, clip_cutting.MediaClip)]
+    if not clips:
+        raise media.MediaError(pieces[0].reason)
+    return clips[0]

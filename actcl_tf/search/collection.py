@@ -1,0 +1,118 @@
+"""A loaded index, and what in it is nearest to a query: exact cosines, no approximation."""
+
+import collections
+from typing import NamedTuple
+
+import numpy as np
+
+from actcl_tf.search import store
+from actcl_tf.search.moments import MODALITIES, PICTURE
+
+FIND = (*MODALITIES, "any")
+
+
+class Hit(NamedTuple):
+    """A moment that was found.
+
+    Attributes:
+      path: of its file.
+      name: of its file in the folder that was indexed; the path where the index has several.
+      start: seconds from the beginning of the file.
+      score: cosine with the query, in [-1, 1].
+      modality: of MODALITIES, what of the moment the score is of.
+    """
+
+    path: str
+    name: str
+    start: float
+    score: float
+    modality: str
+
+
+class Collection:
+    """An index in memory, mapped from its files.
+
+    Attributes:
+      facts: what it was made with.
+      entries: its files.
+      num_files: that moments are of.
+      num_moments: of all of them.
+    """
+
+    def __init__(self, folder: str):
+        """Loads an index.
+
+        Args:
+          folder: of the index.
+
+        Raises:
+          DataError: there is none, or it is damaged.
+        """
+        self.facts, self.entries, self._vectors = store.load(folder)
+        held = [moment for entry in self.entries for moment in entry.moments]
+        self.num_files = sum(bool(entry.moments) for entry in self.entries)
+        self.num_moments = len(held)
+        self._starts = np.array([moment.start for moment in held], np.float64)
+        self._has_one_root = len({entry.root for entry in self.entries}) == 1
+        counts = [len(entry.moments) for entry in self.entries]
+        self._files = np.repeat(np.arange(len(counts)), counts)
+        has = {
+            modality: np.array(
+                [m.has_picture if modality == PICTURE else m.has_sound for m in held], bool
+            )
+            for modality in MODALITIES
+        }
+        # Modality -> the moment of each row of its matrix.
+        self._moments = {modality: np.flatnonzero(has[modality]) for modality in MODALITIES}
+
+    def num_vectors(self, modality: str) -> int:
+        """How many moments have this, of MODALITIES."""
+        return len(self._vectors[modality])
+
+    def search(
+        self, query: np.ndarray, *, find: str = "any", top_k: int = 10, per_file: int = 0
+    ) -> list[Hit]:
+        """The moments nearest to a query, the nearest first; equals by their place in the index.
+
+        Args:
+          query: [D] float32, unit vector.
+          find: of FIND, what of a moment is compared; any: whichever is nearer.
+          top_k: moments at most.
+          per_file: moments of one file at most; 0: any number.
+        """
+        if find not in FIND:
+            raise ValueError(f"find must be one of {', '.join(FIND)}, got {find!r}")
+        modalities = MODALITIES if find == "any" else (find,)
+        scores = np.full([len(modalities), self.num_moments], -np.inf, np.float32)
+        for row, modality in zip(scores, modalities):
+            row[self._moments[modality]] = self._vectors[modality] @ query
+        best = scores.max(axis=0)
+        hits: list[Hit] = []
+        taken: collections.Counter = collections.Counter()
+        for moment in _order(best, 0 if per_file else top_k):
+            if len(hits) == top_k or best[moment] == -np.inf:
+                break
+            file = self._files[moment]
+            if per_file and taken[file] == per_file:
+                continue
+            taken[file] += 1
+            entry = self.entries[file]
+            hits.append(
+                Hit(
+                    entry.path,
+                    entry.name if self._has_one_root else entry.path,
+                    float(self._starts[moment]),
+                    float(best[moment]),
+                    modalities[int(scores[:, moment].argmax())],
+                )
+            )
+        return hits
+
+
+def _order(scores: np.ndarray, most: int) -> np.ndarray:
+    """Places of the highest scores, highest first and equals in order; at least `most`, 0: all."""
+    places = np.arange(len(scores))
+    if 0 < most < len(scores):
+        lowest = np.partition(scores, -most)[-most]
+        places = np.flatnonzero(scores >= lowest)
+    return places[np.argsort(-scores[places], kind="stable")]

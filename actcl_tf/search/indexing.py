@@ -1,0 +1,177 @@
+"""A folder of videos and sounds -> an index, or an index brought up to date.
+
+What is new is read, encoded and added, file by file; what has changed is read anew; what has
+vanished is taken out; and nothing else is touched. Finished files count every few seconds, so that
+an indexing that was stopped goes on from there.
+"""
+
+import contextlib
+import dataclasses
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Optional
+
+import tensorflow as tf
+import tqdm
+
+from actcl_tf.data import files, shard_pool
+from actcl_tf.data.catalogs import finding
+from actcl_tf.data.files import DataError
+from actcl_tf.search import reading, store, store_writing
+from actcl_tf.search.assembling import Assembler
+from actcl_tf.search.encoding import Encoder
+from actcl_tf.search.store import Entry
+
+_COMMIT_SECONDS = 2.0  # How often what is finished is made to count.
+
+
+class _File(NamedTuple):
+    """A file of the folder: its name in it, its path, its size in bytes and its time stamp."""
+
+    name: str
+    path: str
+    size: int
+    modified: int
+
+
+@dataclasses.dataclass
+class Summary:
+    """What an indexing came to.
+
+    Attributes:
+      entries: all files of the index.
+      added: paths of those that are new.
+      changed: of those that were there and are other files now.
+      vanished: of those that are no more.
+      windows: how many this run encoded.
+      seconds: that this run took to read and encode.
+    """
+
+    entries: list[Entry]
+    added: list[str]
+    changed: list[str]
+    vanished: list[str]
+    windows: int
+    seconds: float
+
+
+def index_folder(
+    folder: str,
+    encoder: Encoder,
+    index: str,
+    *,
+    num_workers: int = 0,
+    timeout: float = 120.0,
+    progress: bool = True,
+) -> Summary:
+    """Indexes what is in a folder and its subfolders.
+
+    Args:
+      folder: of videos and sounds.
+      encoder: what encodes them.
+      index: folder of the index, made if it is not there; it may hold other folders' files, too.
+      num_workers: files that are read at a time; 0: one a core.
+      timeout: seconds that a window may take.
+      progress: whether to show a progress bar.
+
+    Raises:
+      DataError: there is nothing to index, or the index is damaged, of another model, or cannot be
+        written; what was finished before stays.
+    """
+    root = folder if files.is_remote(folder) else os.path.abspath(files.local(folder))
+    if not files.is_folder(root):
+        raise DataError(f"{folder}: there is no such folder; name the folder to index")
+    found = {file.path: file for file in _find(root)}
+    if not found:  # What vanished with a drive that is not mounted stays in the index.
+        raise DataError(
+            f"{folder}: no video or sound in it or its subfolders (names ending in "
+            f"{', '.join(finding.MEDIA_SUFFIXES)})"
+        )
+    facts = store.Facts(
+        digest=encoder.digest,
+        model=os.path.abspath(encoder.folder),
+        embedding_size=encoder.embedding_size,
+        window_seconds=encoder.shape.seconds,
+    )
+    with store_writing.Writer(index, facts) as writer:
+        below = files.join(root, "")
+        known = {path: entry for path, entry in writer.entries.items() if path.startswith(below)}
+        vanished = [path for path in known if path not in found]
+        changed = [path for path, entry in known.items() if _has_changed(entry, found.get(path))]
+        if vanished or changed:
+            writer.drop({*vanished, *changed})
+        todo = [file for path, file in found.items() if path not in writer.entries]
+        begun = time.monotonic()
+        events = reading.read_files(
+            [file.path for file in todo],
+            encoder.shape,
+            num_workers=num_workers or shard_pool.default_num_workers(),
+            timeout=timeout,
+        )
+        bar = tqdm.tqdm(
+            total=len(found),
+            initial=len(found) - len(todo),
+            unit="file",
+            desc="Indexing",
+            disable=not progress,
+            dynamic_ncols=True,
+        )
+        with contextlib.closing(events), bar:
+            windows = _add(todo, root, events, Assembler(encoder), writer, bar)
+        return Summary(
+            entries=list(writer.entries.values()),
+            added=[file.path for file in todo if file.path not in changed],
+            changed=changed,
+            vanished=vanished,
+            windows=windows,
+            seconds=time.monotonic() - begun,
+        )
+
+
+def _find(root: str) -> Iterator[_File]:
+    for name in finding.find_files(root, finding.MEDIA_SUFFIXES):
+        path = files.join(root, name)
+        with contextlib.suppress(OSError, tf.errors.OpError):  # It has just vanished.
+            if files.is_remote(path):
+                facts = tf.io.gfile.stat(path)
+                yield _File(name, path, facts.length, facts.mtime_nsec)
+            else:
+                facts = os.stat(path)
+                yield _File(name, path, facts.st_size, facts.st_mtime_ns)
+
+
+def _has_changed(entry: Entry, file: Optional[_File]) -> bool:
+    return file is not None and (entry.size, entry.modified) != (file.size, file.modified)
+
+
+def _add(
+    todo: Sequence[_File],
+    root: str,
+    events: Iterator[reading.Event],
+    assembler: Assembler,
+    writer: store_writing.Writer,
+    bar: tqdm.tqdm,
+) -> int:
+    """Encodes files as they are read and adds them; the number of windows."""
+    committed, is_dirty = time.monotonic(), False
+    try:
+        for done in assembler.run(events):
+            file = todo[done.file]
+            rate = assembler.num_windows / max(bar.format_dict["elapsed"], 1e-3)
+            bar.set_postfix_str(f"{assembler.num_windows} windows, {rate:.0f}/s", refresh=False)
+            bar.update()
+            if any("missing" in reasons for reasons in done.left_out.values()):
+                continue  # It may be back, or readable, by the next time.
+            writer.append(
+                Entry(root, file.name, file.size, file.modified, done.moments, done.left_out),
+                done.vectors,
+            )
+            is_dirty = True
+            if time.monotonic() > committed + _COMMIT_SECONDS:
+                writer.commit()
+                committed, is_dirty = time.monotonic(), False
+    finally:  # Whatever stops the work, what is finished counts.
+        if is_dirty:
+            writer.commit()
+    return assembler.num_windows

@@ -1,0 +1,140 @@
+"""Moments of a file: windows of picture and of sound as long as a model wants them.
+
+Picture and sound are cut apart from each other, back to back, each over all that there is of it:
+where one is silent, damaged or over, the other still counts. The last window ends with the stream.
+Windows of picture and sound that begin within half a window of each other are one moment.
+"""
+
+import bisect
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Union
+
+import numpy as np
+
+from actcl_tf.data import sound_track
+from actcl_tf.data.clip_cutting import MediaClip, Rejected
+from actcl_tf.data.decoder_messages import CutOptions
+
+PICTURE, SOUND = "picture", "sound"
+MODALITIES = (PICTURE, SOUND)
+_STREAMS = {PICTURE: "video", SOUND: "audio"}
+_SILENCE_DB = -50.0  # As in preparations: what is quieter was not trained on.
+_JPEG_QUALITY = 90  # As in records.
+
+
+class Shape(NamedTuple):
+    """What windows are like.
+
+    Attributes:
+      num_frames: frames (T).
+      frame_rate: frames a second.
+      sample_rate: samples a second.
+      short_side: of the frames, pixels.
+    """
+
+    num_frames: int
+    frame_rate: float
+    sample_rate: int
+    short_side: int
+
+    @property
+    def seconds(self) -> float:
+        """Length of a window."""
+        return self.num_frames / self.frame_rate
+
+    @property
+    def num_samples(self) -> int:
+        """Samples (S) of a window of sound."""
+        return sound_track.num_samples(self.num_frames, self.frame_rate, self.sample_rate)
+
+    def cut_options(self, modality: str) -> CutOptions:
+        """What a decoder is to do with every file for one of MODALITIES."""
+        return CutOptions(
+            {
+                "frame_rate": self.frame_rate,
+                "sample_rate": self.sample_rate,
+                "short_side": self.short_side,
+                "clip_seconds": self.seconds,
+                "min_seconds": 1.0 / self.frame_rate,
+                "jpeg_quality": _JPEG_QUALITY,
+                "silence_db": _SILENCE_DB,
+                "streams": _STREAMS[modality],
+            }
+        )
+
+
+class Window(NamedTuple):
+    """A window of picture or of sound.
+
+    Attributes:
+      start: seconds from the beginning of the file.
+      content: T JPEG images, or [S] float32, mono, in [-1, 1].
+    """
+
+    start: float
+    content: Union[list[bytes], np.ndarray]
+
+
+class Moment(NamedTuple):
+    """What is at a time of a file.
+
+    Attributes:
+      start: seconds from the beginning of the file.
+      has_picture: whether there is a window of picture.
+      has_sound: whether there is a window of sound.
+    """
+
+    start: float
+    has_picture: bool
+    has_sound: bool
+
+
+def windows(
+    pieces: Iterable[Union[MediaClip, Rejected]], modality: str, shape: Shape
+) -> Iterator[Union[Window, Rejected]]:
+    """Makes windows of what a decoder cut; the last one is moved back to end where the file ends.
+
+    Args:
+      pieces: of `clip_cutting.read_clips` with `shape.cut_options(modality)`.
+      modality: of MODALITIES.
+      shape: of the windows.
+    """
+    whole = shape.num_frames if modality == PICTURE else shape.num_samples
+    before = None  # The window just before the piece.
+    for piece in pieces:
+        if isinstance(piece, Rejected):
+            before = None
+            yield piece
+            continue
+        content = piece.frames_jpeg if modality == PICTURE else piece.waveform
+        missing = whole - len(content)
+        if missing <= 0:
+            before = Window(piece.start, content[:whole])
+            yield before
+        elif before is not None:
+            rest = before.content[whole - missing :]
+            joined = rest + content if modality == PICTURE else np.concatenate([rest, content])
+            yield Window(max(0.0, piece.end - shape.seconds), joined)
+        else:
+            yield Rejected(piece.start, piece.end, "too_short")
+
+
+def pair(pictures: Sequence[float], sounds: Sequence[float], seconds: float) -> list[Moment]:
+    """Moments out of the starts of windows.
+
+    Args:
+      pictures: starts of the windows of picture, seconds, ascending.
+      sounds: starts of the windows of sound, likewise.
+      seconds: length of a window.
+
+    Returns:
+      The moments; the n-th that has a picture is of the n-th window of picture, and so for sound.
+    """
+    found, at = [], 0
+    for start in pictures:
+        first = bisect.bisect_right(sounds, start - seconds / 2, at)
+        found += [Moment(sound, False, True) for sound in sounds[at:first]]
+        has_sound = first < len(sounds) and sounds[first] < start + seconds / 2
+        found.append(Moment(start, True, has_sound))
+        at = first + has_sound
+    return found + [Moment(sound, False, True) for sound in sounds[at:]]

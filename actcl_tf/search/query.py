@@ -1,0 +1,129 @@
+"""What is searched for: a window of a video or of a sound, or a still picture, and its vector."""
+
+import io
+import math
+from typing import NamedTuple, Optional, Union
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import tensorflow as tf
+
+from actcl_tf.data import decoder, files, media
+from actcl_tf.data.clip_cutting import Rejected
+from actcl_tf.data.files import DataError
+from actcl_tf.search import reading
+from actcl_tf.search.encoding import Encoder
+from actcl_tf.search.moments import PICTURE, SOUND, Window
+
+_FLAGS = {PICTURE: "video", SOUND: "audio"}
+_FIRST_SECONDS = 60.0  # Of a file, in the middle of which the query is unless a start is named.
+
+
+class Query(NamedTuple):
+    """What is searched for.
+
+    Attributes:
+      path: of the file it is from.
+      modality: PICTURE or SOUND, what of it was encoded.
+      start: seconds from the beginning of the file; None for a still picture.
+      vector: [D] float32, unit vector.
+      still: [H, W, 3] uint8, the picture; None for a video or a sound.
+    """
+
+    path: str
+    modality: str
+    start: Optional[float]
+    vector: np.ndarray
+    still: Optional[np.ndarray] = None
+
+
+def of_media(
+    path: str,
+    modality: str,
+    encoder: Encoder,
+    *,
+    start: Optional[float] = None,
+    timeout: float = 120.0,
+) -> Query:
+    """Encodes a window of a video's picture, or of the sound of a video or of a sound file.
+
+    Args:
+      path: of the file.
+      modality: PICTURE or SOUND.
+      encoder: what encodes it.
+      start: of the window, seconds; None: the usable window nearest to the middle of the file, or
+        of its first minute.
+      timeout: seconds that a window may take.
+
+    Raises:
+      DataError: there is no such window.
+    """
+    where = f"--{_FLAGS[modality]}={path}"
+    try:
+        window = _choose(path, modality, encoder, start, timeout)
+    except media.MediaError as error:
+        told = f"{error} ({error.reason})"
+        if error.reason == "too_short":
+            told = f"there is no {modality} from --start={start or 0:g} seconds on ({error.reason})"
+        raise DataError(f"{where}: {told}") from error
+    if isinstance(window, Rejected):
+        if window.reason == "too_short":
+            why = f"there is less {modality} than the {encoder.shape.seconds:g} seconds of a query"
+        elif window.reason == "near_silent":
+            why = "the sound is too faint to tell anything"
+        else:
+            why = f"{media.REASONS[window.reason]} ({window.reason})"
+        raise DataError(f"{where}: at {window.start:.1f} seconds, {why}; name another --start")
+    encode = encoder.pictures if modality == PICTURE else encoder.sounds
+    return Query(path, modality, window.start, encode([window.content])[0])
+
+
+def of_image(path: str, encoder: Encoder) -> Query:
+    """Encodes a still picture, as a video in which nothing moves.
+
+    Args:
+      path: of a picture that Pillow reads.
+      encoder: what encodes it.
+
+    Raises:
+      DataError: it cannot be read.
+    """
+    try:
+        with files.naming(f"--image={path}", "read"), tf.io.gfile.GFile(path, "rb") as file:
+            data = file.read()
+        with PIL.Image.open(io.BytesIO(data)) as picture:
+            picture.draft("RGB", [encoder.shape.short_side] * 2)  # No more of a JPEG than is used.
+            upright = PIL.ImageOps.exif_transpose(picture).convert("RGB")
+    except DataError:
+        raise
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        raise DataError(f"--image={path}: is no picture that can be read ({error})") from error
+    scale = encoder.shape.short_side / min(upright.size)
+    if scale < 1:
+        size = [math.ceil(side * scale) for side in upright.size]
+        upright = upright.resize(size, PIL.Image.Resampling.BICUBIC)
+    still = np.asarray(upright, np.uint8)
+    return Query(path, PICTURE, None, encoder.still(still), still)
+
+
+def _choose(
+    path: str, modality: str, encoder: Encoder, start: Optional[float], timeout: float
+) -> Union[Window, Rejected]:
+    """The window to search for, or what is there instead."""
+    shape = encoder.shape
+    # Beyond the window itself, picture or sound may begin a little late.
+    first = max(_FIRST_SECONDS, shape.seconds)
+    span = (0.0, first) if start is None else (start, start + 2 * shape.seconds)
+    with decoder.Decoder(shape.cut_options(modality), timeout=timeout) as cutter:
+        found = reading.read_file(path, modality, cutter, shape, *span)
+        if start is not None:
+            return next(found)  # Closing the decoder ends the rest.
+        pieces = list(found)
+    middle = (pieces[0].start + _end(pieces[-1], shape.seconds) - shape.seconds) / 2
+    good = [piece for piece in pieces if isinstance(piece, Window)]
+    return min(good or pieces, key=lambda piece: abs(piece.start - middle))
+
+
+def _end(piece: Union[Window, Rejected], seconds: float) -> float:
+    return piece.end if isinstance(piece, Rejected) else piece.start + seconds

@@ -1,0 +1,160 @@
+"""Exported encoders as Keras layers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import actcl_tf
+from actcl_tf.export import preprocessing
+from actcl_tf.pretrained import layout
+from tests import exports
+
+CLIP = [exports.NUM_FRAMES, exports.IMAGE_SIZE, exports.IMAGE_SIZE]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return exports.save(exports.small_run(), tmp_path_factory.mktemp("pretrained") / "model")
+
+
+def _classifier(folder, trainable=True):
+    """Somebody's own model: two classes on the features of pictures."""
+    encoder = actcl_tf.VideoEncoder(folder, trainable=trainable, name="encoder")
+    frames = tf.keras.Input([None, None, None, 3], dtype=tf.uint8)
+    scores = tf.keras.layers.Dense(2, name="scores")(encoder(frames)["features"])
+    model = tf.keras.Model(frames, scores)
+    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(tf.keras.optimizers.Adam(1e-2), loss, metrics=["accuracy"])
+    return model, encoder
+
+
+def _two_classes(rng):
+    """Noise whose brightness grows, or falls, over time: nothing in one frame tells them apart."""
+    ramp = np.linspace(0, 60, exports.NUM_FRAMES)[:, None, None, None]
+    labels = np.arange(16) % 2
+    noise = rng.integers(60, 100, [16, *CLIP, 3])
+    ramps = np.where(labels[:, None, None, None, None] == 1, ramp, ramp[::-1])
+    return (noise + ramps).astype(np.uint8), labels
+
+
+def test_a_layer_gives_what_the_towers_give(folder, rng):
+    run = exports.small_run()
+    frames = exports.pixels(rng, 2, *CLIP)
+    square = actcl_tf.VideoEncoder(folder)
+    cut = preprocessing.squares_of_frames(frames, exports.IMAGE_SIZE, exports.REGION)
+    for training in (None, False):
+        found = square(frames, training=training)
+        expected = run.video_tower(cut, training=False)
+        np.testing.assert_allclose(found["features"], expected.features, atol=1e-5)
+        np.testing.assert_allclose(found["embedding"], expected.embedding, atol=1e-5)
+    sound = exports.tones(2, 20000)
+    found = actcl_tf.AudioEncoder(folder)(sound)
+    np.testing.assert_allclose(found["features"], run.audio_tower(sound).features, atol=1e-5)
+
+
+def test_weights_are_those_of_the_tower_and_keras_sees_them(folder):
+    run, encoder = exports.small_run(), actcl_tf.VideoEncoder(folder)
+    assert len(encoder.trainable_weights) == len(run.video_tower.trainable_weights)
+    assert len(encoder.non_trainable_weights) == len(run.video_tower.non_trainable_weights)
+    assert sum(w.shape.num_elements() for w in encoder.weights) == run.video_tower.count_params()
+    encoder.trainable = False
+    assert not encoder.trainable_weights
+
+
+def test_fine_tuning_in_ones_own_model_learns(folder, rng):
+    frames, labels = _two_classes(rng)
+    model, encoder = _classifier(folder)
+    before = [weight.numpy() for weight in encoder.weights]
+    model.fit(frames, labels, batch_size=8, epochs=12, verbose=0, shuffle=True)
+    assert model.evaluate(frames, labels, verbose=0)[1] >= 0.9
+    moved = [np.abs(a - b.numpy()).max() for a, b in zip(before, encoder.weights)]
+    assert all(
+        move > 0 for move, weight in zip(moved, encoder.weights) if "head" not in weight.name
+    )
+
+
+def test_a_frozen_encoder_stays_as_it_is(folder, rng):
+    frames, labels = _two_classes(rng)
+    model, encoder = _classifier(folder, trainable=False)
+    before = [weight.numpy() for weight in encoder.weights]
+    classifier = model.get_layer("scores").kernel.numpy()
+    model.fit(frames, labels, batch_size=8, epochs=1, verbose=0)
+    for a, b in zip(before, encoder.weights):
+        np.testing.assert_array_equal(a, b)
+    assert np.abs(model.get_layer("scores").kernel.numpy() - classifier).max() > 0
+
+
+def test_a_fine_tuned_model_is_saved_and_loaded_by_keras(folder, rng, tmp_path):
+    frames, labels = _two_classes(rng)
+    model, _ = _classifier(folder)
+    model.fit(frames, labels, batch_size=8, epochs=1, verbose=0)
+    model.save(tmp_path / "mine.keras")
+    again = tf.keras.models.load_model(tmp_path / "mine.keras")
+    np.testing.assert_allclose(again.predict(frames, verbose=0), model.predict(frames, verbose=0))
+    model.save(tmp_path / "mine", save_format="tf")
+    served = tf.saved_model.load(str(tmp_path / "mine")).signatures["serving_default"]
+    (scores,) = served(tf.constant(frames)).values()
+    np.testing.assert_allclose(scores, model.predict(frames, verbose=0), atol=1e-5)
+
+
+def test_mixed_precision_around_a_layer_does_not_round_its_input(folder):
+    sound = exports.tones(1, 8000)
+    expected = actcl_tf.AudioEncoder(folder)(sound)["embedding"]
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        found = actcl_tf.AudioEncoder(folder)(sound)["embedding"]
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_embed_averages_and_takes_files(folder, rng):
+    video, audio = actcl_tf.VideoEncoder(folder), actcl_tf.AudioEncoder(folder)
+    frames = exports.pixels(rng, 1, 16, 40, 50)
+    halves = [video(frames[:, start : start + 8])["features"] for start in (0, 8)]
+    np.testing.assert_allclose(video.embed(frames)["features"], np.mean(halves, axis=0), atol=1e-5)
+    jpegs = [[tf.io.encode_jpeg(frame, quality=100).numpy() for frame in frames[0]]]
+    cosine = np.sum(video.embed_jpegs(jpegs)["embedding"] * video.embed(frames)["embedding"])
+    assert cosine > 0.98
+    sound = exports.tones(1, 12000)
+    wav = tf.audio.encode_wav(sound.T, exports.SAMPLE_RATE).numpy()
+    np.testing.assert_allclose(
+        audio.embed_wavs([wav])["embedding"], audio.embed(sound)["embedding"], atol=0.02
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least 8 frames"):
+        video.embed(frames[:, :3])
+
+
+def test_what_is_no_export_is_told(folder, tmp_path):
+    with pytest.raises(actcl_tf.PretrainedError, match="holds no export: name the --output"):
+        actcl_tf.load(tmp_path)
+    with pytest.raises(actcl_tf.PretrainedError, match="holds no version 2; there is 1"):
+        actcl_tf.VideoEncoder(folder, version=2)
+    (tmp_path / "metadata.json").write_text("{}")
+    with pytest.raises(actcl_tf.PretrainedError, match="by an older version of this package"):
+        actcl_tf.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("{", "is damaged"),
+        ("[]", "is damaged"),
+        ("{}", "is damaged"),
+        ('{"format": 9}', "format 9"),
+    ],
+)
+def test_damaged_metadata_is_told(tmp_path, text, expected):
+    assets = tmp_path / "pair" / "1" / "assets"
+    assets.mkdir(parents=True)
+    (assets / "metadata.json").write_text(text)
+    assert layout.versions(tmp_path) == [1]
+    with pytest.raises(layout.PretrainedError, match=expected):
+        layout.read_metadata(tmp_path)
+
+
+def test_a_damaged_graph_is_told(tmp_path):
+    folder = exports.save(exports.small_run(), tmp_path / "model")
+    (folder / "video" / "1" / "saved_model.pb").write_bytes(b"\x00\x01")
+    with pytest.raises(layout.PretrainedError, match=r"is damaged .*: export the run again"):
+        actcl_tf.VideoEncoder(folder)

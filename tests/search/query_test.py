@@ -1,0 +1,128 @@
+"""Queries out of real media files and pictures."""
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from actcl_tf.data.files import DataError
+from actcl_tf.search import encoding, query
+from actcl_tf.search.moments import PICTURE, SOUND
+from tests import media_files
+
+
+@pytest.fixture(scope="module")
+def encoder(exported_model):
+    return encoding.Encoder(str(exported_model))
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """Four seconds, which brighten; the tone rises after two, and the last second is silent."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    tones = [media_files.tone(2), media_files.tone(1, frequency=1500.0), np.zeros(16000, "f")]
+    return media_files.write_media(
+        path,
+        frames=[media_files.grey(20 + 2 * i) for i in range(100)],
+        sounds=[np.concatenate(tones)],
+    )
+
+
+@pytest.mark.parametrize(
+    "modality, start, expected",
+    [
+        # Windows begin every 0.64 seconds; the middle one of four seconds begins at 1.68.
+        (PICTURE, None, 1.92),
+        (SOUND, None, 1.92),
+        (PICTURE, 0.0, 0.0),
+        (PICTURE, 2.5, 2.5),
+        (SOUND, 1.25, 1.25),
+        (PICTURE, 3.36, 3.36),
+    ],
+)
+def test_the_window_is_in_the_middle_or_where_named(film, encoder, modality, start, expected):
+    found = query.of_media(str(film), modality, encoder, start=start)
+    assert (found.modality, found.path) == (modality, str(film))
+    assert found.start == pytest.approx(expected)
+    assert found.vector.shape == (16,)
+    assert np.linalg.norm(found.vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_other_times_are_other_vectors(film, encoder):
+    vectors = [
+        query.of_media(str(film), SOUND, encoder, start=start).vector for start in (0.0, 1.0, 2.2)
+    ]
+    assert vectors[0] @ vectors[1] > 0.99 > vectors[0] @ vectors[2]
+
+
+def test_the_middle_is_sought_where_there_is_sound(encoder, tmp_path):
+    quiet = np.zeros([5 * 16000], np.float32)
+    path = media_files.write_media(
+        tmp_path / "late.wav",  # The first window with sound begins at 4.48 seconds.
+        sounds=[np.concatenate([quiet, media_files.tone(1.0)])],
+        sound_codec="pcm_s16le",
+    )
+    assert query.of_media(str(path), SOUND, encoder).start == pytest.approx(4.48)
+
+
+@pytest.mark.parametrize(
+    "modality, start, expected",
+    [
+        (SOUND, 3.2, r"--audio=.*film.mp4: at 3.2 seconds, the sound is digital silence"),
+        (PICTURE, 3.6, r"--video=.*film.mp4: at 3.6 seconds, there is less picture than the 0.64"),
+        (PICTURE, 99.0, r"--video=.*film.mp4: there is no picture from --start=99 seconds on"),
+    ],
+)
+def test_a_time_without_a_window_is_an_error(film, encoder, modality, start, expected):
+    with pytest.raises(DataError, match=expected):
+        query.of_media(str(film), modality, encoder, start=start)
+
+
+def test_files_that_are_no_query(encoder, tmp_path):
+    (tmp_path / "text.mp4").write_text("no film")
+    media_files.write_clip(tmp_path / "seen.mp4", sounds=())
+    media_files.write_clip(tmp_path / "short.mp4", 0.3)
+    for name, modality, expected in (
+        ("text.mp4", PICTURE, "damaged"),
+        ("none.mp4", PICTURE, "missing"),
+        ("seen.mp4", SOUND, "no_sound"),
+        ("short.mp4", PICTURE, "less picture than the 0.64 seconds of a query"),
+    ):
+        with pytest.raises(DataError, match=expected):
+            query.of_media(str(tmp_path / name), modality, encoder)
+
+
+@pytest.mark.parametrize(
+    "name, size, expected",
+    [
+        ("a.png", (30, 20), (20, 30)),
+        ("a.png", (300, 200), (46, 69)),
+        ("a.jpg", (900, 600), (46, 70)),
+        ("a.png", (1, 500), (500, 1)),
+    ],
+)
+def test_a_still_picture_is_a_film_in_which_nothing_moves(encoder, tmp_path, name, size, expected):
+    PIL.Image.new("RGB", size, (200, 100, 50)).save(tmp_path / name, quality=95)
+    found = query.of_image(str(tmp_path / name), encoder)
+    assert found.still.shape == (*expected, 3)
+    frames = [media_files.grey(0) + np.array([200, 100, 50], np.uint8)] * 40
+    film = media_files.write_media(tmp_path / "film.mp4", frames=frames)
+    assert found.vector @ query.of_media(str(film), PICTURE, encoder).vector > 0.99
+
+
+def test_pictures_of_other_modes_and_turned_ones(encoder, tmp_path):
+    for mode, name in (("L", "a.png"), ("P", "b.gif"), ("RGBA", "c.png"), ("I;16", "d.png")):
+        PIL.Image.new(mode, (64, 48)).save(tmp_path / name)
+        assert query.of_image(str(tmp_path / name), encoder).still.shape[2] == 3
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # To be turned by a quarter.
+    PIL.Image.new("RGB", (40, 20)).save(tmp_path / "turned.jpg", exif=exif)
+    assert query.of_image(str(tmp_path / "turned.jpg"), encoder).still.shape == (40, 20, 3)
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + bytes(40), None])
+def test_what_is_no_picture_is_an_error(encoder, tmp_path, data):
+    path = tmp_path / "a.png"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(DataError, match=r"--image=.*a\.png.* read"):
+        query.of_image(str(path), encoder)

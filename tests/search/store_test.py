@@ -1,0 +1,231 @@
+"""An index on disk: what counts after appends, kills, damage and other models."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from actcl_tf.data.files import DataError
+from actcl_tf.search import store
+from actcl_tf.search.moments import PICTURE, SOUND, Moment
+from actcl_tf.search.store import Entry, Facts
+from actcl_tf.search.store_writing import Writer
+
+FACTS = Facts(digest="0123456789abcdef", model="/models/m", embedding_size=3, window_seconds=0.5)
+
+
+def entry(name, kinds="b", root="/videos"):
+    """A file with one moment a letter: p picture, s sound, b both."""
+    held = (Moment(i * 0.5, kind in "pb", kind in "sb") for i, kind in enumerate(kinds))
+    return Entry(root, name, 10, 1_700_000_000_123_456_789, tuple(held), {})
+
+
+def rows(of, value):
+    return {
+        modality: np.full([of.num_rows(modality), 3], value + sign, np.float32)
+        for modality, sign in ((PICTURE, 0.0), (SOUND, 0.5))
+    }
+
+
+def write(folder, entries, facts=FACTS):
+    with Writer(folder, facts) as writer:
+        for value, each in enumerate(entries):
+            writer.append(each, rows(each, value))
+        writer.commit()
+
+
+def part(folder, name):
+    (found,) = pathlib.Path(folder).glob(f"{name}-*")
+    return found
+
+
+ENTRIES = [entry("a.mp4", "bps"), entry("b/ö \ud800\n.mp4", "s"), entry("c.mp4", "")]
+
+
+def test_what_was_written_is_read(tmp_path):
+    write(tmp_path / "x", ENTRIES)
+    content = store.load(tmp_path / "x")
+    assert (content.facts, content.entries) == (FACTS, ENTRIES)
+    assert content.vectors[PICTURE].tolist() == [[0] * 3] * 2
+    assert content.vectors[SOUND].tolist() == [[0.5] * 3] * 2 + [[1.5] * 3]
+
+
+def test_an_empty_index_and_later_additions(tmp_path):
+    write(tmp_path, [])
+    assert store.load(tmp_path).vectors[PICTURE].shape == (0, 3)
+    for each in ENTRIES:
+        with Writer(tmp_path, FACTS) as writer:
+            writer.append(each, rows(each, 7))
+            writer.commit()
+    assert store.load(tmp_path).entries == ENTRIES
+
+
+def test_what_is_not_committed_does_not_count_and_is_overwritten(tmp_path):
+    write(tmp_path, ENTRIES[:1])
+    with Writer(tmp_path, FACTS) as writer:  # Ends without a commit, as a killed one does.
+        writer.append(entry("lost.mp4", "bbbb"), rows(entry("lost.mp4", "bbbb"), 5))
+    assert store.load(tmp_path).entries == ENTRIES[:1]
+    (tmp_path / "sound-000007.vectors").write_bytes(b"of a killed rewriting")
+    (tmp_path / ".index.json.0123.tmp").write_bytes(b"{")
+    (tmp_path / "notes.jsonl").write_text("the user's own")
+    with Writer(tmp_path, FACTS) as writer:
+        assert list(writer.entries) == ["/videos/a.mp4"]
+        writer.append(ENTRIES[1], rows(ENTRIES[1], 1))
+        writer.commit()
+    content = store.load(tmp_path)
+    assert content.entries == ENTRIES[:2]
+    assert content.vectors[SOUND].tolist() == [[0.5] * 3] * 2 + [[1.5] * 3]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert "notes.jsonl" in names
+    assert not names & {"sound-000007.vectors", ".index.json.0123.tmp"}
+
+
+def test_dropped_files_are_gone_with_their_rows(tmp_path):
+    write(tmp_path, [entry("a", "bp"), entry("b", "bb"), entry("c", "sb"), entry("d", "")])
+    with Writer(tmp_path, FACTS) as writer:
+        writer.drop({"/videos/b", "/videos/d"})
+        writer.append(entry("e"), rows(entry("e"), 9))
+        writer.commit()
+    content = store.load(tmp_path)
+    assert [each.name for each in content.entries] == ["a", "c", "e"]
+    assert content.vectors[PICTURE][:, 0].tolist() == [0, 0, 2, 9]
+    assert content.vectors[SOUND][:, 0].tolist() == [0.5, 2.5, 2.5, 9.5]
+    assert len(list(tmp_path.iterdir())) == 5  # The old files and nothing else went.
+
+
+def test_a_mapped_index_outlives_its_rewriting(tmp_path):
+    write(tmp_path, [entry("a"), entry("b")])
+    before = store.load(tmp_path)
+    with Writer(tmp_path, FACTS) as writer:
+        writer.drop({"/videos/a"})
+    assert before.vectors[PICTURE][:, 0].tolist() == [0, 1]
+
+
+def damage_cut(path):
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def damage_flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["picture", "sound", "files"])
+@pytest.mark.parametrize(
+    "damage, expected",
+    [
+        (damage_cut, "bytes, and"),
+        (damage_flip, "not those that were written"),
+        (pathlib.Path.unlink, "cannot be read"),
+    ],
+)
+def test_damage_is_refused_by_name(tmp_path, name, damage, expected):
+    write(tmp_path, ENTRIES)
+    path = part(tmp_path, name)
+    damage(path)
+    for act in (lambda: store.load(tmp_path), lambda: Writer(tmp_path, FACTS).__enter__()):
+        with pytest.raises(DataError, match=expected) as caught:
+            act()
+        assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("", "is damaged"),
+        ("{", "is damaged"),
+        ("[1]", "is damaged"),
+        ('{"kind": "other"}', "of another program"),
+        ('{"kind": "actcl_tf search index", "version": 9}', "version 9, and this program reads 1"),
+        ('{"kind": "actcl_tf search index", "version": 1}', "is damaged"),
+        (None, "there is no index"),
+    ],
+)
+def test_what_is_no_index_is_refused(tmp_path, text, expected):
+    if text is not None:
+        (tmp_path / "index.json").write_text(text)
+    with pytest.raises(DataError, match=expected):
+        store.load(tmp_path)
+
+
+def test_a_table_that_does_not_fit_the_vectors_is_refused(tmp_path):
+    write(tmp_path, ENTRIES)
+    state = json.loads((tmp_path / "index.json").read_text())
+    (tmp_path / "index.json").write_text(json.dumps({**state, "embedding_size": 4}))
+    with pytest.raises(DataError, match="for 2 rows of 4"):
+        store.load(tmp_path)
+
+
+def test_another_model_is_refused(tmp_path):
+    write(tmp_path, ENTRIES)
+    other = dataclasses.replace(FACTS, digest="f" * 16, model="/models/other")
+    with pytest.raises(DataError, match=r"0123456789abcdef .*/models/other is ffffffffffffffff"):
+        write(tmp_path, [], other)
+    assert store.load(tmp_path).entries == ENTRIES
+
+
+def test_a_kill_at_the_very_beginning_does_no_harm(tmp_path):
+    write(tmp_path, ENTRIES)
+    (tmp_path / "index.json").unlink()
+    write(tmp_path, ENTRIES[:1])
+    assert store.load(tmp_path).entries == ENTRIES[:1]
+
+
+def test_one_writer_at_a_time(tmp_path):
+    with Writer(tmp_path, FACTS), pytest.raises(DataError, match="another program writes it"):
+        write(tmp_path, [])
+    write(tmp_path, ENTRIES)
+
+
+def test_folders_of_other_things_are_left_alone(tmp_path):
+    (tmp_path / "film.mp4").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"holds no index.json but other files"):
+        write(tmp_path, [])
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+    with pytest.raises(DataError, match="cannot be written"):
+        write(tmp_path / "film.mp4", [])
+    with pytest.raises(DataError, match="a folder of this machine"):
+        write("gs://a/b", [])
+
+
+def test_vectors_must_fit_the_moments(tmp_path):
+    with Writer(tmp_path, FACTS) as writer, pytest.raises(ValueError, match=r"must be \(2, 3\)"):
+        writer.append(entry("a", "bp"), rows(entry("a", "b"), 0))
+
+
+FILL = """
+import resource, sys
+from tests.search import store_test
+from actcl_tf.data.files import DataError
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+big = store_test.entry("big.mp4", "b" * 1000)
+try:
+    with store_test.Writer(sys.argv[1], store_test.FACTS) as writer:
+        writer.append(big, store_test.rows(big, 0))
+        writer.commit()
+except DataError as error:
+    sys.exit(f"refused: {error}")
+"""
+
+
+def test_a_full_disk_leaves_the_old_whole(tmp_path):
+    write(tmp_path, ENTRIES)
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, str(tmp_path)],
+        cwd=pathlib.Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "refused: " in done.stderr and "cannot be written" in done.stderr, done.stderr
+    assert store.load(tmp_path).entries == ENTRIES
+    write(tmp_path, [entry("d")])
+    assert len(store.load(tmp_path).entries) == 4
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY

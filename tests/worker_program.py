@@ -1,0 +1,44 @@
+"""One process of a run, for tests: trains and writes down what its own dictionaries hold.
+
+Arguments: a JSON file of flags, where to write, and how many CPU devices to make of this one.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf
+
+from actcl_tf import config
+from actcl_tf.train import loop
+
+
+def main(flags: str, output: str, num_devices: str) -> None:
+    """Runs the program."""
+    if int(num_devices) > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        devices = [tf.config.LogicalDeviceConfiguration()] * int(num_devices)
+        tf.config.set_logical_device_configuration(cpu, devices)
+    models, build = [], loop.build_model
+
+    def build_and_keep(*args):
+        models.append(build(*args))
+        return models[-1]
+
+    loop.build_model = build_and_keep
+    loop.run(config.from_flat(json.loads(pathlib.Path(flags).read_text())))
+    held = {}
+    for modality, dictionary in models[0].dictionaries.items():
+        for name, queue in (("dictionary", dictionary.queue), ("pool", dictionary.pool)):
+            held[f"{modality} {name}"] = {
+                "ids": queue.ids.values[0].numpy().tolist(),
+                "keys": queue.columns["keys"].values[0].numpy().tolist(),
+            }
+    pathlib.Path(output).write_text(json.dumps(held))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

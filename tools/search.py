@@ -1,0 +1,91 @@
+"""Finds moments in a collection of videos and sounds, by picture or by sound.
+
+  python tools/search.py index FOLDER --model=DIR --index=FILE
+  python tools/search.py query --index=FILE --video=X (or --audio=Y, or --image=Z) --top_k=10
+
+DIR is the --output of tools/export.py. The same index command again adds what is new, and goes on
+where it was stopped. Exit status: 0 done, 2 an error, 130 interrupted.
+"""
+
+import os
+import pathlib
+import signal
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Errors reach Python anyway.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import field_flags
+from absl import app, flags
+
+from actcl_tf import config
+from actcl_tf.data.files import DataError
+from actcl_tf.search import encoding, indexing, request, texts
+
+_FILE = flags.DEFINE_string("index", "", "The index: a folder; index makes it if it is not there.")
+_MODEL = flags.DEFINE_string(
+    "model", "", "Folder of the exported model; query knows where it was when the index was made."
+)
+_NUM_WORKERS = flags.DEFINE_integer(
+    "num_workers", 0, "Files that are read at a time; 0: one a core.", lower_bound=0
+)
+_TIMEOUT = flags.DEFINE_float(
+    "clip_timeout", 120.0, "Seconds that a window may take; then its file is given up.", 0.1
+)
+field_flags.define(request.Request)
+
+
+def _index(arguments: list[str]) -> None:
+    if len(arguments) != 1:
+        raise config.ConfigError(
+            f"index {' '.join(arguments)}: must name one folder: index FOLDER --model=DIR"
+        )
+    if not _MODEL.value:
+        raise config.ConfigError("--model=: must name the folder of an exported model")
+    model = encoding.Encoder(_MODEL.value)
+    summary = indexing.index_folder(
+        arguments[0], model, _FILE.value, num_workers=_NUM_WORKERS.value, timeout=_TIMEOUT.value
+    )
+    print(texts.summary_text(summary))
+    print(f"Next: python tools/search.py query --index={_FILE.value} --audio=FILE")
+
+
+def _query(arguments: list[str]) -> None:
+    if arguments:
+        raise config.ConfigError(f"query: unexpected argument {arguments[0]}")
+    wanted = field_flags.read(request.Request)
+    found = request.search(wanted, _FILE.value, _MODEL.value, timeout=_TIMEOUT.value)
+    print(f"{texts.text_table(found.hits)}\n\n{found.about}", flush=True)
+    page = request.show(found, wanted, _FILE.value, timeout=_TIMEOUT.value)
+    print(f"To look at and listen to: {page}")
+
+
+_COMMANDS = {"index": _index, "query": _query}
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main(argv: list[str]) -> int:
+    """Indexes or searches; returns the exit status."""
+    signal.signal(signal.SIGTERM, _interrupt)  # Ends the workers as Ctrl-C does.
+    try:
+        command = _COMMANDS.get(argv[1] if len(argv) > 1 else "")
+        if command is None:
+            given = f", got {argv[1]}" if len(argv) > 1 else ""
+            raise config.ConfigError(f"the first argument must be index or query{given}")
+        if not _FILE.value:
+            raise config.ConfigError("--index=: must name the index")
+        command(argv[2:])
+    except (config.ConfigError, DataError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; the same index command goes on where it stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=field_flags.parse)
