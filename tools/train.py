@@ -24,7 +24,7 @@ import run_flags
 from absl import app
 
 from actcl_tf import config
-from actcl_tf.data import pipeline, records, synthetic
+from actcl_tf.data import bad_records, pipeline, records, synthetic
 from actcl_tf.evaluate import held_out, probes, projector, report
 from actcl_tf.train import callbacks, checkpointing, failures, loop, strategy, workers
 
@@ -42,12 +42,20 @@ def _evaluation(
     """The evaluation of a run; nothing without --eval_split."""
     if not configuration.data.eval_split:
         return _Evaluation()
+
+    def leaves_out(split: str) -> Optional[bad_records.Skipping]:
+        """Probes may learn from fewer clips; what is measured must be whole."""
+        data = configuration.data
+        is_wanted = data.on_bad_record == "skip" and split == data.train_split
+        return bad_records.Skipping(tell=False) if is_wanted else None
+
     datasets = [
         pipeline.build_eval_dataset(
             configuration.data,
             split=split,
             batch_size=min(configuration.train.batch_size, 32),
             num_windows=configuration.train.eval_windows,
+            skipping=leaves_out(split),
         )
         for split in (configuration.data.train_split, configuration.data.eval_split)
     ]
@@ -68,6 +76,11 @@ def _report(configuration: config.PretrainConfig, result: loop.RunResult) -> Non
     """Prints what was made, where it is and what to do next; writes result.json and a figure."""
     run_dir = pathlib.Path(result.run_dir)
     print(f"\nTrained {result.step} steps; checkpoints, logs and results are in {run_dir}.")
+    if result.skipped is not None and result.skipped.times:
+        print(
+            f"Left out: {result.skipped.num_records} records that cannot be read or decoded, "
+            f"{result.skipped.times} times; {run_dir / bad_records.LEDGER} names them."
+        )
     if result.trained:
         facts = {"step": result.step, "config": configuration.to_dict()}
         scores = {"initialised": result.initial, "trained": result.trained}

@@ -8,6 +8,7 @@ from actcl_tf.config.fields import ConfigError, check_allowed, check_range, fiel
 INPUTS = ("records", "media")
 CROPS = ("resized", "fixed")
 AUGMENT_ON = ("host", "device")
+ON_BAD_RECORD = ("fail", "skip")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,12 @@ class DataConfig:
     decode_workers: int = field(0, "--input=media: processes that decode videos; 0: one a core.")
     clip_timeout: float = field(
         120.0, "--input=media: seconds that a clip may take to decode; then its video is bad."
+    )
+    on_bad_record: str = field(
+        "fail",
+        "What to do with a training clip that cannot be read or decoded: fail (end the run and "
+        "name it) or skip (leave it out, name and count it).",
+        ON_BAD_RECORD,
     )
     train_split: str = field("train", "Split (subfolder of --data_dir) to train on.")
     eval_split: str = field("test", "Split to evaluate on; empty: no evaluation.")

@@ -31,6 +31,11 @@ class PretrainConfig:
             raise ConfigError(
                 "--input=media: a --data_service makes clips of records only; use one of the two"
             )
+        if self.data.data_service and self.data.on_bad_record == "skip":
+            raise ConfigError(
+                "--on_bad_record=skip: clips that the workers of a --data_service leave out cannot "
+                "be counted; use one of the two"
+            )
         if contrast.uses_dictionary and contrast.dictionary_size < batch:
             raise ConfigError(
                 f"--dictionary_size={contrast.dictionary_size}: must be at least "

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from actcl_tf.config import DataConfig
 from actcl_tf.data import (
+    bad_records,
     clip_choice,
     clip_sampling,
     clip_sources,
@@ -45,6 +46,7 @@ def build_train_dataset(
     num_input_pipelines: int = 1,
     input_pipeline_id: int = 0,
     num_parallel_calls: Optional[int] = None,
+    skipping: Optional[bad_records.Skipping] = None,
 ) -> tf.data.Dataset:
     """Endless batches of augmented training clips; batch t is a function of (seed, t) alone.
 
@@ -62,6 +64,7 @@ def build_train_dataset(
       num_input_pipelines: hosts that share the stream.
       input_pipeline_id: which of them this is, from 0.
       num_parallel_calls: clips worked on at a time, None for what suits; changes the speed only.
+      skipping: leaves bad records out, with one input pipeline; None: a bad record is an error.
 
     Returns:
       Dataset of dict: `video` [B, T, H, W, 3] uint8; `audio` [B, S] float32, the same span;
@@ -73,7 +76,7 @@ def build_train_dataset(
       records.DataError: the split is missing or damaged, holds fewer clips than a batch, or holds
         a clip shorter than the span.
     """
-    manifest, paths = shards.open_split(config.data_dir, config.train_split, allow_index=True)
+    manifest, paths = _open_train_split(config, skipping)
     global_batch = batch_size * num_input_pipelines
     if global_batch > manifest.num_clips:
         raise records.DataError(
@@ -88,6 +91,12 @@ def build_train_dataset(
                 config, manifest, paths, make_clip, seed, start_step * global_batch
             ).batch(batch_size, drop_remainder=True)
         )
+    calls = num_parallel_calls or source.num_parallel_calls
+    if skipping is not None:
+        stream = _stream(config, manifest, paths, make_clip, seed, _TRAIN_STREAM)
+        start = skipping.start_of(start_step * global_batch)
+        dataset = skipping.clips(stream, calls, start=start)
+        return finish(dataset.batch(batch_size, drop_remainder=True), source.num_threads)
     dataset = shards.endless_records(
         paths,
         manifest.num_clips,
@@ -97,9 +106,60 @@ def build_train_dataset(
         shuffle_buffer=config.shuffle_buffer,
     )
     dataset = _part_of_batches(dataset, batch_size, num_input_pipelines, input_pipeline_id)
-    calls = num_parallel_calls or source.num_parallel_calls
     dataset = dataset.map(make_clip, calls, deterministic=True)
     return finish(dataset.batch(batch_size, drop_remainder=True), source.num_threads)
+
+
+def find_bad_clip(
+    config: DataConfig, *, seed: int, start_clip: int, num_clips: int, views: int = 1
+) -> str:
+    """Names the first bad record among clips of `build_train_dataset`.
+
+    Args:
+      config: data section of the configuration.
+      seed: seed of the run.
+      start_clip: clips that came before those to look at.
+      num_clips: how many to look at.
+      views: as in `build_train_dataset`.
+
+    Returns:
+      A line that names the file, the record and what is wrong; "" if all are good.
+    """
+    manifest, paths = shards.open_split(
+        config.data_dir, config.train_split, allow_index=True, check_shards=False
+    )
+    make_clip = build_training_clips(config, manifest, seed=seed, views=views)
+    stream = _stream(config, manifest, paths, make_clip, seed, _TRAIN_STREAM)
+    return bad_records.find(stream, start_clip, num_clips)
+
+
+def _open_train_split(
+    config: DataConfig, skipping: Optional[bad_records.Skipping]
+) -> tuple[records.Manifest, list[str]]:
+    """The split's manifest and shards, which may be damaged where bad records are left out."""
+    return shards.open_split(
+        config.data_dir, config.train_split, allow_index=True, check_shards=skipping is None
+    )
+
+
+def _stream(
+    config: DataConfig,
+    manifest: records.Manifest,
+    paths: list[str],
+    make_clip: Callable[[tf.Tensor, tf.Tensor], Clip],
+    seed: int = 0,
+    stream: Optional[int] = None,
+) -> bad_records.Stream:
+    """The records of a split and what becomes of each; in stored order without a stream."""
+    return bad_records.Stream(
+        paths=paths,
+        clips=[shard["clips"] for shard in manifest.shards if shard["clips"]],
+        seed=seed,
+        stream=stream,
+        shuffle_buffer=config.shuffle_buffer,
+        make_clip=make_clip,
+        is_index=manifest.is_index,
+    )
 
 
 def _part_of_batches(
@@ -176,6 +236,7 @@ def build_random_dataset(
     epoch: int,
     num_input_pipelines: int = 1,
     input_pipeline_id: int = 0,
+    skipping: Optional[bad_records.Skipping] = None,
 ) -> tf.data.Dataset:
     """Batches of random training clips with training augmentation, to fill a pool afresh.
 
@@ -190,6 +251,7 @@ def build_random_dataset(
       epoch: number of the filling.
       num_input_pipelines: hosts that share the batches, as in `build_train_dataset`.
       input_pipeline_id: which of them this is, from 0.
+      skipping: as in `build_train_dataset`.
 
     Returns:
       Finite dataset of the same batches as `build_train_dataset` gives for one view.
@@ -197,8 +259,14 @@ def build_random_dataset(
     Raises:
       records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
-    manifest, paths = shards.open_split(config.data_dir, config.train_split, allow_index=True)
+    manifest, paths = _open_train_split(config, skipping)
     stream = _POOL_STREAM + epoch
+    make_clip = build_training_clips(config, manifest, seed=seed, stream=stream)
+    source = make_clip.source
+    if skipping is not None:
+        clips = _stream(config, manifest, paths, make_clip, seed, stream)
+        dataset = skipping.clips(clips, source.num_parallel_calls).take(num_clips)
+        return finish(dataset.batch(batch_size), source.num_threads)
     dataset = shards.endless_records(
         paths,
         manifest.num_clips,
@@ -207,8 +275,6 @@ def build_random_dataset(
         start=0,
         shuffle_buffer=config.shuffle_buffer,
     )
-    make_clip = build_training_clips(config, manifest, seed=seed, stream=stream)
-    source = make_clip.source
     dataset = dataset.take(num_clips)
     dataset = _part_of_batches(dataset, batch_size, num_input_pipelines, input_pipeline_id)
     dataset = dataset.map(make_clip, source.num_parallel_calls, deterministic=True)
@@ -226,6 +292,7 @@ def build_eval_dataset(
     num_samples: Optional[int] = None,
     clip_ids: Optional[np.ndarray] = None,
     loop_short: Optional[bool] = None,
+    skipping: Optional[bad_records.Skipping] = None,
 ) -> tf.data.Dataset:
     """A whole split in stored order, without augmentation.
 
@@ -239,6 +306,7 @@ def build_eval_dataset(
       num_samples: samples of sound where sound is used alone; None for what the frames would cover.
       clip_ids: [n] int64, only these clips of the split; None for all.
       loop_short: whether clips shorter than the span are repeated; see `spans.build_span`.
+      skipping: leaves bad records out, where all clips are asked for; None: they are an error.
 
     Returns:
       Finite dataset of dict: `video` [B, W * crops, T, H, W, 3] uint8, squares, resized; `audio`
@@ -248,7 +316,9 @@ def build_eval_dataset(
     Raises:
       records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
-    manifest, paths = shards.open_split(config.data_dir, split, allow_index=True)
+    manifest, paths = shards.open_split(
+        config.data_dir, split, allow_index=True, check_shards=skipping is None
+    )
     span = spans.build_span(
         config, manifest, modalities=modalities, num_samples=num_samples, loop_short=loop_short
     )
@@ -262,6 +332,10 @@ def build_eval_dataset(
         num_windows=num_windows,
         crops=crops,
     )
+    if skipping is not None:
+        stream = _stream(config, manifest, paths, lambda _, record: make_clip(record))
+        dataset = skipping.clips(stream, source.num_parallel_calls, epochs=1)
+        return finish(dataset.batch(batch_size), source.num_threads)
     dataset, num = shards.ordered_records(paths), manifest.num_clips
     if clip_ids is not None:
         chosen, num = clip_choice.ClipChoice(clip_ids, source), len(clip_ids)

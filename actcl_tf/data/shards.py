@@ -3,6 +3,8 @@
 import concurrent.futures
 import os
 import struct
+import tempfile
+from typing import Callable
 
 import tensorflow as tf
 
@@ -14,31 +16,76 @@ _LENGTH = struct.Struct("<Q")
 # A TFRecord is: length (8 bytes), its checksum (4), the data, their checksum (4).
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4
 
+Read = Callable[[tf.Tensor], tf.data.Dataset]  # Of a shard's number [] int64.
+
+
+def record_offsets(path: records.PathLike) -> tuple[list[int], int]:
+    """Where the records of a TFRecord file start, found by jumping from header to header.
+
+    Returns:
+      The offsets in bytes of all whole records, and the offset after the last of them, which is the
+      file's size unless the file is cut off.
+
+    Raises:
+      records.DataError: the file cannot be read.
+    """
+    offsets, position = [], 0
+    with files.naming(path, "read"), tf.io.gfile.GFile(os.fspath(path), "rb") as file:
+        size = file.size()
+        while position + _HEADER_BYTES <= size:
+            file.seek(position)
+            end = position + _HEADER_BYTES + _LENGTH.unpack_from(file.read(_HEADER_BYTES))[0]
+            if end + _FOOTER_BYTES > size:
+                break
+            offsets.append(position)
+            position = end + _FOOTER_BYTES
+    return offsets, position
+
 
 def count_records(path: records.PathLike) -> int:
-    """Counts the records of a TFRecord file by jumping from header to header.
+    """Counts the records of a TFRecord file.
 
     Raises:
       records.DataError: the file ends in the middle of a record.
     """
-    count = position = 0
-    with files.naming(path, "read"), tf.io.gfile.GFile(os.fspath(path), "rb") as file:
-        size = file.size()
-        while position < size:
-            file.seek(position)
-            header = file.read(_HEADER_BYTES)
-            if len(header) == _HEADER_BYTES:
-                position += _HEADER_BYTES + _LENGTH.unpack_from(header)[0] + _FOOTER_BYTES
-            if len(header) < _HEADER_BYTES or position > size:
-                raise records.DataError(
-                    f"{path} is cut off after {count} whole records: prepare it again"
-                )
-            count += 1
-    return count
+    offsets, end = record_offsets(path)
+    if end != files.size(path):
+        raise records.DataError(
+            f"{path} is cut off after {len(offsets)} whole records: prepare it again"
+        )
+    return len(offsets)
+
+
+def read_record(path: records.PathLike, number: int) -> bytes:
+    """Reads one record of a shard by its place, whatever the records before it are like.
+
+    Args:
+      path: the shard.
+      number: of the record, from 0.
+
+    Raises:
+      records.DataError: it is not there, or its checksum is wrong; the message does not repeat
+        the path.
+    """
+    if files.size(path) is None:
+        raise records.DataError("the file is missing")
+    offsets, end = record_offsets(path)
+    if number >= len(offsets):
+        raise records.DataError(f"the file is cut off after {len(offsets)} whole records")
+    stop = [*offsets, end][number + 1]
+    with tempfile.NamedTemporaryFile(suffix=".tfrecord") as alone:
+        with files.naming(path, "read"), tf.io.gfile.GFile(os.fspath(path), "rb") as file:
+            file.seek(offsets[number])
+            alone.write(file.read(stop - offsets[number]))
+        alone.flush()
+        try:
+            return next(iter(tf.data.TFRecordDataset(alone.name))).numpy()
+        except tf.errors.DataLossError as error:
+            raise records.DataError("its checksum is wrong") from error
 
 
 def open_split(
-    data_dir: records.PathLike, split: str, *, allow_index: bool = False
+    data_dir: records.PathLike, split: str, *, allow_index: bool = False, check_shards: bool = True
 ) -> tuple[records.Manifest, list[str]]:
     """Reads a split's manifest and checks its shards against it.
 
@@ -48,6 +95,7 @@ def open_split(
       data_dir: folder of the data set.
       split: its subfolder.
       allow_index: whether records that only say where clips are in their videos will do.
+      check_shards: whether shards are looked at; otherwise only the manifest is.
 
     Returns:
       The manifest, and the paths of the shards that hold clips, in order.
@@ -56,7 +104,7 @@ def open_split(
       records.DataError: folder, manifest or shard is missing, damaged or empty, or only an index.
     """
     folder = files.join(data_dir, split)
-    manifest = records.read_manifest(folder)
+    manifest = records.read_manifest(folder, check_shards=check_shards)
     if manifest.is_index and not allow_index:
         raise records.DataError(
             f"{folder} only says where clips are in their videos: prepare the videos with "
@@ -72,7 +120,7 @@ def open_split(
 
     def check(shard: dict) -> str:
         path = files.join(folder, shard["name"])
-        if "bytes" not in shard:
+        if check_shards and "bytes" not in shard:
             count = count_records(path)
             if count != shard["clips"]:
                 raise records.DataError(
@@ -125,11 +173,25 @@ def epoch_records(
     Returns:
       Dataset of ([] int64 epoch, [] string serialized record).
     """
+    dataset = in_order(
+        len(paths),
+        lambda shard: tf.data.TFRecordDataset(tf.gather(tf.constant(paths), shard)),
+        seed=seed,
+        shuffle_buffer=shuffle_buffer,
+    )
+    return dataset.map(lambda record: (epoch, record))
+
+
+def in_order(
+    num_shards: int, read: Read, *, seed: tf.Tensor, shuffle_buffer: int
+) -> tf.data.Dataset:
+    """What `read` gives of each of the shards, in the order of `epoch_records`."""
     seeds = tf.random.stateless_uniform([3], seed, 0, 2**31 - 1, tf.int64)
-    order = tf.random.experimental.stateless_shuffle(tf.constant(paths), seeds[:2])
+    shards = tf.range(num_shards, dtype=tf.int64)
+    order = tf.random.experimental.stateless_shuffle(shards, seeds[:2])
     dataset = tf.data.Dataset.from_tensor_slices(order).interleave(
-        tf.data.TFRecordDataset,
-        cycle_length=min(_CYCLE_LENGTH, len(paths)),
+        read,
+        cycle_length=min(_CYCLE_LENGTH, num_shards),
         block_length=1,
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
@@ -137,8 +199,7 @@ def epoch_records(
     # `shuffle` mixes the seed of the graph it is built in into its own: fixed here, so that a call
     # of tf.random.set_seed elsewhere cannot change the order.
     tf.compat.v1.get_default_graph().seed = 1
-    dataset = dataset.shuffle(shuffle_buffer, seed=seeds[2], reshuffle_each_iteration=False)
-    return dataset.map(lambda record: (epoch, record))
+    return dataset.shuffle(shuffle_buffer, seed=seeds[2], reshuffle_each_iteration=False)
 
 
 def epoch_seed(seed: int, stream: int, epoch: tf.Tensor) -> tf.Tensor:

@@ -99,6 +99,7 @@ class ScalarLog(tf.keras.callbacks.Callback):
         batch_size: int,
         constants: Optional[dict[str, float]] = None,
         diagnostics_every: int = 0,
+        count: Callable[[], dict[str, float]] = dict,
     ):
         """Opens the files.
 
@@ -108,6 +109,7 @@ class ScalarLog(tf.keras.callbacks.Callback):
           batch_size: clips a step, for the rate.
           constants: shown with the other scalars.
           diagnostics_every: steps between figures of the dictionaries; 0 for none.
+          count: asked for further scalars at each record.
         """
         super().__init__()
         self._supports_tf_logs = True  # Tensors are only read when a record is due.
@@ -115,6 +117,7 @@ class ScalarLog(tf.keras.callbacks.Callback):
         self._batch_size = batch_size
         self._constants = dict(constants or {})
         self._diagnostics_every = diagnostics_every
+        self._count = count
         self._lines = pathlib.Path(run_dir) / "scalars.jsonl"
         self.writer = tf.summary.create_file_writer(str(logdir(run_dir)))
         self._steps = 0
@@ -160,6 +163,7 @@ class ScalarLog(tf.keras.callbacks.Callback):
             scalars[names.DATA_WAIT] = float(np.mean([float(wait) for wait in self._waits]))
         scalars.update(memory())
         scalars.update(self._constants)
+        scalars.update(self._count())
         rate = self.model.optimizer.learning_rate
         rate = rate(step - 1) if callable(rate) else rate
         scalars[names.LEARNING_RATE] = float(tf.convert_to_tensor(rate))

@@ -19,7 +19,7 @@ from actcl_tf.models import two_tower
 
 # Settings that do not change what is computed, so that a run may go on with other values.
 _FREE = {
-    "data": {"data_dir", "input", "decode_workers", "clip_timeout"},
+    "data": {"data_dir", "input", "decode_workers", "clip_timeout", "on_bad_record"},
     "train": {
         "run_dir",
         "save_every",

@@ -1,11 +1,14 @@
 """What stopped training, in words: TensorFlow's errors name operations, and no files."""
 
-from typing import Optional
+from typing import Callable, Optional
 
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import data_service, media_reader, records, shards
+from actcl_tf.data import bad_records, data_service, media_reader, records, shards
+
+# What reading and decoding a record may fail with.
+_OF_DATA = (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError)
 
 
 class NonFiniteError(ArithmeticError):
@@ -17,7 +20,11 @@ class ReplicasDifferError(RuntimeError):
 
 
 def explain(
-    error: tf.errors.OpError, data: config.DataConfig, split: str, step: int
+    error: tf.errors.OpError,
+    data: config.DataConfig,
+    split: str,
+    step: int,
+    find_bad_clip: Callable[[], str] = str,
 ) -> Optional[Exception]:
     """The error to raise instead of TensorFlow's.
 
@@ -26,26 +33,43 @@ def explain(
       data: data section of the run's configuration.
       split: that was trained on.
       step: steps done before.
+      find_bad_clip: reads the clips that come next and names a bad one; "" if all are good.
 
     Returns:
       A records.DataError or a NonFiniteError whose message says what is wrong and what to do; None
       where nothing better is known than what TensorFlow says.
     """
-    if isinstance(error, tf.errors.DataLossError):
-        damage = shards.find_damage(data.data_dir, split)
-        return records.DataError(
-            damage or f"{data.data_dir}: a record cannot be read: {error.message}"
-        )
-    told = data_service.message_of(error) or media_reader.message_of(error)
+    told = (
+        data_service.message_of(error)
+        or bad_records.message_of(error)
+        or media_reader.message_of(error)
+    )
     if told:
         return records.DataError(told)
     quantity = _non_finite_quantity(error)
     if quantity is None:
-        return None
+        return _bad_record(error, data, split, find_bad_clip)
     return NonFiniteError(
         f"{quantity}: NaN or infinity at step {step + 1}; the run was stopped and its last good "
         f"checkpoint kept. A lower --learning_rate, --clip_norm=1 or --precision=float32 may help"
     )
+
+
+def _bad_record(
+    error: tf.errors.OpError, data: config.DataConfig, split: str, find_bad_clip: Callable[[], str]
+) -> Optional[records.DataError]:
+    """What is wrong with the data, if that is what stopped training."""
+    if not isinstance(error, _OF_DATA):
+        return None
+    found = find_bad_clip()
+    if found:
+        return records.DataError(
+            f"{found}. Prepare the data again, or leave such clips out with --on_bad_record=skip"
+        )
+    if not isinstance(error, tf.errors.DataLossError):
+        return None
+    damage = shards.find_damage(data.data_dir, split)
+    return records.DataError(damage or f"{data.data_dir}: a record cannot be read: {error.message}")
 
 
 def _non_finite_quantity(error: tf.errors.OpError) -> Optional[str]:

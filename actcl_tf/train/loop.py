@@ -10,7 +10,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import batch_augmentation, files, pipeline, records
+from actcl_tf.data import bad_records, batch_augmentation, files, pipeline, records
 from actcl_tf.models import layers, torchvision_weights, two_tower
 from actcl_tf.train import (
     callbacks,
@@ -30,6 +30,9 @@ from actcl_tf.train import (
 )
 from actcl_tf.train import strategy as strategies
 
+# Batches that the input may be ahead of the step which its error comes up in.
+_BATCHES_AHEAD = 8
+
 
 class RunResult(NamedTuple):
     """What a run came to.
@@ -40,6 +43,7 @@ class RunResult(NamedTuple):
       initial: scores of the encoders as initialised; empty without an evaluation.
       trained: scores of the encoders at the end; empty without an evaluation.
       is_chief: whether this process is the one of several that wrote the run's folder.
+      skipped: what --on_bad_record=skip left out of training; None with --on_bad_record=fail.
     """
 
     run_dir: str
@@ -47,6 +51,7 @@ class RunResult(NamedTuple):
     initial: dict[str, float]
     trained: dict[str, float]
     is_chief: bool = True
+    skipped: Optional[bad_records.Skipping] = None
 
 
 def check(run: config.PretrainConfig) -> checkpointing.DataFacts:
@@ -63,7 +68,8 @@ def check(run: config.PretrainConfig) -> checkpointing.DataFacts:
       config.ConfigError: the configuration contradicts the data or the devices.
     """
     folder = files.join(run.data.data_dir, run.data.train_split)
-    manifest = records.read_manifest(folder)
+    is_whole = run.data.on_bad_record == "fail"
+    manifest = records.read_manifest(folder, check_shards=is_whole)
     contrast, batch = run.contrast, run.train.batch_size
     if batch > manifest.num_clips:
         raise config.ConfigError(
@@ -246,7 +252,13 @@ def _run(
             f"--pool_size={contrast.pool_size}: must be a multiple of --batch_size="
             f"{train.batch_size} with --pool=epoch and several workers"
         )
-    make_train_dataset(configuration, start_step=0)  # Finds what is wrong with the data.
+    if configuration.data.on_bad_record == "skip" and together.count > 1:
+        raise config.ConfigError(
+            "--on_bad_record=skip: several workers cannot agree on the clips that one of them "
+            "leaves out; prepare the data again, or train on one machine"
+        )
+    # Finds what is wrong with the data.
+    make_train_dataset(configuration, start_step=0, skipping=_skipping(configuration))
     # Before there is a run folder, so that a wrong file leaves none behind. A run that goes on has
     # its weights in its checkpoint and needs the file no more.
     imported = None
@@ -254,6 +266,7 @@ def _run(
         encoder = configuration.model.video_encoder
         imported = torchvision_weights.read(train.init_from, encoder)
     resuming = _open_run(configuration, facts, together)
+    skipping = _skipping(configuration, folder)
     precision = strategies.resolve_precision(train.precision)
     say(f"Training on {placement.why}, in {precision}.")
     tf.keras.utils.set_random_seed(train.seed)
@@ -290,6 +303,7 @@ def _run(
         train.batch_size,
         {scalar_names.TEMPERATURE: configuration.contrast.temperature},
         train.diagnostics_every,
+        lambda: {} if skipping is None else {scalar_names.SKIPPED_CLIPS: float(skipping.times)},
     )
     evaluation, initial, towers = None, {}, None
     if together.count > 1:
@@ -304,7 +318,18 @@ def _run(
         hyperparameters.write_start(log.writer, configuration, initial)
     last = train.steps if stop_at is None else min(stop_at, train.steps)
     if step < last:
-        _fit(configuration, model, placement, log, evaluation, checkpoints, facts, last, folder)
+        _fit(
+            configuration,
+            model,
+            placement,
+            log,
+            evaluation,
+            checkpoints,
+            facts,
+            last,
+            folder,
+            skipping,
+        )
         if last == train.steps:
             hyperparameters.write_end(log.writer)
     trained = {}
@@ -313,7 +338,26 @@ def _run(
         trained = evaluation.run(model)
     log.writer.flush()
     step = int(model.step.numpy())
-    return RunResult(train.run_dir, step, initial, trained, together.is_chief)
+    return RunResult(train.run_dir, step, initial, trained, together.is_chief, skipping)
+
+
+def _skipping(
+    configuration: config.PretrainConfig, folder: Optional[str] = None
+) -> Optional[bad_records.Skipping]:
+    """What leaves bad records out, with the account in a run's folder; None where they end a run.
+
+    Raises:
+      checkpointing.CheckpointError: the run has left clips out and now must not.
+    """
+    ledger = None if folder is None else pathlib.Path(folder) / bad_records.LEDGER
+    if configuration.data.on_bad_record == "skip":
+        return bad_records.Skipping(ledger, tell=ledger is not None)
+    if ledger is not None and ledger.exists():
+        raise checkpointing.CheckpointError(
+            f"--on_bad_record=fail: the run has left out the clips in {ledger}; go on with "
+            "--on_bad_record=skip, or name a new --run_dir"
+        )
+    return None
 
 
 def _open_run(
@@ -340,6 +384,7 @@ def make_train_dataset(
     configuration: config.PretrainConfig,
     start_step: int,
     context: Optional[tf.distribute.InputContext] = None,
+    skipping: Optional[bad_records.Skipping] = None,
 ) -> tf.data.Dataset:
     """The endless batches of a run from a step on; with a context, those of one of its replicas.
 
@@ -356,6 +401,7 @@ def make_train_dataset(
         views=configuration.contrast.num_views,
         num_input_pipelines=context.num_input_pipelines,
         input_pipeline_id=context.input_pipeline_id,
+        skipping=skipping,
     )
     if context.num_replicas_in_sync > context.num_input_pipelines:
         each = configuration.train.batch_size // context.num_replicas_in_sync
@@ -407,6 +453,7 @@ def _fit(
     facts: checkpointing.DataFacts,
     last: int,
     folder: str,
+    skipping: Optional[bad_records.Skipping],
 ) -> None:
     """Runs `fit` up to step `last`, in the parts that a resumed epoch makes necessary."""
     train, strategy, together = configuration.train, placement.strategy, placement.workers
@@ -416,21 +463,29 @@ def _fit(
 
     def batches(start_step: int) -> Any:
         if together.count == 1:
-            return make_train_dataset(configuration, start_step)
+            return make_train_dataset(configuration, start_step, skipping=skipping)
         return strategy.distribute_datasets_from_function(
             functools.partial(make_train_dataset, configuration, start_step)
         )
 
     def explain(error: tf.errors.OpError, step: int) -> Optional[Exception]:
+        find_bad_clip = functools.partial(
+            pipeline.find_bad_clip,
+            configuration.data,
+            seed=train.seed,
+            start_clip=step * train.batch_size,
+            num_clips=_BATCHES_AHEAD * train.batch_size,
+            views=configuration.contrast.num_views,
+        )
         split = configuration.data.train_split
         return together.explain(error, step) or failures.explain(
-            error, configuration.data, split, step
+            error, configuration.data, split, step, find_bad_clip
         )
 
     def extras() -> list[tf.keras.callbacks.Callback]:
         found = [] if evaluation is None else [evaluation]
         if configuration.contrast.uses_pool and configuration.contrast.pool == "epoch":
-            found.insert(0, _redraw_pool(configuration, strategy, together))
+            found.insert(0, _redraw_pool(configuration, strategy, together, skipping))
         if train.check_sync_every and strategy.num_replicas_in_sync > 1:
             found.append(replica_check.CheckReplicas(strategy, train.check_sync_every))
         if profile is not None:
@@ -440,7 +495,8 @@ def _fit(
         # Not of a service, whose clips are counted.
         own = dataclasses.replace(configuration.data, data_service="")
         sampled = dataclasses.replace(configuration, data=own)
-        sample = model.augment(next(iter(make_train_dataset(sampled, start_step=0).take(1))))
+        first = make_train_dataset(sampled, start_step=0, skipping=_skipping(configuration)).take(1)
+        sample = model.augment(next(iter(first)))
         return [*found, pictures.Pictures(log.writer, train.summary_every, sample)]
 
     try:
@@ -466,6 +522,7 @@ def _redraw_pool(
     configuration: config.PretrainConfig,
     strategy: tf.distribute.Strategy,
     together: workers.Workers,
+    skipping: Optional[bad_records.Skipping],
 ) -> callbacks.RedrawPool:
     """The callback of --pool=epoch."""
 
@@ -476,6 +533,7 @@ def _redraw_pool(
             num_clips=configuration.contrast.pool_size,
             seed=configuration.train.seed,
             epoch=epoch,
+            skipping=None if skipping is None else bad_records.Skipping(tell=False),
         )
         batch_size = configuration.train.batch_size
         if together.count == 1:

@@ -146,6 +146,12 @@ class PretrainModel(tf.keras.Model):
         self.step = replicas.counter(0, "step")
         self.pool_epoch = replicas.counter(-1, "pool_epoch")
 
+    def compile(self, *args: Any, **options: Any) -> None:
+        """As of Keras; with loss scaling, the steps that it skips are counted."""
+        super().compile(*args, **options)
+        if self._scales_loss:
+            self.skipped_steps = replicas.counter(0, "skipped_steps")
+
     @property
     def query_variables(self) -> list[tf.Variable]:
         """What the optimizer trains: the trainable variables of both query towers."""
@@ -200,6 +206,10 @@ class PretrainModel(tf.keras.Model):
         scalars.update(figures)
         scalars[scalar_names.GRADIENT_NORM] = gradient_norm
         scalars[scalar_names.KEY_MOMENTUM] = key_momentum
+        if self._scales_loss:
+            scalars[scalar_names.LOSS_SCALE] = tf.cast(self.optimizer.loss_scale, tf.float32)
+            skipped = self.skipped_steps.read_value()
+            scalars[scalar_names.SKIPPED_STEPS] = tf.cast(skipped, tf.float32)
         if "data_wait" in batch:
             scalars["data_wait"] = tf.reduce_mean(batch["data_wait"])
         return scalars
@@ -358,9 +368,13 @@ class PretrainModel(tf.keras.Model):
             gradients = self.optimizer.get_unscaled_gradients(gradients)
         gradients = replicas.sum_over(gradients)
         norm = tf.linalg.global_norm(gradients)
-        if not self._scales_loss:  # Which skips the steps whose gradient overflows, by design.
-            norm = tf.debugging.check_numerics(norm, "gradient")
-        with tf.control_dependencies([norm]):
+        # A scaled loss may overflow: such a step is skipped and the scale halved, down to 1.
+        may_overflow = self._scales_loss and self.optimizer.loss_scale > 1.0
+        checked = tf.debugging.check_numerics(tf.where(may_overflow, 0.0, norm), "gradient")
+        if self._scales_loss:
+            is_skipped = tf.logical_not(tf.math.is_finite(norm))
+            self.skipped_steps.assign_add(tf.cast(is_skipped, self.skipped_steps.dtype))
+        with tf.control_dependencies([checked]):
             if self._clip_norm:
                 gradients, _ = tf.clip_by_global_norm(gradients, self._clip_norm, use_norm=norm)
             gradients = [tf.identity(gradient) for gradient in gradients]

@@ -6,12 +6,22 @@ What comes before the first slash is the group that TensorBoard shows a scalar i
   contrast/         how queries, keys and negatives lie
   dictionary/       what the dictionaries hold
   optimiser/        the optimizer's settings and gradients
+  input/            clips that were left out
   speed/            rates, waiting and memory
   eval/             scores on held-out clips
   classification/   of fine-tuning, which has no contrast
 """
 
-GROUPS = ("loss", "contrast", "dictionary", "optimiser", "speed", "eval", "classification")
+GROUPS = (
+    "loss",
+    "contrast",
+    "dictionary",
+    "optimiser",
+    "input",
+    "speed",
+    "eval",
+    "classification",
+)
 
 LOSS = "loss/total"
 TOP1 = "contrast/top1"
@@ -27,6 +37,9 @@ FILLED = "dictionary/filled"
 PICKED = "dictionary/picked"
 LEARNING_RATE = "optimiser/learning_rate"
 GRADIENT_NORM = "optimiser/gradient_norm"
+SKIPPED_STEPS = "optimiser/skipped_steps"
+LOSS_SCALE = "optimiser/loss_scale"
+SKIPPED_CLIPS = "input/skipped_clips"
 STEPS_PER_SECOND = "speed/steps_per_second"
 CLIPS_PER_SECOND = "speed/clips_per_second"
 DATA_WAIT = "speed/data_wait_seconds"

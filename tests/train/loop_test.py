@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import multiprocessing
 import pathlib
@@ -36,8 +37,18 @@ CHANGES = {
         "optimizer": "lamb",
         "negatives": "random",
         "diagnostics_every": 0,
+        "on_bad_record": "skip",
     },
 }
+
+
+def _damage(data):
+    """Turns one byte in the middle of the second shard; returns the shard."""
+    shard = sorted((data / "train").glob("*.tfrecord"))[1]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    shard.write_bytes(content)
+    return shard
 
 
 def _run_whole_and_in_parts(pairs, said):
@@ -53,16 +64,17 @@ def _run_whole_and_in_parts(pairs, said):
 
 
 @pytest.fixture(scope="module")
-def whole_and_in_parts(tiny_config, tmp_path_factory):
+def whole_and_in_parts(tiny_config, tiny_data, tmp_path_factory):
     """Name of the changes -> (a whole run, one in parts, what the latter said when going on)."""
     folder = tmp_path_factory.mktemp("whole_and_in_parts")
-    pairs = {
-        name: [
-            tiny_config(folder / name / kind, deterministic=True, save_every=3, **changes)
-            for kind in ("whole", "parts")
-        ]
-        for name, changes in CHANGES.items()
-    }
+    shutil.copytree(tiny_data, folder / "data")
+    _damage(folder / "data")
+    pairs = {}
+    for name, changes in CHANGES.items():
+        is_damaged = changes.get("on_bad_record") == "skip"
+        data_dir = str(folder / "data" if is_damaged else tiny_data)
+        common = {"deterministic": True, "save_every": 3, "data_dir": data_dir, **changes}
+        pairs[name] = [tiny_config(folder / name / kind, **common) for kind in ("whole", "parts")]
     context = multiprocessing.get_context("spawn")
     said = context.Queue()
     process = context.Process(target=_run_whole_and_in_parts, args=(pairs, said))
@@ -94,6 +106,25 @@ def test_what_was_logged_after_the_last_checkpoint_is_logged_once(whole_and_in_p
     for run in (whole, parts):
         lines = pathlib.Path(run.train.run_dir, "scalars.jsonl").read_text().splitlines()
         assert [json.loads(line)["step"] for line in lines] == [2, 4, 6, 8]
+
+
+def test_a_bad_record_is_left_out_and_counted(whole_and_in_parts):
+    """Of 48 clips used, one in 30 is bad; a second epoch has begun, a third one not."""
+    whole, parts, _ = whole_and_in_parts["epoch"]
+    accounts = []
+    for run in (whole, parts):
+        folder = pathlib.Path(run.train.run_dir)
+        account = [json.loads(line) for line in (folder / "skipped.jsonl").open()]
+        assert len({(line["shard"], line["record"]) for line in account}) == 1
+        assert account[0]["why"] == "its checksum is wrong"
+        accounts.append([line["slot"] for line in account if line["slot"] < 48])
+        scalars = [json.loads(line) for line in (folder / "scalars.jsonl").open()]
+        counts = [line["input/skipped_clips"] for line in scalars if "loss/total" in line]
+        assert counts == sorted(counts) and counts[-1] == len(account)
+    assert accounts[0] == accounts[1] and 1 <= len(accounts[0]) <= 2
+    careful = dataclasses.replace(whole.data, on_bad_record="fail")
+    with pytest.raises(checkpointing.CheckpointError, match=r"left out the clips in .*skipped"):
+        loop.run(dataclasses.replace(whole, data=careful), say=_quiet)
 
 
 def test_what_is_written_anew_stands_in_the_place_of_the_old(tmp_path):
@@ -257,11 +288,9 @@ def test_nan_stops_the_run_and_names_the_quantity(tiny_run):
 def test_a_damaged_record_is_named_by_its_shard(tiny_data, tiny_run, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(tiny_data, data)
-    shard = sorted((data / "train").glob("*.tfrecord"))[1]
-    content = bytearray(shard.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    shard.write_bytes(content)
-    with pytest.raises(records.DataError, match=shard.name):
+    shard = _damage(data)
+    named = rf"{shard}, record \d+: its checksum is wrong. .*--on_bad_record=skip"
+    with pytest.raises(records.DataError, match=named):
         loop.run(tiny_run(data_dir=str(data)), say=_quiet)
 
 

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -176,6 +178,30 @@ def test_dynamic_loss_scaling_skips_an_overflow(tiny_run, optimizer):
     assert before == 2.0**15
     assert int(model.step) == 1
     assert np.isfinite(float(scalars["loss/total"]))
+
+
+def test_an_overflow_is_counted_until_the_scale_can_fall_no_more(tiny_run, monkeypatch):
+    """Scaled by 2, one step is skipped; at scale 1 the gradient itself is infinite."""
+    scaled = functools.partial(tf.keras.mixed_precision.LossScaleOptimizer, initial_scale=2.0)
+    monkeypatch.setattr(tf.keras.mixed_precision, "LossScaleOptimizer", scaled)
+    run = tiny_run()
+    batch = next(iter(loop.make_train_dataset(run, start_step=0)))
+    try:
+        model = loop.build_model(run, loop.check(run), "mixed_float16")
+        before = [v.numpy() for v in model.query_variables]
+        infinite = [tf.fill(v.shape, np.inf) for v in model.query_variables]
+        model.update_query_encoders(infinite)
+        for old, variable in zip(before, model.query_variables):
+            np.testing.assert_array_equal(old, variable.numpy())
+        assert float(model.optimizer.loss_scale) == 1.0
+        with pytest.raises(tf.errors.InvalidArgumentError, match="gradient"):
+            model.update_query_encoders(infinite)
+        _remember(model, batch)
+        scalars = model.train_step(batch)
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    assert float(scalars["optimiser/skipped_steps"]) == 1.0
+    assert float(scalars["optimiser/loss_scale"]) == 1.0
 
 
 def test_directions_name_both_modalities():
