@@ -102,6 +102,8 @@ def main(argv: list[str]) -> int:
         placement = strategy.build_placement(configuration.train)
         evaluation = _evaluation(configuration, facts)
         result = loop.run(configuration, placement=placement, **evaluation._asdict())
+        if result.is_chief:
+            _report(configuration, result)
     except (
         config.ConfigError,
         records.DataError,
@@ -122,8 +124,6 @@ def main(argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.stdout.flush()
         os._exit(1)  # Leaving in order would wait for the worker that is gone.
-    if result.is_chief:
-        _report(configuration, result)
     return 0
 
 

@@ -21,7 +21,7 @@ import tqdm
 from actcl_tf.data import files, media_reader, record_check, records, shards
 
 LEDGER = "skipped.jsonl"
-_MARK = "--on_bad_record=skip: "  # What `message_of` knows our errors by among TensorFlow's.
+MARK = "--on_bad_record=skip: "  # What `message_of` knows our errors by among TensorFlow's.
 _SHOWN = 5
 
 Clip = dict[str, tf.Tensor]
@@ -256,7 +256,7 @@ class Skipping:
             self._enter(slot, line)
         if end - first == stream.num_clips:
             raise records.DataError(
-                f"{_MARK}none of the {stream.num_clips} clips could be read, and so nothing is "
+                f"{MARK}none of the {stream.num_clips} clips could be read, and so nothing is "
                 f"left to train on; the last one: {shard}, record {number}: {line['why']}"
             )
 
@@ -266,7 +266,8 @@ class Skipping:
                 return
             self._lines[slot] = {**line, "slot": slot}
             if self._ledger is not None:
-                with self._ledger.open("a", encoding="utf-8") as file:
+                written = files.naming(self._ledger, "written")
+                with written, self._ledger.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(self._lines[slot]) + "\n")
 
     def _say(self, line: str) -> None:
@@ -325,5 +326,5 @@ def _first_line(error: tf.errors.OpError) -> str:
 
 def message_of(error: BaseException) -> str:
     """What `Skipping` said in an error of TensorFlow's; "" for another error."""
-    lines = [line for line in str(error).splitlines() if _MARK in line]
-    return lines[0][lines[0].index(_MARK) :] if lines else ""
+    lines = [line for line in str(error).splitlines() if MARK in line]
+    return lines[0][lines[0].index(MARK) :] if lines else ""

@@ -84,12 +84,7 @@ def load(run_dir: str, which: str = "latest") -> RunState:
     """
     # Towers take the policy that stands when they are built.
     tf.keras.mixed_precision.set_global_policy(strategy.resolve_precision("auto"))
-    try:
-        run = checkpointing.load_towers(run_dir, which)
-    except (KeyError, TypeError) as error:
-        raise checkpointing.CheckpointError(
-            f"{run_dir}/run.json is damaged: {type(error).__name__}: {error}"
-        ) from error
+    run = checkpointing.load_towers(run_dir, which)
     contrast = run.config.contrast
     if not contrast.uses_dictionary:
         raise InspectionError(

@@ -175,7 +175,8 @@ class ScalarLog(tf.keras.callbacks.Callback):
         with self.writer.as_default(step=step):
             for name, value in scalars.items():
                 tf.summary.scalar(name, value)
-        with self._lines.open("a", encoding="utf-8") as file:
+        written = files.naming(self._lines, "written")
+        with written, self._lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **scalars}) + "\n")
 
     def write_anew(self, step: int, scalars: dict[str, float]) -> None:

@@ -40,6 +40,9 @@ _FREE = {
 }
 
 
+# Of run.json and of what stands in checkpoints; raised when an older program could not go on.
+FORMAT = 1
+
 # Settings that matter and yet are of a place, not of a method.
 _PLACES = ("data_service", "data_service_job")
 
@@ -104,7 +107,7 @@ def open_run(run: config.PretrainConfig, facts: DataFacts) -> bool:
         fields that differ.
     """
     folder = pathlib.Path(run.train.run_dir)
-    wanted = {"config": run.to_dict(), "data": dataclasses.asdict(facts)}
+    wanted = {"format": FORMAT, "config": run.to_dict(), "data": dataclasses.asdict(facts)}
     path = folder / "run.json"
     if path.exists():
         _require_same_run(folder, _read_run(folder), json.loads(json.dumps(wanted)))
@@ -124,7 +127,7 @@ def open_run(run: config.PretrainConfig, facts: DataFacts) -> bool:
 def _read_run(folder: pathlib.Path) -> dict[str, Any]:
     path = folder / "run.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        there = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{folder} holds no run.json: it is not the folder of a run (--run_dir of "
@@ -132,6 +135,14 @@ def _read_run(folder: pathlib.Path) -> dict[str, Any]:
         ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
+    if not isinstance(there, dict) or not {"config", "data"} <= there.keys():
+        raise CheckpointError(f"{path} is damaged: it does not say what the run is")
+    if there.get("format", 1) != FORMAT:
+        raise CheckpointError(
+            f"{path} is of another version of actcl_tf: its format is {there['format']}, and here "
+            f"it is {FORMAT}. Use the version that made it, or name a new --run_dir"
+        )
+    return there
 
 
 def _require_same_run(folder: pathlib.Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -198,7 +209,15 @@ class Checkpoints:
 
     def save(self) -> str:
         """Saves the present state; returns the checkpoint's path."""
-        return self._last.save(checkpoint_number=int(self._model.step.numpy()))
+        return self._save(self._last)
+
+    def _save(self, manager: tf.train.CheckpointManager) -> str:
+        """Saves wholly or not at all: the one before is removed only then."""
+        try:
+            return manager.save(checkpoint_number=int(self._model.step.numpy()))
+        except (OSError, tf.errors.OpError):
+            remove_unfinished(pathlib.Path(manager.directory))
+            raise
 
     def is_best(self, score: float) -> bool:
         """Whether a score is above that of the best checkpoint so far."""
@@ -209,7 +228,7 @@ class Checkpoints:
         """Saves the present state as the best, with its score."""
         path = self._folder / "best" / "score.json"
         step = int(self._model.step.numpy())
-        self._best.save(checkpoint_number=step)
+        self._save(self._best)
         files.write_atomically(path, json.dumps({"score": score, "step": step}) + "\n")
 
     def restore(self) -> Optional[str]:
@@ -268,8 +287,14 @@ def read_run(run_dir: str) -> tuple[config.PretrainConfig, DataFacts]:
       CheckpointError: the folder is not that of a run.
     """
     there = _read_run(pathlib.Path(run_dir))
-    facts = DataFacts(**{**there["data"], "classes": tuple(there["data"]["classes"])})
-    return config.from_dict(there["config"]), facts
+    try:
+        facts = DataFacts(**{**there["data"], "classes": tuple(there["data"]["classes"])})
+        return config.from_dict(there["config"]), facts
+    except (config.ConfigError, AttributeError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{pathlib.Path(run_dir) / 'run.json'} is damaged, or of another version of actcl_tf: "
+            f"{error}"
+        ) from error
 
 
 def has_checkpoint(run_dir: str) -> bool:
@@ -302,6 +327,18 @@ def latest(folder: pathlib.Path) -> Optional[str]:
             f"checkpoint {last} lacks its file {_missing(last)}: copy the folder anew{older}"
         )
     return str(last)
+
+
+def remove_unfinished(folder: pathlib.Path) -> None:
+    """Removes what saving was interrupted in: none of it is a checkpoint.
+
+    Args:
+      folder: RUN/checkpoints or RUN/best, in which nobody else saves.
+    """
+    for rest in folder.glob("step-*_temp"):
+        files.remove(rest)
+    for rest in folder.glob("*.tempstate*"):
+        files.remove(rest)
 
 
 def _missing(path: pathlib.Path) -> str:

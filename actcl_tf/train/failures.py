@@ -1,12 +1,20 @@
 """What stopped training, in words: TensorFlow's errors name operations, and no files."""
 
+import pathlib
+import re
 from typing import Callable, Optional
 
 import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data import bad_records, data_service, media_reader, records, shards
+from actcl_tf.train import checkpointing
 
+# What the system says, and before it in TensorFlow's words the file.
+_NO_ROOM = re.compile(
+    r"(?:(?P<path>/\S+)(?:;| cannot be written \() ?)?"
+    r"(?P<why>No space left on device|Disk quota exceeded|File too large)"
+)
 # What reading and decoding a record may fail with.
 _OF_DATA = (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError)
 
@@ -17,6 +25,32 @@ class NonFiniteError(ArithmeticError):
 
 class ReplicasDifferError(RuntimeError):
     """Replicas hold other values than each other; the message names them and the step."""
+
+
+class NoRoomError(OSError):
+    """The disk is full; the message says what could not be written and how to go on."""
+
+
+def explain_no_room(error: BaseException, run_dir: str) -> Optional[NoRoomError]:
+    """The error to raise instead of the system's or TensorFlow's where a disk is full.
+
+    Args:
+      error: what stopped training.
+      run_dir: folder of the run.
+
+    Returns:
+      An error whose message says what could not be written; None for another error.
+    """
+    found = _NO_ROOM.search(str(error))
+    if found is None:
+        return None
+    path = getattr(error, "filename", None) or found["path"] or run_dir
+    last = checkpointing.latest(pathlib.Path(run_dir) / "checkpoints")
+    state = "there is no checkpoint yet" if last is None else f"the last checkpoint, {last}, stays"
+    return NoRoomError(
+        f"{path}: cannot be written ({found['why']}); {state}. Make room, and start the same "
+        "command again to go on"
+    )
 
 
 def explain(

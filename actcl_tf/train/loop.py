@@ -191,6 +191,7 @@ def run(
       records.DataError, config.ConfigError, checkpointing.CheckpointError: something is wrong
         that the user can mend; nothing was done.
       failures.NonFiniteError: NaN or infinity turned up; the last good checkpoint stays.
+      failures.NoRoomError: the disk is full; the last checkpoint stays.
       workers.WorkerLost: another worker died or went silent; the last checkpoint stays.
       callbacks.Interrupted: SIGTERM or SIGINT came and the state was saved.
     """
@@ -202,8 +203,10 @@ def run(
             tell = say if together.is_chief else lambda _: None
             result = _run(configuration, facts, placement, folder, evaluate, publish, tell, stop_at)
             together.wait()  # None leaves while another still needs it.
-    except tf.errors.OpError as error:
-        told = together.explain(error, 0)
+    except (tf.errors.OpError, records.DataError, OSError) as error:
+        told = failures.explain_no_room(error, configuration.train.run_dir)
+        if told is None and isinstance(error, tf.errors.OpError):
+            told = together.explain(error, 0)
         if told is None:
             raise
         raise told from error
@@ -368,6 +371,9 @@ def _open_run(
     """Starts or reopens the run folder: the chief first, then the others find it there."""
     resuming = checkpointing.open_run(configuration, facts) if together.is_chief else False
     together.lock(configuration.train.run_dir)
+    if together.is_chief:
+        for name in ("checkpoints", "best"):
+            checkpointing.remove_unfinished(pathlib.Path(configuration.train.run_dir, name))
     together.wait()
     if not together.is_chief:
         folder = configuration.train.run_dir

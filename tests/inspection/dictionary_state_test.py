@@ -67,5 +67,5 @@ def test_what_cannot_be_read_is_named(tiny_run, tmp_path):
     with pytest.raises(checkpointing.CheckpointError, match="step-3 cannot be re"):
         dictionary_state.load(str(folder))
     (folder / "run.json").write_text(json.dumps({"config": {}}))
-    with pytest.raises(checkpointing.CheckpointError, match=r"run\.json is damaged: KeyError"):
+    with pytest.raises(checkpointing.CheckpointError, match=r"run\.json is damaged"):
         dictionary_state.load(str(folder))

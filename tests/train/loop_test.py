@@ -251,6 +251,39 @@ def test_another_run_in_the_folder_is_refused(finished, tiny_config):
         loop.run(tiny_config(folder, steps=9), say=_quiet)
 
 
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            lambda run: run.update(format=2),
+            "version of actcl_tf: its format is 2, and here",
+        ),
+        (lambda run: run["config"]["train"].update(sparkle=1), "sparkle"),
+        (lambda run: run.pop("data"), "is damaged"),
+    ],
+)
+def test_a_run_of_another_version_is_refused(finished, tiny_config, tmp_path, change, message):
+    folder = tmp_path / "run"
+    shutil.copytree(finished[0].train.run_dir, folder)
+    there = json.loads((folder / "run.json").read_text())
+    assert there["format"] == checkpointing.FORMAT
+    change(there)
+    (folder / "run.json").write_text(json.dumps(there))
+    with pytest.raises(checkpointing.CheckpointError, match=message):
+        loop.run(tiny_config(folder), say=_quiet)
+    with pytest.raises(checkpointing.CheckpointError, match=message):
+        checkpointing.load_towers(str(folder))
+
+
+def test_a_run_that_names_no_format_is_of_the_first(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished[0].train.run_dir, folder)
+    there = json.loads((folder / "run.json").read_text())
+    del there["format"]
+    (folder / "run.json").write_text(json.dumps(there))
+    assert checkpointing.load_towers(str(folder)).step == 8
+
+
 def test_a_folder_that_is_no_run_is_refused(tiny_run, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("important")

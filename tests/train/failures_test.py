@@ -1,0 +1,118 @@
+"""What TensorFlow and the system say of full disks, bad records and NaN, in words."""
+
+import resource
+
+import pytest
+import tensorflow as tf
+
+from actcl_tf import config
+from actcl_tf.data import bad_records, records
+from actcl_tf.train import checkpointing, failures, loop
+
+STAYS = "Make room, and start the same command again to go on"
+
+
+def _os_error():
+    return OSError(28, "No space left on device", "/runs/a/scalars.jsonl")
+
+
+def _tf_error(text):
+    return tf.errors.ResourceExhaustedError(None, None, text)
+
+
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (_os_error(), "/runs/a/scalars.jsonl: cannot be written (No space left on device)"),
+        (OSError(122, "Disk quota exceeded"), "RUN: cannot be written (Disk quota exceeded)"),
+        (
+            _tf_error("{{node Save}} /runs/a/step-4_temp/x.tempstate1; No space left on device"),
+            "/runs/a/step-4_temp/x.tempstate1: cannot be written (No space left on device)",
+        ),
+        (
+            records.DataError("/runs/a/result.json cannot be written (File too large)"),
+            "/runs/a/result.json: cannot be written (File too large)",
+        ),
+        (_tf_error("OOM when allocating tensor"), None),
+        (OSError(13, "Permission denied"), None),
+    ],
+)
+def test_explain_no_room(tmp_path, error, told):
+    found = failures.explain_no_room(error, str(tmp_path))
+    if told is None:
+        assert found is None
+    else:
+        told = told.replace("RUN", str(tmp_path))
+        assert str(found) == f"{told}; there is no checkpoint yet. {STAYS}"
+
+
+def test_explain_no_room_names_the_checkpoint_that_stays(tmp_path):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for kind in ("index", "data-00000-of-00001"):
+        (folder / f"step-4.{kind}").touch()
+    found = str(failures.explain_no_room(_os_error(), str(tmp_path)))
+    assert f"the last checkpoint, {folder / 'step-4'}, stays" in found
+
+
+def test_remove_unfinished_leaves_checkpoints_alone(tmp_path):
+    kept = [
+        tmp_path / name for name in ("step-4.index", "step-4.data-00000-of-00001", "score.json")
+    ]
+    for path in kept:
+        path.touch()
+    (tmp_path / "step-8_temp").mkdir()
+    (tmp_path / "step-8_temp" / "part-00000").touch()
+    (tmp_path / "step-8.index.tempstate123").touch()
+    checkpointing.remove_unfinished(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+    checkpointing.remove_unfinished(tmp_path / "none")
+
+
+DATA = config.DataConfig(data_dir="/data")
+
+
+@pytest.mark.parametrize(
+    "error, kind, told",
+    [
+        (tf.errors.InvalidArgumentError(None, None, "x"), records.DataError, "found it. Prepare"),
+        (tf.errors.NotFoundError(None, None, "x"), records.DataError, "found it. Prepare"),
+        (tf.errors.AbortedError(None, None, "x"), type(None), ""),
+        (
+            tf.errors.InvalidArgumentError(None, None, "gradient : Tensor had NaN values"),
+            failures.NonFiniteError,
+            "gradient: NaN or infinity at step 5",
+        ),
+        (
+            tf.errors.UnknownError(None, None, f"DataError: {bad_records.MARK}none of the 3"),
+            records.DataError,
+            f"{bad_records.MARK}none of the 3",
+        ),
+    ],
+)
+def test_explain(error, kind, told):
+    found = failures.explain(error, DATA, "train", 4, lambda: "found it")
+    assert type(found) is kind
+    assert told in str(found)
+
+
+def test_explain_knows_nothing_where_the_records_are_good():
+    error = tf.errors.InvalidArgumentError(None, None, "shapes must be equal")
+    assert failures.explain(error, DATA, "train", 4) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit, name", [(300_000, "step-4_temp"), (3_000, "run/")])
+def test_a_full_disk_leaves_the_checkpoint_before_and_the_run_goes_on(tiny_run, limit, name):
+    """The limit on a file's size stops a checkpoint, or what is logged, as a full disk would."""
+    run = tiny_run(steps=6, save_every=2, log_every=1, summary_every=1)
+    loop.run(run, say=lambda _: None, stop_at=2)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
+    try:
+        with pytest.raises(failures.NoRoomError, match=f"{name}.*File too large.*step-2, stays"):
+            loop.run(run, say=lambda _: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert checkpointing.load_towers(run.train.run_dir).step == 2
+    assert loop.run(run, say=lambda _: None).step == 6
