@@ -78,8 +78,8 @@ def _report(configuration: config.PretrainConfig, result: loop.RunResult) -> Non
     print(f"\nTrained {result.step} steps; checkpoints, logs and results are in {run_dir}.")
     if result.skipped is not None and result.skipped.times:
         print(
-            f"Left out: {result.skipped.num_records} records that cannot be read or decoded, "
-            f"{result.skipped.times} times; {run_dir / bad_records.LEDGER} names them."
+            f"Left out: {result.skipped.num_records} bad record(s), {result.skipped.times} times "
+            f"in all; {run_dir / bad_records.LEDGER} names them."
         )
     if result.trained:
         facts = {"step": result.step, "config": configuration.to_dict()}

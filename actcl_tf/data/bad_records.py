@@ -25,6 +25,7 @@ MARK = "--on_bad_record=skip: "  # What `message_of` knows our errors by among T
 _SHOWN = 5
 
 Clip = dict[str, tf.Tensor]
+MakeClip = Callable[[tf.Tensor, tf.Tensor], Clip]
 
 
 class Stream(NamedTuple):
@@ -45,7 +46,7 @@ class Stream(NamedTuple):
     seed: int
     stream: Optional[int]
     shuffle_buffer: int
-    make_clip: Callable[[tf.Tensor, tf.Tensor], Clip]
+    make_clip: MakeClip
     is_index: bool = False
 
     @property
@@ -289,7 +290,10 @@ def find(stream: Stream, start: int, num_clips: int) -> str:
     Returns:
       A line that names the file, the record and what is wrong; "" if all are good.
     """
-    for _, epoch, place, record, is_end in stream.slots(start).take(num_clips):
+    stream = stream._replace(make_clip=tf.function(stream.make_clip, autograph=False))
+    slots = stream.slots(start).take(num_clips)
+    looked_at = tqdm.tqdm(slots, "looking for a bad record", num_clips, unit="clip", delay=2)
+    for _, epoch, place, record, is_end in looked_at:
         why = ""
         if not is_end:
             why = _what_is_wrong(stream, place.numpy(), int(epoch), record.numpy(), unknown="")
@@ -320,7 +324,10 @@ def _what_is_wrong(
 
 def _first_line(error: tf.errors.OpError) -> str:
     """What TensorFlow says, without the names of operations."""
-    text = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error.message)).strip()
+    text = str(error.message)
+    # In a graph, what went wrong stands after a trace and before the name of the operation.
+    text = text.rpartition("[[{{")[0].strip().rpartition("\n")[2] or text
+    text = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", text).strip()
     return text.splitlines()[0].strip() if text else "it cannot be decoded"
 
 

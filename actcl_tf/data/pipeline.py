@@ -133,6 +133,37 @@ def find_bad_clip(
     return bad_records.find(stream, start_clip, num_clips)
 
 
+def find_bad_clip_of_split(config: DataConfig, split: str) -> str:
+    """Names the first bad record of a split, as `build_eval_dataset` reads it.
+
+    Args:
+      config: data section of the configuration.
+      split: subfolder of `config.data_dir`.
+
+    Returns:
+      A line that names the file, the record and what is wrong; "" if all are good.
+    """
+    manifest, paths = shards.open_split(
+        config.data_dir, split, allow_index=True, check_shards=False
+    )
+    make_clip = evaluation_clips.EvaluationClips(
+        config=config,
+        source=clip_sources.build_source(config, manifest),
+        span=spans.build_span(config, manifest),
+        num_windows=1,
+    )
+    stream = _stream(config, manifest, paths, _in_any_epoch(make_clip))
+    return bad_records.find(stream, 0, manifest.num_clips)
+
+
+def _in_any_epoch(make_clip: evaluation_clips.EvaluationClips) -> bad_records.MakeClip:
+    def make(epoch: tf.Tensor, record: tf.Tensor) -> Clip:
+        del epoch
+        return make_clip(record)
+
+    return make
+
+
 def _open_train_split(
     config: DataConfig, skipping: Optional[bad_records.Skipping]
 ) -> tuple[records.Manifest, list[str]]:
@@ -146,7 +177,7 @@ def _stream(
     config: DataConfig,
     manifest: records.Manifest,
     paths: list[str],
-    make_clip: Callable[[tf.Tensor, tf.Tensor], Clip],
+    make_clip: bad_records.MakeClip,
     seed: int = 0,
     stream: Optional[int] = None,
 ) -> bad_records.Stream:
@@ -333,7 +364,7 @@ def build_eval_dataset(
         crops=crops,
     )
     if skipping is not None:
-        stream = _stream(config, manifest, paths, lambda _, record: make_clip(record))
+        stream = _stream(config, manifest, paths, _in_any_epoch(make_clip))
         dataset = skipping.clips(stream, source.num_parallel_calls, epochs=1)
         return finish(dataset.batch(batch_size), source.num_threads)
     dataset, num = shards.ordered_records(paths), manifest.num_clips

@@ -13,7 +13,7 @@ import tensorflow as tf
 import tqdm
 
 from actcl_tf.data import files
-from actcl_tf.train import checkpointing, diagnosis, pretrain_model
+from actcl_tf.train import checkpointing, diagnosis, packed_logs, pretrain_model
 from actcl_tf.train import scalar_names as names
 from actcl_tf.train import workers as workers_lib
 
@@ -75,11 +75,12 @@ class Progress(tf.keras.callbacks.Callback):
             return
         self._bar.update()
         if self._bar.n % self._every == 0:
-            right = names.parts(names.TOP1, logs) or names.parts(names.CLASSIFIED_TOP1, logs)
-            top1 = np.mean([float(value) for value in right])
+            scalars = packed_logs.read(self.model, logs)
+            right = names.parts(names.TOP1, scalars) or names.parts(names.CLASSIFIED_TOP1, scalars)
+            top1 = np.mean(right)
             rate = self._bar.format_dict["rate"] or 0.0
             self._bar.set_postfix_str(
-                f"loss {float(logs[names.LOSS]):.3f}, top-1 {top1:.2f}, "
+                f"loss {scalars[names.LOSS]:.3f}, top-1 {top1:.2f}, "
                 f"{rate * self._batch_size:.0f} clips/s"
             )
 
@@ -120,8 +121,7 @@ class ScalarLog(tf.keras.callbacks.Callback):
         self._count = count
         self._lines = pathlib.Path(run_dir) / "scalars.jsonl"
         self.writer = tf.summary.create_file_writer(str(logdir(run_dir)))
-        self._steps = 0
-        self._waits: list[tf.Tensor] = []
+        self._since_record: list[dict] = []  # The logs of the steps since the last record.
         self._since: Optional[float] = None
 
     def on_train_begin(self, logs: Optional[dict] = None) -> None:
@@ -141,33 +141,34 @@ class ScalarLog(tf.keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
         """Records the step if its turn has come."""
-        self._steps += 1
-        if "data_wait" in logs:
-            self._waits.append(logs["data_wait"])
+        self._since_record.append(logs)
         step = int(self.model.step.numpy())
         if self._diagnostics_every and step % self._diagnostics_every == 0:
-            figures = {n: float(value) for n, value in logs.items() if diagnosis.is_diagnostic(n)}
+            scalars = packed_logs.read(self.model, logs)
+            figures = {n: value for n, value in scalars.items() if diagnosis.is_diagnostic(n)}
             self.write(step, {n: value for n, value in figures.items() if not np.isnan(value)})
         if step % self._every:
             return
         now = time.perf_counter()
-        steps_a_second = self._steps / (now - self._since)
+        steps_a_second = len(self._since_record) / (now - self._since)
+        records = [packed_logs.read(self.model, each) for each in self._since_record]
         scalars = {
-            name: float(value)
-            for name, value in logs.items()
+            name: value
+            for name, value in records[-1].items()
             if name != "data_wait" and not diagnosis.is_diagnostic(name)
         }
         scalars[names.STEPS_PER_SECOND] = steps_a_second
         scalars[names.CLIPS_PER_SECOND] = steps_a_second * self._batch_size
-        if self._waits:
-            scalars[names.DATA_WAIT] = float(np.mean([float(wait) for wait in self._waits]))
+        if "data_wait" in records[-1]:
+            waits = [record["data_wait"] for record in records]
+            scalars[names.DATA_WAIT] = float(np.mean(waits))
         scalars.update(memory())
         scalars.update(self._constants)
         scalars.update(self._count())
         rate = self.model.optimizer.learning_rate
         rate = rate(step - 1) if callable(rate) else rate
         scalars[names.LEARNING_RATE] = float(tf.convert_to_tensor(rate))
-        self._steps, self._waits, self._since = 0, [], now
+        self._since_record, self._since = [], now
         self.write(step, scalars)
 
     def write(self, step: int, scalars: dict[str, float]) -> None:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.models import frontends, two_tower
-from actcl_tf.train import replicas
+from actcl_tf.train import packed_logs, replicas
 from actcl_tf.train import scalar_names as names
 
 Batch = dict[str, tf.Tensor]
@@ -18,7 +18,7 @@ def stages(tower: two_tower.Tower) -> list[tf.keras.layers.Layer]:
     return [tower.backbone.stem, *tower.backbone.stages]
 
 
-class ClassifierModel(tf.keras.Model):
+class ClassifierModel(packed_logs.PackedLogsModel):
     """Backbones of one tower or two, dropout and a linear classifier; and the train step.
 
     Attributes:

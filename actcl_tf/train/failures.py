@@ -67,7 +67,7 @@ def explain(
       data: data section of the run's configuration.
       split: that was trained on.
       step: steps done before.
-      find_bad_clip: reads the clips that come next and names a bad one; "" if all are good.
+      find_bad_clip: looks for a bad record and says what to do about it; "" if all are good.
 
     Returns:
       A records.DataError or a NonFiniteError whose message says what is wrong and what to do; None
@@ -96,14 +96,11 @@ def _bad_record(
     if not isinstance(error, _OF_DATA):
         return None
     found = find_bad_clip()
-    if found:
-        return records.DataError(
-            f"{found}. Prepare the data again, or leave such clips out with --on_bad_record=skip"
+    if not found and isinstance(error, tf.errors.DataLossError):
+        found = shards.find_damage(data.data_dir, split) or (
+            f"{data.data_dir}: a record cannot be read: {error.message}"
         )
-    if not isinstance(error, tf.errors.DataLossError):
-        return None
-    damage = shards.find_damage(data.data_dir, split)
-    return records.DataError(damage or f"{data.data_dir}: a record cannot be read: {error.message}")
+    return records.DataError(found) if found else None
 
 
 def _non_finite_quantity(error: tf.errors.OpError) -> Optional[str]:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from actcl_tf.train import callbacks, epochs
 
+_CallbackList = tf.keras.callbacks.CallbackList
 Explain = Callable[[tf.errors.OpError, int], Optional[Exception]]
 
 
@@ -48,7 +49,7 @@ def fit(
                 initial_epoch=part.initial_epoch,
                 epochs=part.epochs,
                 steps_per_epoch=part.steps_per_epoch,
-                callbacks=every,
+                callbacks=_callbacks(model, every),
                 verbose=0,
             )
             done = int(model.step.numpy())
@@ -63,3 +64,10 @@ def fit(
         progress.close()
         saver.restore_signals()
         log.writer.flush()
+
+
+def _callbacks(
+    model: tf.keras.Model, callbacks: Sequence[tf.keras.callbacks.Callback]
+) -> _CallbackList:
+    """These alone: Keras' own history would grow with every epoch, and nobody reads it."""
+    return _CallbackList(callbacks, add_history=False, add_progbar=False, model=model, verbose=0)

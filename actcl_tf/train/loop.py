@@ -206,7 +206,7 @@ def run(
     except (tf.errors.OpError, records.DataError, OSError) as error:
         told = failures.explain_no_room(error, configuration.train.run_dir)
         if told is None and isinstance(error, tf.errors.OpError):
-            told = together.explain(error, 0)
+            told = together.explain(error, 0) or _explain(configuration, error, 0)
         if told is None:
             raise
         raise told from error
@@ -475,18 +475,7 @@ def _fit(
         )
 
     def explain(error: tf.errors.OpError, step: int) -> Optional[Exception]:
-        find_bad_clip = functools.partial(
-            pipeline.find_bad_clip,
-            configuration.data,
-            seed=train.seed,
-            start_clip=step * train.batch_size,
-            num_clips=_BATCHES_AHEAD * train.batch_size,
-            views=configuration.contrast.num_views,
-        )
-        split = configuration.data.train_split
-        return together.explain(error, step) or failures.explain(
-            error, configuration.data, split, step, find_bad_clip
-        )
+        return together.explain(error, step) or _explain(configuration, error, step)
 
     def extras() -> list[tf.keras.callbacks.Callback]:
         found = [] if evaluation is None else [evaluation]
@@ -522,6 +511,35 @@ def _fit(
     finally:
         if profile is not None:
             profile.close()
+
+
+def _explain(
+    configuration: config.PretrainConfig, error: tf.errors.OpError, step: int
+) -> Optional[Exception]:
+    """The error to raise instead of TensorFlow's after so many steps; None for nothing better."""
+    data, train = configuration.data, configuration.train
+
+    def find_in_training() -> str:
+        ahead = pipeline.find_bad_clip(
+            data,
+            seed=train.seed,
+            start_clip=step * train.batch_size,
+            num_clips=_BATCHES_AHEAD * train.batch_size,
+            views=configuration.contrast.num_views,
+        )
+        # Evaluations read whole splits.
+        found = ahead or pipeline.find_bad_clip_of_split(data, data.train_split)
+        hint = "Prepare the data again, or leave such clips out with --on_bad_record=skip"
+        return found and f"{found}. {hint}"
+
+    def find_bad_clip() -> str:
+        found = "" if data.on_bad_record == "skip" else find_in_training()
+        if found:
+            return found
+        found = data.eval_split and pipeline.find_bad_clip_of_split(data, data.eval_split)
+        return found and f"{found}. Prepare the data again; held-out clips are not left out"
+
+    return failures.explain(error, data, data.train_split, step, find_bad_clip)
 
 
 def _redraw_pool(

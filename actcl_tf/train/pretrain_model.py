@@ -6,7 +6,14 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.contrast import dictionary, gradient_embeddings, losses, momentum, negative_sampling
-from actcl_tf.train import accumulation, diagnosis, replicas, scalar_names, step_scalars
+from actcl_tf.train import (
+    accumulation,
+    diagnosis,
+    packed_logs,
+    replicas,
+    scalar_names,
+    step_scalars,
+)
 
 MODALITIES = ("video", "audio")
 
@@ -60,7 +67,7 @@ def build_sampler(contrast: config.ContrastConfig) -> Optional[Any]:
     )
 
 
-class PretrainModel(tf.keras.Model):
+class PretrainModel(packed_logs.PackedLogsModel):
     """Query and key towers of both modalities, their dictionaries and pools, and the train step.
 
     Attributes:

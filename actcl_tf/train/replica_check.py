@@ -23,6 +23,7 @@ class CheckReplicas(tf.keras.callbacks.Callback):
           every: steps between checks; the first one comes with the first step.
         """
         super().__init__()
+        self._supports_tf_logs = True
         self._strategy = strategy
         self._every = every
         self._digest: Any = None

@@ -75,8 +75,8 @@ DATA = config.DataConfig(data_dir="/data")
 @pytest.mark.parametrize(
     "error, kind, told",
     [
-        (tf.errors.InvalidArgumentError(None, None, "x"), records.DataError, "found it. Prepare"),
-        (tf.errors.NotFoundError(None, None, "x"), records.DataError, "found it. Prepare"),
+        (tf.errors.InvalidArgumentError(None, None, "x"), records.DataError, "found it"),
+        (tf.errors.NotFoundError(None, None, "x"), records.DataError, "found it"),
         (tf.errors.AbortedError(None, None, "x"), type(None), ""),
         (
             tf.errors.InvalidArgumentError(None, None, "gradient : Tensor had NaN values"),
