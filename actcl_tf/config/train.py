@@ -54,6 +54,11 @@ class TrainConfig:
     check_sync_every: int = field(
         500, "Steps between checks that all replicas hold the same values; 0: none."
     )
+    steps_per_execution: int = field(
+        1,
+        "Steps that the device takes before Python is asked again: more than one suits TPUs and "
+        "small models; steps between anything must be multiples.",
+    )
     precision: str = field("auto", "Precision of the encoders' arithmetic.", PRECISIONS)
     deterministic: bool = field(False, "Bit-for-bit repeatable, somewhat slower.")
     optimizer: str = field("adam", "Optimizer.", OPTIMIZERS)
@@ -92,10 +97,21 @@ class TrainConfig:
         for name in ("diagnostics_every", "check_sync_every"):
             check_range(self, name, 0)
         check_range(self, "accumulate_steps", 1)
+        self._check_executions()
         self._check_batch_norm()
         check_range(self, "learning_rate", 0.0, open_low=True)
         check_range(self, "worker_timeout", 1.0)
         _ = self.profile_range  # Checked here, before any work.
+
+    def _check_executions(self) -> None:
+        check_range(self, "steps_per_execution", 1)
+        for field_ in dataclasses.fields(self):
+            every = getattr(self, field_.name)
+            if field_.name.endswith("_every") and every % self.steps_per_execution:
+                raise ConfigError(
+                    f"--{field_.name}={every}: must be a multiple of --steps_per_execution="
+                    f"{self.steps_per_execution}"
+                )
 
     def _check_batch_norm(self) -> None:
         if self.batch_size % self.accumulate_steps:

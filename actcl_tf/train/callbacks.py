@@ -13,7 +13,7 @@ import tensorflow as tf
 import tqdm
 
 from actcl_tf.data import files
-from actcl_tf.train import checkpointing, diagnosis, packed_logs, pretrain_model
+from actcl_tf.train import checkpointing, diagnosis, packed_logs, pretrain_model, step_callback
 from actcl_tf.train import scalar_names as names
 from actcl_tf.train import workers as workers_lib
 
@@ -37,7 +37,7 @@ class Interrupted(Exception):
         self.signal_number = signal_number
 
 
-class Progress(tf.keras.callbacks.Callback):
+class Progress(step_callback.StepCallback):
     """One bar over the whole run, with the loss and how often what is right comes first."""
 
     def __init__(self, total_steps: int, every: int, batch_size: int, hidden: bool = False):
@@ -50,7 +50,6 @@ class Progress(tf.keras.callbacks.Callback):
           hidden: show nothing, as another worker shows it.
         """
         super().__init__()
-        self._supports_tf_logs = True
         self._hidden = hidden
         self._total_steps = total_steps
         self._every = every
@@ -59,22 +58,22 @@ class Progress(tf.keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Optional[dict] = None) -> None:
         """Opens the bar at the step that training starts from, once for all calls of `fit`."""
+        super().on_train_begin(logs)
         if self._bar is None:
-            step = int(self.model.step.numpy())
             self._bar = tqdm.tqdm(
                 total=self._total_steps,
-                initial=step,
+                initial=self.step,
                 desc="training",
                 unit="step",
                 disable=self._hidden,
             )
 
-    def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
-        """Moves the bar by one step."""
+    def on_step(self, logs: Optional[dict]) -> None:
+        """Moves the bar."""
         if self._hidden:
             return
-        self._bar.update()
-        if self._bar.n % self._every == 0:
+        self._bar.update(self.step - self._bar.n)
+        if self.step % self._every == 0:
             scalars = packed_logs.read(self.model, logs)
             right = names.parts(names.TOP1, scalars) or names.parts(names.CLASSIFIED_TOP1, scalars)
             top1 = np.mean(right)
@@ -90,7 +89,7 @@ class Progress(tf.keras.callbacks.Callback):
             self._bar.close()
 
 
-class ScalarLog(tf.keras.callbacks.Callback):
+class ScalarLog(step_callback.StepCallback):
     """Writes the step's scalars to TensorBoard and to RUN/scalars.jsonl every few steps."""
 
     def __init__(
@@ -113,7 +112,6 @@ class ScalarLog(tf.keras.callbacks.Callback):
           count: asked for further scalars at each record.
         """
         super().__init__()
-        self._supports_tf_logs = True  # Tensors are only read when a record is due.
         self._every = every
         self._batch_size = batch_size
         self._constants = dict(constants or {})
@@ -121,13 +119,15 @@ class ScalarLog(tf.keras.callbacks.Callback):
         self._count = count
         self._lines = pathlib.Path(run_dir) / "scalars.jsonl"
         self.writer = tf.summary.create_file_writer(str(logdir(run_dir)))
+        self._recorded_step = 0
         self._since_record: list[dict] = []  # The logs of the steps since the last record.
         self._since: Optional[float] = None
 
     def on_train_begin(self, logs: Optional[dict] = None) -> None:
         """Drops what a killed run wrote after its last checkpoint."""
-        step = int(self.model.step.numpy())
-        self._keep_lines(lambda record: record["step"] <= step)
+        super().on_train_begin(logs)
+        self._recorded_step = self.step
+        self._keep_lines(lambda record: record["step"] <= self.step)
         self._since = time.perf_counter()
 
     def _keep_lines(self, wanted: Callable[[dict], bool]) -> None:
@@ -139,10 +139,10 @@ class ScalarLog(tf.keras.callbacks.Callback):
         if kept != lines:
             files.write_atomically(self._lines, "".join(f"{line}\n" for line in kept))
 
-    def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
+    def on_step(self, logs: Optional[dict]) -> None:
         """Records the step if its turn has come."""
+        step = self.step
         self._since_record.append(logs)
-        step = int(self.model.step.numpy())
         if self._diagnostics_every and step % self._diagnostics_every == 0:
             scalars = packed_logs.read(self.model, logs)
             figures = {n: value for n, value in scalars.items() if diagnosis.is_diagnostic(n)}
@@ -150,7 +150,7 @@ class ScalarLog(tf.keras.callbacks.Callback):
         if step % self._every:
             return
         now = time.perf_counter()
-        steps_a_second = len(self._since_record) / (now - self._since)
+        steps_a_second = (step - self._recorded_step) / (now - self._since)
         records = [packed_logs.read(self.model, each) for each in self._since_record]
         scalars = {
             name: value
@@ -168,7 +168,7 @@ class ScalarLog(tf.keras.callbacks.Callback):
         rate = self.model.optimizer.learning_rate
         rate = rate(step - 1) if callable(rate) else rate
         scalars[names.LEARNING_RATE] = float(tf.convert_to_tensor(rate))
-        self._since_record, self._since = [], now
+        self._recorded_step, self._since_record, self._since = step, [], now
         self.write(step, scalars)
 
     def write(self, step: int, scalars: dict[str, float]) -> None:
@@ -205,7 +205,7 @@ def memory() -> dict[str, float]:
     return {names.RESIDENT: pages * os.sysconf("SC_PAGE_SIZE") / 1e9}
 
 
-class SaveCheckpoints(tf.keras.callbacks.Callback):
+class SaveCheckpoints(step_callback.StepCallback):
     """Saves every few steps and at the end, and on SIGTERM or SIGINT before stopping.
 
     A signal to one of several workers makes all of them save, after the same step, and stop.
@@ -225,7 +225,6 @@ class SaveCheckpoints(tf.keras.callbacks.Callback):
           workers: the processes that train together; None for this one alone.
         """
         super().__init__()
-        self._supports_tf_logs = True
         self._checkpoints = checkpoints
         self._every = every
         self._workers = workers or workers_lib.Workers()
@@ -235,31 +234,31 @@ class SaveCheckpoints(tf.keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Optional[dict] = None) -> None:
         """Takes over the signals; only the main thread can."""
+        super().on_train_begin(logs)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._previous[number] = signal.signal(number, self._remember)
 
     def _remember(self, number: int, frame: Any) -> None:
         self._signal = number
 
-    def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
+    def on_step(self, logs: Optional[dict]) -> None:
         """Saves if due; ends the run if a signal came during the step."""
-        step = int(self.model.step.numpy())
         if self._workers.any(self._signal is not None):
-            self._save(step)
+            self._save()
             self.restore_signals()
             raise Interrupted(self._signal or signal.SIGTERM)
-        if step % self._every == 0:
-            self._save(step)
+        if self.step % self._every == 0:
+            self._save()
 
     def on_train_end(self, logs: Optional[dict] = None) -> None:
         """Saves the end and gives the signals back."""
-        self._save(int(self.model.step.numpy()))
+        self._save()
         self.restore_signals()
 
-    def _save(self, step: int) -> None:
-        if step != self._saved_step:
+    def _save(self) -> None:
+        if self.step != self._saved_step:
             self._checkpoints.save()
-            self._saved_step = step
+            self._saved_step = self.step
 
     def restore_signals(self) -> None:
         """Puts back the signal handlers that were there before training."""
@@ -268,7 +267,7 @@ class SaveCheckpoints(tf.keras.callbacks.Callback):
         self._previous = {}
 
 
-class Evaluation(tf.keras.callbacks.Callback):
+class Evaluation(step_callback.StepCallback):
     """Evaluates the query towers every few steps and keeps the best checkpoint."""
 
     def __init__(
@@ -293,7 +292,6 @@ class Evaluation(tf.keras.callbacks.Callback):
           towers: gives the query towers to evaluate, called on all workers; None: the model's own.
         """
         super().__init__()
-        self._supports_tf_logs = True
         self._evaluate = evaluate
         self._every = every
         self._log = log
@@ -303,10 +301,9 @@ class Evaluation(tf.keras.callbacks.Callback):
         self._towers = towers
         self._evaluated: tuple[int, dict[str, float]] = (-1, {})
 
-    def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
+    def on_step(self, logs: Optional[dict]) -> None:
         """Evaluates if its turn has come."""
-        step = int(self.model.step.numpy())
-        if self._every and step % self._every == 0:
+        if self._every and self.step % self._every == 0:
             self.run(self.model)
 
     def run(self, model: pretrain_model.PretrainModel) -> dict[str, float]:

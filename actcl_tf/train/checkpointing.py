@@ -31,6 +31,7 @@ _FREE = {
         "eval_every",
         "eval_windows",
         "probe_pattern",
+        "steps_per_execution",
         "strategy",
         "cluster",
         "tpu",

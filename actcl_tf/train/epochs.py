@@ -20,23 +20,32 @@ class FitPart:
     steps_per_epoch: int
 
 
-def fit_parts(start: int, last: int, steps_per_epoch: int) -> list[FitPart]:
+def fit_parts(
+    start: int, last: int, steps_per_epoch: int, steps_per_execution: int = 1
+) -> list[FitPart]:
     """Cuts steps [start, last) into calls of `fit` with equally long epochs each.
 
     Args:
       start: steps done.
       last: step to end at.
-      steps_per_epoch: steps of a whole epoch.
+      steps_per_epoch: steps of a whole epoch, a multiple of those of an execution.
+      steps_per_execution: steps that the device takes at once.
 
     Returns:
-      The rest of a begun epoch, whole epochs, and the begun last one; each only if there is any.
+      What is left of a begun execution, so that the others begin where they always do; the rest
+      of a begun epoch, whole epochs, and the begun last one; each only if there is any.
     """
     parts = []
     step = start
     while step < last:
         epoch, offset = divmod(step, steps_per_epoch)
         whole = (last - step) // steps_per_epoch
-        if offset or not whole:
+        begun = step % steps_per_execution
+        if begun:
+            steps = min(steps_per_execution - begun, last - step)
+            parts.append(FitPart(step, epoch, epoch + 1, steps))
+            step += steps
+        elif offset or not whole:
             steps = min(steps_per_epoch - offset, last - step)
             parts.append(FitPart(step, epoch, epoch + 1, steps))
             step += steps

@@ -21,6 +21,7 @@ def fit(
     log: callbacks.ScalarLog,
     saver: callbacks.SaveCheckpoints,
     explain: Explain,
+    steps_per_execution: int = 1,
     extras: Callable[[], Sequence[tf.keras.callbacks.Callback]] = tuple,
 ) -> None:
     """Trains from the model's step on.
@@ -34,6 +35,7 @@ def fit(
       log: of the scalars; flushed at the end.
       saver: of checkpoints; comes last in each step, so that it saves what the others did.
       explain: (TensorFlow's error, steps done) -> what to raise instead; None for nothing better.
+      steps_per_execution: that the model was compiled with.
       extras: gives further callbacks; called when the data is sure to be read.
 
     Raises:
@@ -43,7 +45,7 @@ def fit(
     try:
         every = [progress, log, *extras(), saver]
         start = int(model.step.numpy())
-        for part in epochs.fit_parts(start, last, steps_per_epoch):
+        for part in epochs.fit_parts(start, last, steps_per_epoch, steps_per_execution):
             model.fit(
                 make_dataset(start_step=part.start),
                 initial_epoch=part.initial_epoch,

@@ -161,7 +161,7 @@ def build_model(
     optimizer = optimizers.build_optimizer(run.train, precision)
     if not isinstance(optimizer, tf.keras.optimizers.legacy.Optimizer):
         optimizer.build(model.query_variables)  # So that a checkpoint restores it at once.
-    model.compile(optimizer=optimizer)
+    model.compile(optimizer=optimizer, steps_per_execution=run.train.steps_per_execution)
     return model
 
 
@@ -499,18 +499,25 @@ def _fit(
             model,
             batches,
             last=last,
-            steps_per_epoch=max(facts.num_clips // train.batch_size, 1),
+            steps_per_epoch=_steps_per_epoch(facts, train),
             progress=callbacks.Progress(
                 train.steps, train.log_every, train.batch_size, hidden=not together.is_chief
             ),
             log=log,
             saver=callbacks.SaveCheckpoints(checkpoints, train.save_every, together),
+            steps_per_execution=train.steps_per_execution,
             extras=extras,
             explain=explain,
         )
     finally:
         if profile is not None:
             profile.close()
+
+
+def _steps_per_epoch(facts: checkpointing.DataFacts, train: config.TrainConfig) -> int:
+    """Steps of an epoch, in whole executions."""
+    executions = facts.num_clips // train.batch_size // train.steps_per_execution
+    return max(executions, 1) * train.steps_per_execution
 
 
 def _explain(

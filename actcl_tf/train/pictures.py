@@ -5,8 +5,10 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
+from actcl_tf.train import step_callback
 
-class Pictures(tf.keras.callbacks.Callback):
+
+class Pictures(step_callback.StepCallback):
     """Every few hundred steps: frames over their spectrogram, and similarity histograms."""
 
     def __init__(self, writer: tf.summary.SummaryWriter, every: int, sample: dict[str, Any]):
@@ -18,17 +20,22 @@ class Pictures(tf.keras.callbacks.Callback):
           sample: one batch of the training pipeline, as NumPy or tensors.
         """
         super().__init__()
-        self._supports_tf_logs = True
         self._writer = writer
         self._every = every
+        self._is_beginning = False
         self._sample = {name: tf.convert_to_tensor(value) for name, value in sample.items()}
 
-    def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
+    def on_train_begin(self, logs: Optional[dict] = None) -> None:
+        """Notes whether this is the beginning of the run, which is drawn as well."""
+        super().on_train_begin(logs)
+        self._is_beginning = self.step == 0
+
+    def on_step(self, logs: Optional[dict]) -> None:
         """Draws if its turn has come."""
-        step = int(self.model.step.numpy())
-        if step % self._every and step != 1:
+        if self.step % self._every and not self._is_beginning:
             return
-        with self._writer.as_default(step=step):
+        self._is_beginning = False
+        with self._writer.as_default(step=self.step):
             tf.summary.image("clip/frames_over_spectrogram", self._strips(), max_outputs=4)
             for name, cosines in self._similarities().items():
                 tf.summary.histogram(f"similarity/{name}", cosines)

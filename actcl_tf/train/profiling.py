@@ -5,8 +5,10 @@ from typing import Optional
 
 import tensorflow as tf
 
+from actcl_tf.train import step_callback
 
-class ProfileSteps(tf.keras.callbacks.Callback):
+
+class ProfileSteps(step_callback.StepCallback):
     """Records what the devices and the input pipeline do from one step to another."""
 
     def __init__(self, logdir: pathlib.Path, first: int, last: int):
@@ -18,7 +20,6 @@ class ProfileSteps(tf.keras.callbacks.Callback):
           last: last step to record.
         """
         super().__init__()
-        self._supports_tf_logs = True
         self._logdir = pathlib.Path(logdir)
         self._first = first
         self._last = last
@@ -26,14 +27,14 @@ class ProfileSteps(tf.keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Optional[dict] = None) -> None:
         """Starts at the first step, or where a run goes on between the two."""
-        step = int(self.model.step.numpy()) + 1
-        if not self._runs and self._first <= step <= self._last:
+        super().on_train_batch_begin(batch, logs)
+        if not self._runs and self._first <= self.step + 1 <= self._last:
             self._runs = True
             tf.profiler.experimental.start(str(self._logdir))
 
-    def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
+    def on_step(self, logs: Optional[dict]) -> None:
         """Ends after the last step."""
-        if self._runs and int(self.model.step.numpy()) >= self._last:
+        if self._runs and self.step >= self._last:
             self.close()
 
     def on_train_end(self, logs: Optional[dict] = None) -> None:

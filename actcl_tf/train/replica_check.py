@@ -9,10 +9,10 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
-from actcl_tf.train import failures, pretrain_model
+from actcl_tf.train import failures, pretrain_model, step_callback
 
 
-class CheckReplicas(tf.keras.callbacks.Callback):
+class CheckReplicas(step_callback.StepCallback):
     """Compares the replicas by digests, now and then."""
 
     def __init__(self, strategy: tf.distribute.Strategy, every: int):
@@ -23,16 +23,15 @@ class CheckReplicas(tf.keras.callbacks.Callback):
           every: steps between checks; the first one comes with the first step.
         """
         super().__init__()
-        self._supports_tf_logs = True
         self._strategy = strategy
         self._every = every
         self._digest: Any = None
 
-    def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
+    def on_step(self, logs: Optional[dict]) -> None:
         """Raises failures.ReplicasDifferError where it is time and something differs."""
         if self._digest is None:
             self._digest = _compile(self._strategy, self.model)
-        elif int(self.model.step.numpy()) % self._every:
+        elif self.step % self._every:
             return
         digests = self._digest().numpy()
         differ = [name for name, row in zip(values(self.model), digests.T) if np.ptp(row)]
@@ -40,7 +39,7 @@ class CheckReplicas(tf.keras.callbacks.Callback):
             raise failures.ReplicasDifferError(
                 f"replicas differ in {', '.join(differ[:3])}"
                 f"{f' and {len(differ) - 3} more' if len(differ) > 3 else ''} after step "
-                f"{int(self.model.step.numpy())}: a device or a connection is at fault, or workers "
+                f"{self.step}: a device or a connection is at fault, or workers "
                 "run different programs; the run was stopped, and goes on from its last checkpoint"
             )
 

@@ -178,14 +178,14 @@ def test_learning_rates_fall_from_the_classifier_down(changes, expected):
 
 def test_signals_save_and_stop(tmp_path, monkeypatch):
     """As SIGTERM does: the handler only remembers it, and the step's end stops the run."""
-    remember = callbacks.SaveCheckpoints.on_train_batch_end
+    save = callbacks.SaveCheckpoints.on_step
 
-    def signalled(self, batch, logs=None):
+    def signalled(self, logs):
         if int(self.model.step.numpy()) == 3:
             self._remember(15, None)
-        remember(self, batch, logs)
+        save(self, logs)
 
-    monkeypatch.setattr(callbacks.SaveCheckpoints, "on_train_batch_end", signalled)
+    monkeypatch.setattr(callbacks.SaveCheckpoints, "on_step", signalled)
     with pytest.raises(callbacks.Interrupted):
         _run(_job(tmp_path))
     assert (tmp_path / "checkpoints" / "step-3.index").exists()

@@ -22,6 +22,20 @@ def test_fit_parts(start, last, expected):
     assert parts == expected
 
 
+@pytest.mark.parametrize(
+    ("start", "last", "expected"),
+    [
+        (0, 20, [(0, 0, 2, 8), (16, 2, 3, 4)]),
+        (3, 18, [(3, 0, 1, 1), (4, 0, 1, 4), (8, 1, 2, 8), (16, 2, 3, 2)]),
+        (17, 18, [(17, 2, 3, 1)]),
+        (12, 14, [(12, 1, 2, 2)]),
+    ],
+)
+def test_fit_parts_of_executions_of_four_steps(start, last, expected):
+    parts = [dataclasses.astuple(part) for part in epochs.fit_parts(start, last, 8, 4)]
+    assert parts == expected
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_fit_parts_cover_every_step_once(seed):
     rng = np.random.default_rng(seed)

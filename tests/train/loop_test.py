@@ -73,8 +73,12 @@ def whole_and_in_parts(tiny_config, tiny_data, tmp_path_factory):
     for name, changes in CHANGES.items():
         is_damaged = changes.get("on_bad_record") == "skip"
         data_dir = str(folder / "data" if is_damaged else tiny_data)
-        common = {"deterministic": True, "save_every": 3, "data_dir": data_dir, **changes}
-        pairs[name] = [tiny_config(folder / name / kind, **common) for kind in ("whole", "parts")]
+        common = {"deterministic": True, "data_dir": data_dir, **changes}
+        parts = {**common, "steps_per_execution": 2 if name == "stream" else 1}
+        pairs[name] = [
+            tiny_config(folder / name / "whole", **common, save_every=3),
+            tiny_config(folder / name / "parts", **parts, save_every=4),
+        ]
     context = multiprocessing.get_context("spawn")
     said = context.Queue()
     process = context.Process(target=_run_whole_and_in_parts, args=(pairs, said))
