@@ -18,8 +18,8 @@ class Figures(NamedTuple):
       clips_per_second: of such steps.
       product_share: of the rate at which large matrices are multiplied in the same precision, the
         share that the encoders' arithmetic reaches over the whole step.
-      part_seconds: part -> seconds of a step and its input, REST included.
-      shares: part -> share of these; they add up to 1.
+      part_seconds: part -> seconds.
+      shares: part -> share of a step and its input, REST included; they add up to 1.
       part_product_shares: part of the encoders -> share of that rate within the part.
       peak_gigabytes: resident memory at its peak; None where that was not measured.
     """
@@ -45,13 +45,19 @@ class Ratio(NamedTuple):
 
 
 def summarise(way: step_time.Way, result: step_time.Result) -> Figures:
-    """The figures of one way: medians of its rounds."""
+    """The figures of one way: medians of its rounds.
+
+    Shares are medians of the rounds' own, so that a machine whose speed drifts from round to round
+    spoils none; REST is what they leave of 1.
+    """
     seconds = float(np.median(way.whole))
-    parts = {part: float(np.median(values)) for part, values in way.parts.items()}
-    rest = seconds - sum(parts.values())
-    parts[step_parts.DATA] += result.input_seconds or 0.0
-    parts[REST] = rest
-    total = sum(parts.values())
+    total = way.whole + (result.input_seconds or 0.0)
+    rounds = {**way.parts}
+    rounds[step_parts.DATA] = total - way.whole + way.parts[step_parts.DATA]
+    parts = {part: float(np.median(values)) for part, values in rounds.items()}
+    shares = {part: float(np.median(values / total)) for part, values in rounds.items()}
+    shares[REST] = 1.0 - sum(shares.values())
+    parts[REST] = shares[REST] * float(np.median(total))
     rates = result.products[way.precision]
 
     def product_share(work: int, values: np.ndarray) -> float:
@@ -62,7 +68,7 @@ def summarise(way: step_time.Way, result: step_time.Result) -> Figures:
         result.batch_size / seconds,
         product_share(sum(way.multiply_adds.values()), way.whole),
         parts,
-        {part: each / total for part, each in parts.items()},
+        shares,
         {part: product_share(work, way.parts[part]) for part, work in way.multiply_adds.items()},
         None if way.peak_bytes is None else way.peak_bytes / 1e9,
     )
