@@ -6,7 +6,8 @@
   python tools/benchmark.py --what=prepare --videos=FOLDER
   python tools/benchmark.py --what=serve --checkpoint=RUN_DIR
 
-Measured are: ways of choosing negatives, on batches made beforehand; ways of k-means++ seeding, on
+Measured are: the parts of a training step, in several precisions and with several ways of choosing
+negatives, on batches made beforehand, of --data_dir or of noise; ways of k-means++ seeding, on
 made-up points; the phases of the input, beside JPEG decoding alone; videos to records, beside the
 ffmpeg program doing the same; answers of exported encoders, in every form.
 """
@@ -33,6 +34,7 @@ from actcl_tf.benchmark import (
     seeding_time,
     serve_report,
     serve_time,
+    step_report,
     step_time,
 )
 from actcl_tf.data import files, records
@@ -40,10 +42,7 @@ from actcl_tf.export.errors import ExportError
 from actcl_tf.train import checkpointing
 
 _OUTPUT = flags.DEFINE_string("output", "", "JSON file to write the figures to as well.")
-_COMPARE = flags.DEFINE_list(
-    "compare", ["active", "random"], "step: values of --negatives to time; ratios are to the last."
-)
-_TIMED_STEPS = flags.DEFINE_integer("timed_steps", 30, "step: timed steps of each.", lower_bound=1)
+field_flags.define(step_time.Settings, prefix="step: ")
 field_flags.define(seeding_settings.Settings, prefix="sampler: ", without=("seed",))
 field_flags.define(input_time.Settings, prefix="input: ")
 field_flags.define(prepare_time.Settings, prefix="prepare: ")
@@ -51,11 +50,13 @@ field_flags.define(serve_time.Settings, prefix="serve: ")
 
 
 def _measure_step() -> dict:
-    base = run_flags.read_configuration()
-    seconds = step_time.measure(base, _COMPARE.value, _TIMED_STEPS.value)
-    figures, table = step_time.summarise(seconds, _COMPARE.value, base.train.batch_size)
-    print(table)
-    return {"figures": figures, "config": base.to_dict()}
+    settings = field_flags.read(step_time.Settings)
+    data = run_flags.read_without_data().data
+    named = data.data_dir or data.input == "media"
+    run = run_flags.read_configuration() if named else run_flags.read_without_data()
+    result = step_time.measure(run, settings)
+    print(f"\n{step_report.table(result)}")
+    return {**step_report.to_dict(result), "config": run.to_dict()}
 
 
 def _measure_sampler() -> dict:

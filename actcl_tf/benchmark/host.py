@@ -71,6 +71,17 @@ def peak_extra_bytes(call: Callable[[], object]) -> Optional[int]:
         return None
 
 
+def peak_bytes() -> Optional[int]:
+    """The largest resident memory that this process has had; None where the system does not tell.
+
+    On Linux it is of this program alone. `resource` would count the one that started it, too.
+    """
+    try:
+        return _status_bytes("VmHWM")
+    except OSError:
+        return None
+
+
 def _status_bytes(name: str) -> int:
     status = pathlib.Path("/proc/self/status").read_text()
     return int(re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)[1]) * 1024

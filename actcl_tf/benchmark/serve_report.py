@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from actcl_tf.benchmark import host, serve_time
+from actcl_tf.benchmark import arithmetic, host, serve_time
 from actcl_tf.benchmark.serve_time import BATCH
 
 
@@ -84,7 +84,7 @@ def table(result: serve_time.Result) -> str:
         f"{turns.name}.",
         "SavedModels check, cut and resize what they are sent; TFLite models take it as it is.",
         f"As matrix products: as many multiply-adds a second as for two matrices of "
-        f"{serve_time.MATRIX} rows and columns.",
+        f"{arithmetic.MATRIX} rows and columns.",
     ]
     return "\n".join(lines)
 

@@ -9,7 +9,6 @@ import dataclasses
 import pathlib
 import tempfile
 import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,12 +16,11 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from actcl_tf import config
-from actcl_tf.benchmark import host, served_models
+from actcl_tf.benchmark import arithmetic, host, served_models
 from actcl_tf.export import lite
 
 BATCH = 8
 _WARM_UP = 2  # Requests of each form and size before the clock starts.
-MATRIX = 2048  # Rows and columns of the matrices that are multiplied.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +165,7 @@ def take_turns(
             form.encode(batch[:1])
             form.encode(batch)
     rounds = settings.serve_rounds
-    multipliers = {dtype.name: _multiplier(dtype) for dtype in (tf.float32, tf.bfloat16)}
+    multipliers = {dtype.name: arithmetic.multiplier(dtype) for dtype in (tf.float32, tf.bfloat16)}
     products = {name: np.zeros([rounds]) for name in multipliers}
     single = np.zeros([len(served), rounds, settings.serve_requests])
     batched = np.zeros([len(served), rounds])
@@ -201,16 +199,3 @@ def _seconds(form: served_models.Served, clips: np.ndarray) -> float:
     started = time.perf_counter()
     form.encode(clips)
     return time.perf_counter() - started
-
-
-def _multiplier(dtype: tf.DType) -> Callable[[], float]:
-    """A function that multiplies two matrices and gives the multiply-adds a second."""
-    factor = tf.cast(tf.random.stateless_normal([MATRIX, MATRIX], [0, 0]), dtype)
-
-    def multiply() -> float:
-        started = time.perf_counter()
-        tf.matmul(factor, factor)[0, 0].numpy()  # One number: copying all would count too.
-        return MATRIX**3 / (time.perf_counter() - started)
-
-    multiply()
-    return multiply

@@ -4,7 +4,6 @@ Of each encoder there are a SavedModel in float32, the same in bfloat16, and the
 """
 
 import dataclasses
-import math
 import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from actcl_tf import config
+from actcl_tf.benchmark import arithmetic
 from actcl_tf.data import clip_sampling, records, shard_writing
 from actcl_tf.export import description, exporting, lite, saved_models
 from actcl_tf.models import two_tower
@@ -21,8 +21,6 @@ from actcl_tf.pretrained import layout
 from actcl_tf.train import checkpointing
 
 MODALITIES = (layout.VIDEO, layout.AUDIO)
-# Operations that hold nearly all of an encoder's arithmetic.
-_MULTIPLIES = ("Conv2D", "Conv3D", "MatMul")
 _MEDIA = shard_writing.Settings()  # What clips are prepared with unless told otherwise.
 
 
@@ -172,13 +170,7 @@ def multiply_adds(tower: tf.keras.Model, clip: np.ndarray) -> int:
     """
     encode = tf.function(lambda inputs: tower(inputs, training=False), autograph=False)
     graph = encode.get_concrete_function(tf.TensorSpec(clip.shape, clip.dtype)).graph
-    total = 0
-    for operation in graph.get_operations():
-        if operation.type in _MULTIPLIES:
-            # Kernels are [..., in, out], and so are matrices: each output sums over the rest.
-            summed = math.prod(operation.inputs[1].shape[:-1])
-            total += summed * math.prod(operation.outputs[0].shape)
-    return total
+    return arithmetic.multiply_adds(graph)
 
 
 def _saved(name: str, folder: pathlib.Path, modality: str) -> Served:

@@ -1,78 +1,185 @@
-"""Times the training step under several ways of choosing negatives, side by side."""
+"""Times the training step, whole and in parts, in several precisions and with several negatives.
 
+All ways take turns within each round, on batches made beforehand and with full pools: one whole
+step, then one step part by part. What the whole takes beyond its parts is "everything else": the
+loss, the scalars and whatever the pieces do not show; it is less than nothing where the whole runs
+parts side by side that here run one after the other, as it may with query and key encoders.
+
+The input pipeline is timed by itself, before the steps, where there is data. Peak memory is that of
+a process of its own that takes three whole steps.
+"""
+
+import concurrent.futures
 import dataclasses
+import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from typing import NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from actcl_tf import config
-from actcl_tf.train import loop, scalar_names, strategy
+from actcl_tf.benchmark import arithmetic, host, step_parts, step_setup
+from actcl_tf.train import checkpointing, scalar_names
+
+_WARM_UP = 2  # Steps of each kind before the clock starts.
 
 
-def measure(base: config.PretrainConfig, names: Sequence[str], timed_steps: int) -> np.ndarray:
-    """Times training steps on batches made beforehand; the ways take turns within each round.
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What is measured; each field is one flag of `tools/benchmark.py`."""
+
+    compare: tuple[str, ...] = config.field(
+        ("active", "random"),
+        "Values of --negatives to time; ratios are to the last.",
+        config.NEGATIVES,
+    )
+    precisions: tuple[str, ...] = config.field(
+        ("float32", "bfloat16"),
+        "Precisions of the encoders to time; speeds are compared with the first.",
+        tuple(step_setup.PRECISIONS),
+    )
+    timed_steps: int = config.field(30, "Rounds, in each of which every step has its turn.")
+    peak_memory: bool = config.field(True, "Measure peak memory too, in processes of their own.")
+
+    def __post_init__(self) -> None:
+        for name in ("compare", "precisions"):
+            value, allowed = getattr(self, name), self.__dataclass_fields__[name].metadata
+            if not value or len(set(value)) < len(value) or set(value) - set(allowed["allowed"]):
+                raise config.ConfigError(
+                    f"--{name}={','.join(value)}: must be one or more of "
+                    f"{', '.join(allowed['allowed'])}, each once"
+                )
+        if self.timed_steps < 1:
+            raise config.ConfigError(f"--timed_steps={self.timed_steps}: must be at least 1")
+
+
+class Way(NamedTuple):
+    """What was measured of one way to train.
+
+    Attributes:
+      precision: of `step_setup.PRECISIONS`.
+      negatives: how they are chosen.
+      whole: [rounds] seconds of a step.
+      parts: part -> [rounds] seconds, of `step_parts.PARTS`; of the data, the augmentation on the
+        device alone.
+      multiply_adds: part -> of a step; of `step_parts.ENCODERS`.
+      peak_bytes: resident memory at its peak; None where that was not measured.
+    """
+
+    precision: str
+    negatives: str
+    whole: np.ndarray
+    parts: dict[str, np.ndarray]
+    multiply_adds: dict[str, int]
+    peak_bytes: Optional[int]
+
+
+class Result(NamedTuple):
+    """What was measured.
+
+    Attributes:
+      ways: in the order of precisions, and of negatives within each.
+      products: precision -> [rounds] multiply-adds a second of the product of two large matrices.
+      input_seconds: that the input pipeline takes for a batch; None without data.
+      batch_size: clips a step.
+    """
+
+    ways: list[Way]
+    products: dict[str, np.ndarray]
+    input_seconds: Optional[float]
+    batch_size: int
+
+
+class _Stepper:
+    """One way to train, ready to step."""
+
+    def __init__(
+        self,
+        run: config.PretrainConfig,
+        facts: checkpointing.DataFacts,
+        precision: str,
+        negatives: str,
+    ) -> None:
+        model = step_setup.build_model(run, facts, precision, negatives)
+        self._whole = step_parts.compiled(model.train_step)
+        self.parts = step_parts.StepInParts(model)
+
+    def whole(self, batch: step_setup.Batch) -> float:
+        """Seconds of a whole step."""
+        started = time.perf_counter()
+        self._whole(batch)[scalar_names.LOSS].numpy()
+        tf.test.experimental.sync_devices()
+        return time.perf_counter() - started
+
+
+def measure(run: config.PretrainConfig, settings: Settings) -> Result:
+    """Times training steps.
 
     Args:
-      base: the run, but for how its negatives are chosen.
-      names: values of `negatives`.
-      timed_steps: rounds, at least 1.
-
-    Returns:
-      [timed_steps, len(names)] float64, seconds.
+      run: the configuration, but for its precision and how its negatives are chosen; without a
+        `data_dir`, the clips are noise.
+      settings: what is compared, and how often.
 
     Raises:
       config.ConfigError: a wrong value.
       records.DataError: the data is missing or damaged.
     """
-    chosen = [
-        dataclasses.replace(base, contrast=dataclasses.replace(base.contrast, negatives=name))
-        for name in names
+    if run.train.accumulate_steps > 1:
+        raise config.ConfigError(
+            f"--accumulate_steps={run.train.accumulate_steps}: steps are taken apart that encode "
+            "their clips at once; leave it at 1"
+        )
+    names = [(p, negatives) for p in settings.precisions for negatives in settings.compare]
+    facts, input_seconds = step_setup.find_facts(run), None
+    if run.data.data_dir:
+        input_seconds = step_setup.seconds_a_batch(run, settings.timed_steps)
+    peaks = [_peak(run, *name) if settings.peak_memory else None for name in tqdm(names, "memory")]
+    batches = step_setup.make_batches(run, facts)
+    # All are built before any runs: seeding one makes TensorFlow compile the others again.
+    steppers = [_Stepper(run, facts, *name) for name in names]
+    for stepper in tqdm(steppers, "compiling", unit="way"):
+        for batch in batches[:_WARM_UP]:
+            stepper.whole(batch)
+            stepper.parts.step(batch)
+    rounds = settings.timed_steps
+    meters = {p: arithmetic.multiplier(tf.as_dtype(p)) for p in settings.precisions}
+    products = {precision: np.zeros([rounds]) for precision in meters}
+    whole = np.zeros([len(names), rounds])
+    parts = [{part: np.zeros([rounds]) for part in step_parts.PARTS} for _ in names]
+    for row in tqdm(range(rounds), "timing", unit="round"):
+        batch = batches[row % len(batches)]
+        for precision, multiply in meters.items():
+            products[precision][row] = multiply()
+        for index, stepper in enumerate(steppers):
+            whole[index, row] = stepper.whole(batch)
+            for part, seconds in stepper.parts.step(batch).items():
+                parts[index][part][row] = seconds
+    ways = [
+        Way(*name, whole[i], parts[i], _multiply_adds(steppers[i].parts, batches[0]), peaks[i])
+        for i, name in enumerate(names)
     ]
-    epoch = loop.check(base).num_clips // base.train.batch_size
-    batches = list(loop.make_train_dataset(base, start_step=0).take(epoch))
-    steppers = [_stepper(configuration, batches) for configuration in chosen]
-    seconds = np.zeros([timed_steps, len(steppers)])
-    for row in tqdm(range(timed_steps), desc="timing", unit="round"):
-        for column, run in enumerate(steppers):
-            started = time.perf_counter()
-            run(row)
-            seconds[row, column] = time.perf_counter() - started
-    return seconds
+    return Result(ways, products, input_seconds, run.train.batch_size)
 
 
-def summarise(seconds: np.ndarray, names: Sequence[str], batch_size: int) -> tuple[dict, str]:
-    """What `measure` found, as figures by name and as a table; ratios are to the last name."""
-    ratios = seconds / seconds[:, -1:]
-    lines = [f"{'negatives':12}{'s/step':>10}{'clips/s':>10}   ratio to {names[-1]}"]
-    figures = {}
-    for column, name in enumerate(names):
-        median = float(np.median(seconds[:, column]))
-        low, ratio, high = (float(x) for x in np.percentile(ratios[:, column], [25, 50, 75]))
-        rate = batch_size / median
-        lines.append(f"{name:12}{median:10.4f}{rate:10.1f}   {ratio:.3f} [{low:.3f}, {high:.3f}]")
-        figures[name] = {"seconds": median, "ratio": ratio, "quartiles": [low, high]}
-    lines.append(
-        f"Medians of {len(seconds)} paired steps; in brackets, quartiles of the paired ratio."
-    )
-    return figures, "\n".join(lines)
+def _multiply_adds(parts: step_parts.StepInParts, batch: step_setup.Batch) -> dict[str, int]:
+    counts = {part: arithmetic.multiply_adds(g) for part, g in parts.graphs(batch).items()}
+    counts["backward"] -= counts["query forward"]  # Which its graph holds as well.
+    return counts
 
 
-def _stepper(configuration: config.PretrainConfig, batches: list) -> Callable[[int], None]:
-    """A function that runs one training step and waits for its end; the pools are full."""
-    model = loop.build_model(
-        configuration,
-        loop.check(configuration),
-        strategy.resolve_precision(configuration.train.precision),
-    )
-    step = tf.function(model.train_step, reduce_retracing=True)
+def _peak(run: config.PretrainConfig, precision: str, negatives: str) -> Optional[int]:
+    """Peak memory of a fresh process that trains."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
+        return fresh.submit(_train_and_look, run, precision, negatives).result()
 
-    def run(index: int) -> None:
-        step(batches[index % len(batches)])[scalar_names.LOSS].numpy()
 
-    fill = configuration.contrast.pool_size // configuration.train.batch_size + 1
-    for index in tqdm(range(min(fill, len(batches))), desc=configuration.contrast.negatives):
-        run(index)
-    return run
+def _train_and_look(run: config.PretrainConfig, precision: str, negatives: str) -> Optional[int]:
+    facts = step_setup.find_facts(run)
+    (batch, *_) = step_setup.make_batches(run, facts)
+    step = step_parts.compiled(step_setup.build_model(run, facts, precision, negatives).train_step)
+    for _ in range(_WARM_UP + 1):
+        step(batch)[scalar_names.LOSS].numpy()
+    return host.peak_bytes()

@@ -4,7 +4,7 @@ Each field is one flag of `tools/train.py`, with the same name; its help text is
 metadata, so that a flag, its default and its meaning are written down once, here.
 """
 
-from actcl_tf.config.contrast import ContrastConfig
+from actcl_tf.config.contrast import NEGATIVES, ContrastConfig
 from actcl_tf.config.data import DataConfig
 from actcl_tf.config.evaluation import BASELINES, PREPROCESSINGS, EvaluationConfig
 from actcl_tf.config.fields import ConfigError, field
@@ -24,6 +24,7 @@ __all__ = [
     "BASELINES",
     "HEADS",
     "LOCAL_STRATEGIES",
+    "NEGATIVES",
     "NUM_STAGES",
     "OPTIMIZERS",
     "PREPROCESSINGS",

@@ -86,5 +86,9 @@ def _require_same_shapes(
 
 
 def _move(key: tf.Variable, query: tf.Tensor, momentum: tf.Tensor) -> None:
-    query = tf.convert_to_tensor(query)
-    key.assign_sub((key - query) * tf.cast(1.0 - momentum, key.dtype))
+    # One pass for the scaling and the assignment; `handle` is this replica's own copy.
+    tf.raw_ops.ResourceApplyGradientDescent(
+        var=key.handle,
+        alpha=tf.cast(1.0 - momentum, key.dtype),
+        delta=key - tf.convert_to_tensor(query),
+    )

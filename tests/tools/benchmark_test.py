@@ -1,4 +1,4 @@
-"""Runs tools/benchmark.py as a user would; the step is measured in train_test."""
+"""Runs tools/benchmark.py as a user would."""
 
 import json
 import os
@@ -79,6 +79,62 @@ def test_sampler_is_measured_several_ways(tmp_path):
     assert len(second["seconds"]) == 4 * 3
 
 
+TINY_STEP = (
+    "--num_frames=4",
+    "--image_size=16",
+    "--video_encoder=resnet3d_10",
+    "--video_width=0.125",
+    "--audio_encoder=resnet2d_10",
+    "--audio_width=0.125",
+    "--mel_bands=16",
+    "--hidden_size=16",
+    "--embedding_size=8",
+    "--dictionary_size=12",
+    "--pool_size=20",
+    "--batch_size=6",
+)
+
+
+def test_step_is_measured_in_parts_on_noise(tmp_path):
+    output = tmp_path / "figures.json"
+    done = _run(
+        *TINY_STEP,
+        "--timed_steps=2",
+        "--compare=active",
+        "--precisions=bfloat16",
+        "--nopeak_memory",
+        f"--output={output}",
+    )
+    assert done.returncode == 0, done.stderr
+    for words in ("query forward", "everything else", "of matrix products", "no data was named"):
+        assert words in done.stdout
+    assert "100%" in done.stderr and "peak memory" not in done.stdout
+    figures = json.loads(output.read_text())
+    found = figures["figures"]["bfloat16"]["active"]
+    assert len(found["whole_seconds"]) == 2 and found["peak_gigabytes"] is None
+    assert sum(found["shares"].values()) == pytest.approx(1.0)
+    assert found["clips_per_second"] == pytest.approx(6 / np.median(found["whole_seconds"]))
+    assert figures["config"]["data"]["data_dir"] == "" and figures["input_seconds"] is None
+
+
+@pytest.mark.slow
+def test_step_is_measured_in_both_precisions_on_data(tiny_data, tmp_path):
+    output = tmp_path / "figures.json"
+    done = _run(*TINY_STEP, f"--data_dir={tiny_data}", "--timed_steps=3", f"--output={output}")
+    assert done.returncode == 0, done.stderr
+    for words in ("bfloat16 / float32, random: times as fast", "active / random, float32"):
+        assert words in done.stdout
+    figures = json.loads(output.read_text())
+    assert {name: list(each) for name, each in figures["figures"].items()} == {
+        "float32": ["active", "random"],
+        "bfloat16": ["active", "random"],
+    }
+    for ways in figures["figures"].values():
+        for found in ways.values():
+            assert sum(found["shares"].values()) == pytest.approx(1.0)
+            assert found["shares"]["data"] > 0 and 0.3 < found["peak_gigabytes"] < 5
+
+
 @pytest.mark.slow
 def test_serving_is_measured_of_a_run_and_of_encoders_as_initialised(tiny_config, tmp_path):
     run = tiny_config(tmp_path / "run")
@@ -128,6 +184,9 @@ def test_serving_is_measured_of_a_run_and_of_encoders_as_initialised(tiny_config
 
 def test_a_wrong_value_ends_in_one_line_before_any_work():
     table = [
+        ("step", "--precisions=float8", "--precisions=float8: must be one or more of float32"),
+        ("step", "--compare=", "--compare=: must be one or more of active"),
+        ("step", "--accumulate_steps=2", "--accumulate_steps=2: steps are taken apart"),
         ("sampler", "--sizes=1280,many", "--sizes=1280,many: must be whole numbers"),
         ("sampler", "--picks=5000", "--sizes=1280,4096,38400: must be at least 5000 each"),
         ("sampler", "--output=/nowhere/a.json", "--output=/nowhere/a.json: must be a file in"),

@@ -1,4 +1,4 @@
-"""Runs tools/train.py and tools/benchmark.py as a user would."""
+"""Runs tools/train.py as a user would."""
 
 import json
 import pathlib
@@ -209,14 +209,3 @@ def test_videos_are_trained_on_directly_until_one_is_gone(tmp_path):
     assert f"error: --input=media: {victim} was good and cannot be read any more" in broken.stderr
     assert "Traceback" not in broken.stderr
     assert len(list((tmp_path / "cache" / "media_index").glob("*"))) == 1
-
-
-def test_benchmark_compares_negatives_side_by_side(tiny_data, tmp_path):
-    output = tmp_path / "figures.json"
-    done = _run("benchmark.py", f"--data_dir={tiny_data}", "--timed_steps=3", f"--output={output}")
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(output.read_text())["figures"]
-    assert list(figures) == ["active", "random"]
-    assert figures["random"]["ratio"] == 1.0
-    assert figures["active"]["seconds"] > 0
-    assert "ratio to random" in done.stdout

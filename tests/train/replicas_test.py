@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.train import checkpointing, failures, loop, replica_check, replicas
+from actcl_tf.train import checkpointing, failures, loop, optimizers, replica_check, replicas
 from tests import small_models
 
 NUM_STEPS = 10
+ADAMW = (optimizers.AdamW, tf.keras.optimizers.AdamW)
 NEGATIVES = ("active", "random", "hardest", "moco", "in_batch")
 
 
@@ -93,6 +94,7 @@ def _small_findings():
     found["sharded"] = _sharded(two)
     found["shuffle"] = _shuffled(two)
     found["check"] = _checked(two)
+    found["adamw"] = [_moved(two, kind) for kind in ADAMW]
     return found
 
 
@@ -172,6 +174,24 @@ def _checked(strategy):
     return ""
 
 
+def _moved(strategy, kind):
+    """What each replica holds of a variable and its moments after three steps of an optimizer."""
+    with strategy.scope():
+        variable = tf.Variable([1.0, -2.0, 3.0], name="kernel")
+        optimizer = kind(0.1, weight_decay=0.2)
+        optimizer.build([variable])
+
+    @tf.function
+    def step(number):
+        pairs = [(tf.constant([1.0, 0.0, -5.0]) * number, variable)]
+        strategy.run(lambda: optimizer.apply_gradients(pairs, skip_gradients_aggregation=True))
+
+    for number in (1.0, -3.0, 0.1):
+        step(tf.constant(number))
+    held = [variable, *(v for v in optimizer.variables if v.shape.rank)]
+    return [[copy.numpy() for copy in strategy.experimental_local_results(v)] for v in held]
+
+
 @pytest.fixture(scope="module")
 def small():
     return _elsewhere(_small_findings)
@@ -195,6 +215,14 @@ def _same_mathematics(found, expected):
 def test_two_replicas_train_as_one(small):
     assert len(small["active", 2][1]["audio dictionary ids"]) == 2
     _same_mathematics(small["active", 2], small["active", 1])
+
+
+def test_the_one_kernel_update_moves_all_replicas_as_keras_does(small):
+    ours, keras = np.array(small["adamw"])
+    assert ours.shape == (3, 2, 3)
+    np.testing.assert_array_equal(ours[:, 0], ours[:, 1])
+    np.testing.assert_allclose(ours, keras, rtol=2e-5, atol=1e-6)
+    assert (np.abs(ours[0, 0] - [1.0, -2.0, 3.0]) > 0.01).all()
 
 
 def test_replicas_hold_the_same_with_local_statistics_and_uneven_parts(small):
