@@ -83,9 +83,25 @@ def load_manifest(split_dir: PathLike) -> Optional[Manifest]:
     if not files.exists(path):
         return None
     try:
-        return Manifest(**json.loads(files.read_text(path)))
-    except (ValueError, TypeError) as error:
+        manifest = Manifest(**json.loads(files.read_text(path)))
+        _check_lists(manifest)
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is damaged ({error}): {_PREPARE}") from error
+    return manifest
+
+
+def _check_lists(manifest: Manifest) -> None:
+    """Raises ValueError unless the lists hold what they should."""
+    shards, classes = manifest.shards, manifest.classes
+    if not isinstance(shards, list) or not all(isinstance(shard, dict) for shard in shards):
+        raise ValueError("shards must be a list of objects")
+    for shard in shards:
+        name = shard.get("name")
+        # A path would lead out of the folder.
+        if not isinstance(name, str) or not name or os.path.basename(name) != name:
+            raise ValueError(f"the name of a shard must be a file name, got {name!r:.80}")
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError("classes must be a list of names")
 
 
 def read_manifest(

@@ -51,6 +51,32 @@ def test_manifest_round_trip_and_its_faults(tmp_path):
         records.read_manifest(folder)
 
 
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("[" * 100_000, "recursion"),
+        ('{"a":' * 100_000, "recursion"),
+        (None, "list of objects"),
+        (1, "list of objects"),
+        ("x", "list of objects"),
+        ([None], "list of objects"),
+        ([{}], "must be a file name, got None"),
+        ([{"name": 1}], "must be a file name, got 1"),
+        ([{"name": "../other/train-00000-of-00001.tfrecord"}], "must be a file name"),
+        ([{"name": ""}], "must be a file name"),
+    ],
+)
+def test_manifest_of_wrong_kinds_is_refused(tmp_path, text, reason):
+    records.write_manifest(tmp_path, manifest())
+    path = tmp_path / "manifest.json"
+    if not isinstance(text, str) or text == "x":
+        text = json.dumps({**json.loads(path.read_text()), "shards": text})
+    path.write_text(text)
+    with pytest.raises(records.DataError, match=f"manifest.json is damaged .*{reason}") as found:
+        records.read_manifest(tmp_path)
+    assert "\n" not in str(found.value)
+
+
 def test_manifest_of_an_empty_split(tmp_path):
     records.write_manifest(tmp_path, manifest(num_clips=0, num_shards=0, shards=[]))
     with pytest.raises(records.DataError, match="holds no clips"):
