@@ -5,6 +5,9 @@ step, then one step part by part. What the whole takes beyond its parts is "ever
 loss, the scalars and whatever the pieces do not show; it is less than nothing where the whole runs
 parts side by side that here run one after the other, as it may with query and key encoders.
 
+Each round multiplies two large matrices as well: that is the yardstick of the encoders' arithmetic,
+and tells the rounds in which other programs had a part of the device, which count in no figure.
+
 The input pipeline is timed by itself, before the steps, where there is data. Peak memory is that of
 a process of its own that takes three whole steps.
 """

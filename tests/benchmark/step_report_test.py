@@ -116,13 +116,37 @@ def test_every_pair_is_compared_once():
     assert alone == {"times_as_fast": {}, "times_as_long": {}}
 
 
+@pytest.mark.parametrize(
+    ("rates", "kept"),
+    [
+        ({"float32": [16.0, 20.0, 18.0], "bfloat16": [40.0, 40.0, 36.0]}, [1, 2]),
+        ({"float32": [16.0, 20.0, 18.0], "bfloat16": [40.0, 40.0, 35.0]}, [1]),
+        ({"float32": [5.0, 5.0, 5.0]}, [0, 1, 2]),
+        ({"float32": [20.0, 10.0, 10.0], "bfloat16": [20.0, 20.0, 40.0]}, [0, 1, 2]),  # None is.
+    ],
+)
+def test_calm_rounds(rates, kept):
+    products = {name: np.array(values) for name, values in rates.items()}
+    found = step_report.calm(_result(FULL)._replace(products=products))
+    assert found.ways[0].whole.tolist() == [[10.0, 10.0, 16.0][i] for i in kept]
+    assert found.ways[0].parts["key forward"].tolist() == [[1.0, 2.0, 2.0][i] for i in kept]
+    for name, values in rates.items():
+        assert found.products[name].tolist() == [values[i] for i in kept]
+
+
 def test_table_and_plain_values():
     result = _result(FULL, HALF, input_seconds=0.5)
     text = step_report.table(result)
-    for words in ("2.50 [2.25, 3.25]", "of matrix products", "Medians of 3 rounds", "8.0 GFLOP"):
-        assert (words in text) == (words != "8.0 GFLOP")
+    for words in (
+        "active: times as fast: step 2.50 [2.50, 2.50]",  # Of the second round: 10 / 4.
+        "of matrix products",
+        "Medians of 1 of 3 rounds in turns, those with matrix products at 90%",
+    ):
+        assert words in text
     assert "peak memory" not in text  # It is not known of all.
     assert "peak memory, GB" in step_report.table(_result(FULL))
     values = step_report.to_dict(result)
-    assert values["figures"]["float32"]["active"]["whole_seconds"] == [10.0, 10.0, 16.0]
+    found = values["figures"]["float32"]["active"]
+    assert found["whole_seconds"] == [10.0, 10.0, 16.0]
+    assert found["product_share"] == pytest.approx(80 / 10 / 20)
     assert values["times_as_fast"]["bfloat16 / float32, active"]["step"]["median"] == 2.5
