@@ -1,12 +1,14 @@
 """Makes training clips on other machines: one part of a tf.data service.
 
-  python tools/data_service.py --role=dispatcher --port=5050
-  python tools/data_service.py --role=worker --dispatcher=HOST:5050      (on as many as wanted)
+  python tools/data_service.py --role=dispatcher --port=5050 --all_interfaces
+  python tools/data_service.py --role=worker --dispatcher=HOST:5050 --all_interfaces
   python tools/train.py --flagfile=... --data_service=grpc://HOST:5050
 
-All machines must see the data under the same path. A worker that stopped must be started again with
-the same --host and --port; trainers wait two minutes for it. SIGTERM ends either with status 143,
-Ctrl-C with 130.
+Workers run on as many machines as wanted, and all machines must see the data under the same path.
+TensorFlow's servers listen on all of a machine's network interfaces, without encryption or
+passwords; --all_interfaces says that the network is a closed one. A worker that stopped must be
+started again with the same --host and --port; trainers wait two minutes for it. SIGTERM ends either
+with status 143, Ctrl-C with 130.
 """
 
 import os
@@ -26,6 +28,9 @@ from absl import app, flags
 _ROLE = flags.DEFINE_enum("role", None, ["dispatcher", "worker"], "What to be.", required=True)
 _PORT = flags.DEFINE_integer("port", 0, "Port to listen on; 0: a free one.", 0, 65535)
 _DISPATCHER = flags.DEFINE_string("dispatcher", "", "worker: HOST:PORT of the dispatcher.")
+_ALL_INTERFACES = flags.DEFINE_bool(
+    "all_interfaces", False, "Listen to the whole network, which must be closed to strangers."
+)
 _HOST = flags.DEFINE_string(
     "host", "", "worker: name or address that trainers reach it by; empty: this machine's name."
 )
@@ -61,6 +66,13 @@ def main(argv: list[str]) -> int:
     if (_ROLE.value == "worker") != bool(_DISPATCHER.value):
         print(
             "error: --dispatcher=HOST:PORT: is for --role=worker, which needs it", file=sys.stderr
+        )
+        return 2
+    if not _ALL_INTERFACES.value:
+        print(
+            "error: --all_interfaces: TensorFlow's data service listens on all network interfaces, "
+            "without encryption or passwords; give this flag where no stranger reaches the machine",
+            file=sys.stderr,
         )
         return 2
     ended, status = threading.Event(), []

@@ -1,6 +1,7 @@
 """Flags: those that are fields of frozen dataclasses, and what is said of a wrong one."""
 
 import dataclasses
+import os
 import pathlib
 import sys
 from typing import Any, Optional
@@ -80,8 +81,10 @@ def of_tools() -> list[flags.Flag]:
 def parse(argv: list[str]) -> list[str]:
     """Reads the command line; for `app.run`, which says in many lines what this says in one.
 
-    --help shows all flags of the tools, not only those that the program itself defines.
+    --help shows all flags of the tools, not only those that the program itself defines. From here
+    on, no file that the program writes can be changed by everybody, whatever the user's umask.
     """
+    os.umask(os.umask(0o077) | 0o002)
     for flag in of_tools():
         flags.FLAGS.register_key_flag_for_module(argv[0], flag)
     try:

@@ -21,7 +21,7 @@ NUM_CLIPS = 20
 def start(*flags_of_tool):
     """A process of the tool, and the last word of what it says first."""
     process = subprocess.Popen(
-        [sys.executable, str(TOOL), *flags_of_tool],
+        [sys.executable, str(TOOL), "--all_interfaces", *flags_of_tool],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -180,13 +180,17 @@ def test_a_repeatable_run_refuses_it():
         ["--role=dispatcher", "--dispatcher=a:1"],
         ["--role=none"],
         [],
+        ["--role=dispatcher", "--noall_interfaces"],
         ["--role=worker", "--dispatcher=localhost:1"],
         ["--role=worker", "--dispatcher=x"],
     ],
 )
 def test_wrong_flags_of_the_tool_end_it(flags_of_tool):
     done = subprocess.run(
-        [sys.executable, str(TOOL), *flags_of_tool], capture_output=True, text=True, timeout=120
+        [sys.executable, str(TOOL), "--all_interfaces", *flags_of_tool],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode in (1, 2) and done.stdout == ""
     assert "--dispatcher" in done.stderr or "--role" in done.stderr or "flag" in done.stderr

@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -35,8 +36,9 @@ TINY = [
 
 
 def _plain(tool, *flags):
+    """Runs a tool as a user whose files are open to everybody."""
     command = [sys.executable, str(ROOT / "tools" / tool), *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, umask=0)
 
 
 def _run(tool, *flags):
@@ -55,6 +57,14 @@ def first_run(tmp_path_factory):
         "--steps=3",
     ]
     return folder, flags, _run("train.py", *flags)
+
+
+def test_nothing_written_is_open_to_everybody(first_run):
+    folder, _, done = first_run
+    assert done.returncode == 0, done.stderr
+    paths = [path for part in ("cache", "run") for path in (folder / part).rglob("*")]
+    assert len(paths) > 20
+    assert [str(path) for path in paths if path.stat().st_mode & stat.S_IWOTH] == []
 
 
 def test_main_job_from_nothing_to_the_summary(first_run):
