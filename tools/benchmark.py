@@ -1,15 +1,17 @@
-"""Measures the step, the sampler, the input, the preparation or serving; in turns, in one run.
+"""Measures the step, sampler, scaling, input, preparation or serving; in turns, in one run.
 
   python tools/benchmark.py --flagfile=configs/pretrain.cfg --compare=active,random
   python tools/benchmark.py --what=sampler --output=sampler.json
+  python tools/benchmark.py --what=scaling --scaling_bandwidth=10 --scaling_memory_gb=16
   python tools/benchmark.py --what=input --data_dir=DATA_DIR --num_frames=16 --image_size=112
   python tools/benchmark.py --what=prepare --videos=FOLDER
   python tools/benchmark.py --what=serve --checkpoint=RUN_DIR
 
 Measured are: the parts of a training step, in several precisions and with several ways of choosing
 negatives, on batches made beforehand, of --data_dir or of noise; ways of k-means++ seeding, on
-made-up points; the phases of the input, beside JPEG decoding alone; videos to records, beside the
-ffmpeg program doing the same; answers of exported encoders, in every form.
+made-up points; bytes, memory and sampling of each of many replicas, with pools whole and in parts,
+foretold from unit costs; the phases of the input, beside JPEG decoding alone; videos to records,
+beside the ffmpeg program doing the same; answers of exported encoders, in every form.
 """
 
 import json
@@ -29,6 +31,9 @@ from actcl_tf import config
 from actcl_tf.benchmark import (
     input_time,
     prepare_time,
+    scaling,
+    scaling_report,
+    scaling_settings,
     seeding_report,
     seeding_settings,
     seeding_time,
@@ -44,6 +49,7 @@ from actcl_tf.train import checkpointing
 _OUTPUT = flags.DEFINE_string("output", "", "JSON file to write the figures to as well.")
 field_flags.define(step_time.Settings, prefix="step: ")
 field_flags.define(seeding_settings.Settings, prefix="sampler: ", without=("seed",))
+field_flags.define(scaling_settings.Settings, prefix="scaling: ")
 field_flags.define(input_time.Settings, prefix="input: ")
 field_flags.define(prepare_time.Settings, prefix="prepare: ")
 field_flags.define(serve_time.Settings, prefix="serve: ")
@@ -67,6 +73,16 @@ def _measure_sampler() -> dict:
     print(f"\n{seeding_report.table(result)}\n\n{seeding_report.verdicts(targets)}")
     verdicts = [{**target._asdict(), "met": target.met} for target in targets]
     return {**seeding_time.to_dict(settings, result), "targets": verdicts}
+
+
+def _measure_scaling() -> dict:
+    tf.get_logger().setLevel("ERROR")  # Or each size that is compiled is warned of.
+    settings = field_flags.read(scaling_settings.Settings)
+    run = run_flags.read_without_data()
+    result = scaling.measure(run, settings)
+    print(f"\n{scaling_report.table(result, settings)}\n\n{scaling_report.basis(result, settings)}")
+    print(f"\n{scaling_report.advice(result.rows, settings)}")
+    return {**scaling_report.to_dict(result, settings), "config": run.to_dict()}
 
 
 def _measure_input() -> dict:
@@ -95,7 +111,14 @@ def _measure_serve() -> dict:
     return serve_report.to_dict(result)
 
 
-_MEASURES = (_measure_step, _measure_sampler, _measure_input, _measure_prepare, _measure_serve)
+_MEASURES = (
+    _measure_step,
+    _measure_sampler,
+    _measure_scaling,
+    _measure_input,
+    _measure_prepare,
+    _measure_serve,
+)
 _MEASURE = {measure.__name__.removeprefix("_measure_"): measure for measure in _MEASURES}
 _WHAT = flags.DEFINE_enum("what", "step", list(_MEASURE), "What to measure.")
 
