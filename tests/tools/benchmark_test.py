@@ -137,6 +137,61 @@ def test_step_is_measured_in_both_precisions_on_data(tiny_data, tmp_path):
 
 
 @pytest.mark.slow
+def test_scaling_is_foretold_from_what_is_measured(tmp_path):
+    output = tmp_path / "figures.json"
+    done = _run(
+        "--what=scaling",
+        "--scaling_replicas=1,2,8",
+        "--scaling_pools=100,4000",
+        "--scaling_replica_batch=4",
+        "--scaling_memory_gb=0.5",
+        "--scaling_measured_pools=64,128",
+        "--scaling_measured_picks=4,16",
+        "--scaling_rounds=2",
+        "--num_frames=4",
+        "--image_size=16",
+        "--video_encoder=resnet3d_10",
+        "--audio_encoder=resnet2d_10",
+        "--video_width=0.125",
+        "--audio_width=0.125",
+        "--head=mlp",
+        "--hidden_size=16",
+        "--embedding_size=8",
+        "--dictionary_size=60",
+        "--batch_size=4",
+        f"--output={output}",
+    )
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "N = 4,000, at each step and replica",
+        "MB gathered",
+        "times that of these",
+        "Fitted to 4 sizes (N 64 to 128)",
+        "MB that each of 8 replicas gives at a step: clip ids and labels",
+        "Which to choose:",
+        f"The same numbers: {output}",
+    ):
+        assert words in done.stdout
+    assert "100%" in done.stderr and "turn/s" in done.stderr
+
+    figures = json.loads(output.read_text())
+    assert figures["settings"]["scaling_pools"] == [100, 4000]
+    rows = {(row["pool_size"], row["replicas"]): row for row in figures["rows"]}
+    assert list(rows) == [(n, r) for n in (100, 4000) for r in (1, 2, 8)]
+    assert rows[100, 1]["sharded"] is None and rows[100, 8]["sharded"] is not None
+    row = rows[4000, 8]
+    # A key in a pool is its id, label and step, 8 numbers and the 16 that it was made of.
+    pool_row = 3 * 8 + 4 * (8 + 16)
+    difference = row["whole"]["kept_bytes"] - row["sharded"]["kept_bytes"]
+    assert difference == 2 * (4000 - 500) * pool_row
+    finalists = 7 * 8 * 4 * 2 * pool_row
+    assert row["sharded"]["gathered_bytes"] - row["whole"]["gathered_bytes"] == finalists
+    assert len(figures["points"]) == 4 and len(figures["held_out"]) == 3
+    if sys.platform == "linux":
+        assert figures["costs"]["scratch"] is not None
+
+
+@pytest.mark.slow
 def test_serving_is_measured_of_a_run_and_of_encoders_as_initialised(tiny_config, tmp_path):
     run = tiny_config(tmp_path / "run")
     saved_runs.save_run(run)
@@ -191,6 +246,9 @@ def test_a_wrong_value_ends_in_one_line_before_any_work():
         ("sampler", "--sizes=1280,many", "--sizes=1280,many: must be whole numbers"),
         ("sampler", "--picks=5000", "--sizes=1280,4096,38400: must be at least 5000 each"),
         ("sampler", "--output=/nowhere/a.json", "--output=/nowhere/a.json: must be a file in"),
+        ("scaling", "--scaling_pools=2,1", "--scaling_pools=2,1: must be one or more numbers"),
+        ("scaling", "--scaling_replicas=1,x", "--scaling_replicas=1,x: must be whole numbers"),
+        ("scaling", "--negatives=moco", "--negatives=moco: has no pool to sample from; choose"),
         ("serve", "--serve_rounds=0", "--serve_rounds=0: must be at least 1"),
         ("serve", "--checkpoint=/nowhere", "/nowhere holds no run.json"),
         ("serve", "--image_size=3", "--image_size=3: must be"),
