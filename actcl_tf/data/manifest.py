@@ -97,8 +97,9 @@ def _check_lists(manifest: Manifest) -> None:
         raise ValueError("shards must be a list of objects")
     for shard in shards:
         name = shard.get("name")
-        # A path would lead out of the folder.
-        if not isinstance(name, str) or not name or os.path.basename(name) != name:
+        # Shards stand in the split's folder or beside it; a longer path would lead elsewhere.
+        base = name.removeprefix("../") if isinstance(name, str) else ""
+        if not base or os.path.basename(base) != base:
             raise ValueError(f"the name of a shard must be a file name, got {name!r:.80}")
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ValueError("classes must be a list of names")

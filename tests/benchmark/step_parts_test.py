@@ -13,7 +13,7 @@ from tests import small_models
     "flags",
     [
         {},
-        {"negatives": "moco", "contrast": "joint"},
+        pytest.param({"negatives": "moco", "contrast": "joint"}, marks=pytest.mark.slow),
         pytest.param({"negatives": "random", "key_statistics": "moving"}, marks=pytest.mark.slow),
         pytest.param({"negatives": "in_batch"}, marks=pytest.mark.slow),
     ],

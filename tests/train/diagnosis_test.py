@@ -61,6 +61,7 @@ def test_without_diagnostics_there_are_no_figures():
     assert figures == {}
 
 
+@pytest.mark.slow
 def test_a_run_records_them(tiny_run):
     run = tiny_run(diagnostics_every=3, log_every=2)
     loop.run(run)

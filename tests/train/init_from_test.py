@@ -74,6 +74,7 @@ def test_the_encoders_as_initialised_are_those_of_the_file(begun, published, tin
     assert np.abs(features[1] - expected).max() > 1e-3  # After a step.
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_without_the_file(begun, published, tiny_config):
     run = begun[0]
     aside, said = published.with_suffix(".aside"), []
