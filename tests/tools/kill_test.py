@@ -70,6 +70,28 @@ def _require_whole(folder):
             reader.get_tensor(name)
 
 
+def _last_step(folder):
+    """The last step that was logged; 0 before there is any."""
+    try:
+        lines = (folder / "scalars.jsonl").read_text().splitlines()
+        return json.loads(lines[-1])["step"]
+    except (OSError, IndexError, ValueError):  # Not there yet, or cut off.
+        return 0
+
+
+def _wait(process, folder, moments, seconds):
+    """Waits for a moment that does not depend on how fast the machine is just now.
+
+    Twice in five times that is a moment after the start, when data are made and what was saved is
+    restored; else a moment after some more steps, when it trains, saves or evaluates.
+    """
+    more = moments.choice([0, 0, 5, 10, 15])
+    goal, deadline = _last_step(folder) + more, time.monotonic() + 10 * seconds
+    while process.poll() is None and _last_step(folder) < goal and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(moments.uniform(0.0, 0.5) if more else moments.uniform(0.05, 0.8) * seconds)
+
+
 @pytest.mark.slow
 def test_killed_at_random_moments_a_run_comes_to_the_same(tmp_path):
     began = time.monotonic()
@@ -79,10 +101,8 @@ def test_killed_at_random_moments_a_run_comes_to_the_same(tmp_path):
     moments, steps = random.Random(4), []
     for _ in range(NUM_KILLS):
         process = _start(killed, cache)
-        try:
-            process.wait(moments.uniform(0.05, 1.0) * seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
+        _wait(process, killed, moments, seconds)
+        process.send_signal(signal.SIGKILL)
         process.communicate()
         _require_whole(killed)
         if checkpointing.has_checkpoint(str(killed)):
