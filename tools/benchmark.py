@@ -126,8 +126,7 @@ _WHAT = flags.DEFINE_enum("what", "step", list(_MEASURE), "What to measure.")
 def main(argv: list[str]) -> int:
     """Measures and prints a table; returns the exit status."""
     try:
-        if len(argv) > 1:
-            raise config.ConfigError(f"unexpected argument {argv[1]}; flags look like --name=value")
+        field_flags.require_no_arguments(argv)
         output = pathlib.Path(_OUTPUT.value)
         if _OUTPUT.value and (output.is_dir() or not output.absolute().parent.is_dir()):
             raise config.ConfigError(f"--output={output}: must be a file in a folder that exists")

@@ -25,8 +25,7 @@ from actcl_tf.train import callbacks, checkpointing, failures
 def main(argv: list[str]) -> int:
     """Measures and prints a table; returns the exit status."""
     try:
-        if len(argv) > 1:
-            raise config.ConfigError(f"unexpected argument {argv[1]}; flags look like --name=value")
+        field_flags.require_no_arguments(argv)
         plan = evaluation_flags.read_plan()
         result, neighbours = evaluation.run(plan)
         plan.output.mkdir(parents=True, exist_ok=True)

@@ -60,8 +60,7 @@ def main(argv: list[str]) -> int:
     logging.set_verbosity(logging.ERROR)  # Or each variable of each graph is named.
     tf.get_logger().setLevel("ERROR")
     try:
-        if len(argv) > 1:
-            raise config.ConfigError(f"unexpected argument {argv[1]}; flags look like --name=value")
+        field_flags.require_no_arguments(argv)
         exported = exporting.export_run(
             _CHECKPOINT.value,
             _OUTPUT.value,

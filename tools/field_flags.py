@@ -92,3 +92,13 @@ def parse(argv: list[str]) -> list[str]:
     except flags.Error as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+
+
+def require_no_arguments(argv: list[str]) -> None:
+    """Refuses what is left of the command line of a tool that takes flags only.
+
+    Raises:
+      config.ConfigError: something is left.
+    """
+    if len(argv) > 1:
+        raise config.ConfigError(f"unexpected argument {argv[1]}; flags look like --name=value")

@@ -37,8 +37,7 @@ def main(argv: list[str]) -> int:
     run_dir = _RUN.value
     output = _OUTPUT.value or str(pathlib.Path(run_dir) / "dictionary")
     try:
-        if len(argv) > 1:
-            raise config.ConfigError(f"unexpected argument {argv[1]}; flags look like --name=value")
+        field_flags.require_no_arguments(argv)
         found = inspector.inspect(
             run_dir,
             output,

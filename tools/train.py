@@ -26,7 +26,15 @@ from absl import app
 from actcl_tf import config
 from actcl_tf.data import bad_records, pipeline, records, synthetic
 from actcl_tf.evaluate import held_out, probes, projector, report
-from actcl_tf.train import callbacks, checkpointing, failures, loop, strategy, workers
+from actcl_tf.train import (
+    callbacks,
+    checkpointing,
+    failures,
+    loop,
+    run_checks,
+    strategy,
+    workers,
+)
 
 
 class _Evaluation(NamedTuple):
@@ -95,10 +103,9 @@ def _report(configuration: config.PretrainConfig, result: loop.RunResult) -> Non
 def main(argv: list[str]) -> int:
     """Trains; returns the exit status."""
     try:
-        if len(argv) > 1:
-            raise config.ConfigError(f"unexpected argument {argv[1]}; flags look like --name=value")
+        field_flags.require_no_arguments(argv)
         configuration = run_flags.read_configuration()
-        facts = loop.check(configuration)
+        facts = run_checks.check(configuration)
         placement = strategy.build_placement(configuration.train)
         evaluation = _evaluation(configuration, facts)
         result = loop.run(configuration, placement=placement, **evaluation._asdict())

@@ -8,7 +8,13 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data import batch_augmentation, clip_sampling, shard_writing
-from actcl_tf.train import checkpointing, loop, pretrain_model
+from actcl_tf.train import (
+    checkpointing,
+    loop,
+    pretrain_model,
+    run_checks,
+    training_data,
+)
 
 # Type of number -> the Keras policy of encoders that compute in it.
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -28,7 +34,7 @@ def find_facts(run: config.PretrainConfig) -> checkpointing.DataFacts:
       records.DataError: the data cannot be used.
     """
     if run.data.data_dir:
-        return loop.check(run)
+        return run_checks.check(run)
     num_samples = clip_sampling.num_audio_samples(
         run.data.num_frames, run.data.frame_stride, _MEDIA.frame_rate, _MEDIA.sample_rate
     )
@@ -38,7 +44,7 @@ def find_facts(run: config.PretrainConfig) -> checkpointing.DataFacts:
 def make_batches(run: config.PretrainConfig, facts: checkpointing.DataFacts) -> list[Batch]:
     """Batches held in memory: the first of the run's data, or noise of their shapes."""
     if run.data.data_dir:
-        return list(loop.make_train_dataset(run, start_step=0).take(_BATCHES))
+        return list(training_data.make_train_dataset(run, start_step=0).take(_BATCHES))
     rng = np.random.default_rng(run.train.seed)
     return [_noise(run, facts, rng, index) for index in range(_BATCHES)]
 
@@ -113,7 +119,7 @@ def seconds_a_batch(run: config.PretrainConfig, count: int) -> float:
       run: the configuration; its data must be there.
       count: batches that are timed, after as many as are made ahead.
     """
-    batches = iter(loop.make_train_dataset(run, start_step=0))
+    batches = iter(training_data.make_train_dataset(run, start_step=0))
     for _ in range(_BATCHES):
         next(batches)
     started = time.perf_counter()

@@ -18,10 +18,10 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from actcl_tf.data import files, media_reader, record_check, records, shards
+from actcl_tf.data import files, marked_errors, media_reader, record_check, records, shards
 
 LEDGER = "skipped.jsonl"
-MARK = "--on_bad_record=skip: "  # What `message_of` knows our errors by among TensorFlow's.
+MARK = "--on_bad_record=skip: "  # See `marked_errors`.
 _SHOWN = 5
 
 Clip = dict[str, tf.Tensor]
@@ -56,15 +56,10 @@ class Stream(NamedTuple):
 
     def places(self, epoch: int) -> np.ndarray:
         """Shard and number in it of each record, in the order of an epoch: [N, 2] int64."""
-
-        def number(shard: tf.Tensor) -> tf.data.Dataset:
-            numbers = tf.data.Dataset.range(tf.gather(tf.constant(self.clips, tf.int64), shard))
-            return numbers.map(lambda index: tf.stack([shard, index]))
-
         epochs = tf.data.Dataset.range(epoch, epoch + 1)
         options = tf.data.Options()
         options.threading.private_threadpool_size = 2  # It may be asked for by others' threads.
-        order = epochs.flat_map(lambda each: self._order(each, number)).batch(4096)
+        order = epochs.flat_map(lambda each: self._order(each, self._places_in)).batch(4096)
         return np.concatenate(list(order.with_options(options).as_numpy_iterator()))
 
     def slots(self, start: int, epochs: Optional[int] = None) -> tf.data.Dataset:
@@ -112,16 +107,19 @@ class Stream(NamedTuple):
             shuffle_buffer=min(self.shuffle_buffer, self.num_clips),
         )
 
+    def _places_in(self, shard: tf.Tensor) -> tf.data.Dataset:
+        """The places of a shard's records: [2] int64 each."""
+        numbers = tf.data.Dataset.range(tf.gather(tf.constant(self.clips, tf.int64), shard))
+        return numbers.map(lambda number: tf.stack([shard, number]))
+
     def _read_or_empty(self, shard: tf.Tensor) -> tf.data.Dataset:
         """The places of a shard with their records, empty from the first bad one on."""
-        clips = tf.gather(tf.constant(self.clips, tf.int64), shard)
-        path = tf.gather(tf.constant(self.paths), shard)
-        # Numbered, or a missing file would be tried for ever.
-        raw = tf.data.TFRecordDataset(path)
-        numbered = tf.data.Dataset.zip((tf.data.Dataset.range(clips), raw))
-        good = numbered.ignore_errors().map(lambda _, record: record)
+        places = self._places_in(shard)
+        raw = tf.data.TFRecordDataset(tf.gather(tf.constant(self.paths), shard))
+        # Beside their places, which end what would be tried for ever where the file is missing.
+        placed = tf.data.Dataset.zip((places, raw))
+        good = placed.ignore_errors().map(lambda _, record: record)
         filled = good.concatenate(tf.data.Dataset.from_tensors("").repeat())
-        places = tf.data.Dataset.range(clips).map(lambda number: tf.stack([shard, number]))
         return tf.data.Dataset.zip((places, filled))
 
 
@@ -186,7 +184,7 @@ class Skipping:
 
         Returns:
           Dataset of what `stream.make_clip` gives. An epoch without any good clip is an
-          error that `message_of` knows.
+          error marked with `MARK`.
         """
         make_clip = tf.function(stream.make_clip, autograph=False).get_concrete_function(
             tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.string)
@@ -318,7 +316,7 @@ def _what_is_wrong(
     except records.DataError as error:
         return str(error)
     except tf.errors.OpError as error:
-        return media_reader.message_of(error) or _first_line(error)
+        return marked_errors.message_of(error, media_reader.MARK) or _first_line(error)
     return unknown
 
 
@@ -329,9 +327,3 @@ def _first_line(error: tf.errors.OpError) -> str:
     text = text.rpartition("[[{{")[0].strip().rpartition("\n")[2] or text
     text = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", text).strip()
     return text.splitlines()[0].strip() if text else "it cannot be decoded"
-
-
-def message_of(error: BaseException) -> str:
-    """What `Skipping` said in an error of TensorFlow's; "" for another error."""
-    lines = [line for line in str(error).splitlines() if MARK in line]
-    return lines[0][lines[0].index(MARK) :] if lines else ""

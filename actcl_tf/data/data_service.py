@@ -18,6 +18,7 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.data.files import DataError
 
+MARK = "--data_service="  # See `marked_errors`.
 _CONNECT_SECONDS = 10.0
 _PATIENCE_SECONDS = 120.0
 _CHUNK = 16  # Clips that pass through Python at once.
@@ -38,7 +39,7 @@ def check_reachable(service: str) -> None:
     except OSError as error:
         raise config.ConfigError(
             f"--data_service={service}: no dispatcher listens there ({error}); start one with "
-            "tools/data_service.py --role=dispatcher"
+            "tools/data_service.py --role=dispatcher --all_interfaces"
         ) from error
     probe = tf.data.Dataset.range(1).apply(
         tf.data.experimental.service.distribute("parallel_epochs", service)
@@ -86,12 +87,6 @@ def _in_time(dataset: tf.data.Dataset, service: str, seconds: float) -> Iterator
             yield element
     finally:
         wanted.put(False)
-
-
-def message_of(error: tf.errors.OpError) -> str:
-    """What stopped the service, of an error that came through TensorFlow; "" for another error."""
-    lines = [line for line in str(error.message).splitlines() if "--data_service=" in line]
-    return lines[0][lines[0].index("--data_service=") :] if lines else ""
 
 
 def endless_epochs(

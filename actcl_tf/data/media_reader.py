@@ -14,7 +14,7 @@ from actcl_tf.data.decoder_messages import CutOptions, Span, SpanRequest
 from actcl_tf.data.files import DataError
 from actcl_tf.data.media import MediaError
 
-MARK = "--input=media: "  # What messages begin with, to be found in TensorFlow's.
+MARK = "--input=media: "  # See `marked_errors`.
 
 
 class MediaReader:
@@ -103,9 +103,3 @@ def shared(
     reader = MediaReader(CutOptions(reading), num_workers, timeout)
     atexit.register(reader.close)
     return reader
-
-
-def message_of(error: BaseException) -> str:
-    """What went wrong in `MediaReader.read`, of an error of TensorFlow's; "" for another error."""
-    lines = [line for line in str(error).splitlines() if MARK in line]
-    return lines[0][lines[0].index(MARK) :] if lines else ""

@@ -17,6 +17,7 @@ from actcl_tf.train import (
     callbacks,
     checkpointing,
     classifier_model,
+    failures,
     fitting,
     optimizers,
 )
@@ -201,16 +202,17 @@ def _fit(job: Job, model: classifier_model.ClassifierModel) -> None:
     def make_dataset(start_step: int) -> tf.data.Dataset:
         return job.make_batches(job.batch_size, start_step)
 
-    fitting.fit(
-        model,
-        make_dataset,
-        last=job.steps,
-        steps_per_epoch=job.steps_per_epoch,
-        progress=callbacks.Progress(job.steps, settings.log_every, job.batch_size),
-        log=callbacks.ScalarLog(str(job.folder), settings.log_every, job.batch_size),
-        saver=callbacks.SaveCheckpoints(checkpoints, settings.save_every),
-        explain=job.explain,
-    )
+    with failures.naming_full_disks(str(job.folder)):
+        fitting.fit(
+            model,
+            make_dataset,
+            last=job.steps,
+            steps_per_epoch=job.steps_per_epoch,
+            progress=callbacks.Progress(job.steps, settings.log_every, job.batch_size),
+            log=callbacks.ScalarLog(str(job.folder), settings.log_every, job.batch_size),
+            saver=callbacks.SaveCheckpoints(checkpoints, settings.save_every),
+            explain=job.explain,
+        )
 
 
 def _predict(job: Job, model: classifier_model.ClassifierModel) -> np.ndarray:

@@ -11,7 +11,7 @@ import tqdm
 from actcl_tf import config
 from actcl_tf.data import pipeline, records, shards
 from actcl_tf.inspection import clips, dictionary_state, findings, pages, picks, sheets
-from actcl_tf.train import loop
+from actcl_tf.train import run_checks
 
 
 def inspect(
@@ -78,7 +78,7 @@ def _with_data(state: dictionary_state.RunState, data_dir: str) -> config.Pretra
         run.data, data_dir=folder, data_service="", augment_on="host"
     )  # The same clips, made here and now.
     run = dataclasses.replace(run, data=data)
-    if loop.check(run).digest != state.run.data_facts.digest:
+    if run_checks.check(run).digest != state.run.data_facts.digest:
         raise records.DataError(
             f"{folder} is not the data that the run was trained on; say where that is with "
             "--data_dir=DIR"

@@ -1,13 +1,22 @@
 """What stopped training, in words: TensorFlow's errors name operations, and no files."""
 
+import contextlib
 import pathlib
 import re
+from collections.abc import Iterator
 from typing import Callable, Optional
 
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import bad_records, data_service, media_reader, records, shards
+from actcl_tf.data import (
+    bad_records,
+    data_service,
+    marked_errors,
+    media_reader,
+    records,
+    shards,
+)
 from actcl_tf.train import checkpointing
 
 # What the system says, and before it in TensorFlow's words the file.
@@ -15,6 +24,8 @@ _NO_ROOM = re.compile(
     r"(?:(?P<path>/\S+)(?:;| cannot be written \() ?)?"
     r"(?P<why>No space left on device|Disk quota exceeded|File too large)"
 )
+# Messages of the input that say all there is to say.
+_MARKS = (data_service.MARK, bad_records.MARK, media_reader.MARK)
 # What reading and decoding a record may fail with.
 _OF_DATA = (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError)
 
@@ -29,6 +40,22 @@ class ReplicasDifferError(RuntimeError):
 
 class NoRoomError(OSError):
     """The disk is full; the message says what could not be written and how to go on."""
+
+
+@contextlib.contextmanager
+def naming_full_disks(run_dir: str) -> Iterator[None]:
+    """Turns what the system or TensorFlow raises on a full disk into a NoRoomError.
+
+    Args:
+      run_dir: folder of the run.
+    """
+    try:
+        yield
+    except (tf.errors.OpError, records.DataError, OSError) as error:
+        told = explain_no_room(error, run_dir)
+        if told is None:
+            raise
+        raise told from error
 
 
 def explain_no_room(error: BaseException, run_dir: str) -> Optional[NoRoomError]:
@@ -73,13 +100,10 @@ def explain(
       A records.DataError or a NonFiniteError whose message says what is wrong and what to do; None
       where nothing better is known than what TensorFlow says.
     """
-    told = (
-        data_service.message_of(error)
-        or bad_records.message_of(error)
-        or media_reader.message_of(error)
-    )
-    if told:
-        return records.DataError(told)
+    for mark in _MARKS:
+        told = marked_errors.message_of(error, mark)
+        if told:
+            return records.DataError(told)
     quantity = _non_finite_quantity(error)
     if quantity is None:
         return _bad_record(error, data, split, find_bad_clip)

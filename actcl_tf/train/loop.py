@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import json
 import pathlib
 from typing import Any, Callable, NamedTuple, Optional
@@ -10,7 +9,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import bad_records, batch_augmentation, files, pipeline, records
+from actcl_tf.data import bad_records, batch_augmentation, files
 from actcl_tf.models import layers, torchvision_weights, two_tower
 from actcl_tf.train import (
     callbacks,
@@ -25,13 +24,12 @@ from actcl_tf.train import (
     pretrain_model,
     profiling,
     replica_check,
+    run_checks,
     scalar_names,
+    training_data,
     workers,
 )
 from actcl_tf.train import strategy as strategies
-
-# Batches that the input may be ahead of the step which its error comes up in.
-_BATCHES_AHEAD = 8
 
 
 class RunResult(NamedTuple):
@@ -52,56 +50,6 @@ class RunResult(NamedTuple):
     trained: dict[str, float]
     is_chief: bool = True
     skipped: Optional[bad_records.Skipping] = None
-
-
-def check(run: config.PretrainConfig) -> checkpointing.DataFacts:
-    """Checks a configuration against the data and the devices, before any work.
-
-    Args:
-      run: the configuration.
-
-    Returns:
-      The facts of the data that the model depends on.
-
-    Raises:
-      records.DataError: the data cannot be used.
-      config.ConfigError: the configuration contradicts the data or the devices.
-    """
-    folder = files.join(run.data.data_dir, run.data.train_split)
-    is_whole = run.data.on_bad_record == "fail"
-    manifest = records.read_manifest(folder, check_shards=is_whole)
-    contrast, batch = run.contrast, run.train.batch_size
-    if batch > manifest.num_clips:
-        raise config.ConfigError(
-            f"--batch_size={batch}: the split '{run.data.train_split}' has only "
-            f"{manifest.num_clips} clips"
-        )
-    needed = contrast.dictionary_size + batch
-    if contrast.uses_pool and needed > manifest.num_clips:
-        raise config.ConfigError(
-            f"--dictionary_size={contrast.dictionary_size}: with --negatives="
-            f"{contrast.negatives} the pool holds each of the {manifest.num_clips} training clips "
-            f"once and can fill a dictionary of at most {manifest.num_clips - batch} keys"
-        )
-    return checkpointing.DataFacts(
-        frame_rate=float(manifest.frame_rate),
-        sample_rate=int(manifest.sample_rate),
-        num_audio_samples=pipeline.num_audio_samples(
-            run.data.num_frames,
-            run.data.frame_stride,
-            manifest.frame_rate,
-            manifest.sample_rate,
-        ),
-        num_clips=manifest.num_clips,
-        digest=_digest(files.join(folder, records.MANIFEST)),
-        classes=tuple(manifest.classes),
-    )
-
-
-def _digest(manifest: str) -> str:
-    """A fingerprint of what a split holds."""
-    text = files.read_text(manifest).encode("utf-8", "surrogateescape")
-    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def build_model(
@@ -195,21 +143,23 @@ def run(
       workers.WorkerLost: another worker died or went silent; the last checkpoint stays.
       callbacks.Interrupted: SIGTERM or SIGINT came and the state was saved.
     """
-    facts = check(configuration)
+    facts = run_checks.check(configuration)
     placement = placement or strategies.build_placement(configuration.train)
     together = placement.workers
-    try:
-        with together.folder(configuration.train.run_dir) as folder:
-            tell = say if together.is_chief else lambda _: None
-            result = _run(configuration, facts, placement, folder, evaluate, publish, tell, stop_at)
-            together.wait()  # None leaves while another still needs it.
-    except (tf.errors.OpError, records.DataError, OSError) as error:
-        told = failures.explain_no_room(error, configuration.train.run_dir)
-        if told is None and isinstance(error, tf.errors.OpError):
-            told = together.explain(error, 0) or _explain(configuration, error, 0)
-        if told is None:
-            raise
-        raise told from error
+    run_dir = configuration.train.run_dir
+    with failures.naming_full_disks(run_dir):
+        try:
+            with together.folder(run_dir) as folder:
+                tell = say if together.is_chief else lambda _: None
+                result = _run(
+                    configuration, facts, placement, folder, evaluate, publish, tell, stop_at
+                )
+                together.wait()  # None leaves while another still needs it.
+        except tf.errors.OpError as error:
+            told = together.explain(error, 0) or training_data.explain(configuration, error, 0)
+            if told is None:
+                raise
+            raise told from error
     return result
 
 
@@ -226,42 +176,10 @@ def _run(
     """`run` on one worker, which writes to `folder`."""
     train = configuration.train
     strategy, together = placement.strategy, placement.workers
-    replicas = strategy.num_replicas_in_sync
-    if train.batch_size % replicas:
-        raise config.ConfigError(
-            f"--batch_size={train.batch_size}: must be divisible by the {replicas} replicas of "
-            f"--strategy={train.strategy}"
-        )
-    contrast = configuration.contrast
-    if contrast.pool_sharding and contrast.pool_size % replicas:
-        raise config.ConfigError(
-            f"--pool_size={contrast.pool_size}: must be divisible by the {replicas} replicas of "
-            f"--strategy={train.strategy} for --pool_sharding"
-        )
-    if contrast.pool_sharding and together.count > 1:
-        raise config.ConfigError(
-            "--pool_sharding: parts of pools on several workers cannot be saved; use it with the "
-            "replicas of one machine"
-        )
-    if train.batch_size // replicas % train.accumulate_steps:
-        raise config.ConfigError(
-            f"--accumulate_steps={train.accumulate_steps}: must divide the "
-            f"{train.batch_size // replicas} clips that each of the {replicas} replicas has of "
-            f"--batch_size={train.batch_size}"
-        )
-    redrawn = contrast.uses_pool and contrast.pool == "epoch"
-    if redrawn and together.count > 1 and contrast.pool_size % train.batch_size:
-        raise config.ConfigError(
-            f"--pool_size={contrast.pool_size}: must be a multiple of --batch_size="
-            f"{train.batch_size} with --pool=epoch and several workers"
-        )
-    if configuration.data.on_bad_record == "skip" and together.count > 1:
-        raise config.ConfigError(
-            "--on_bad_record=skip: several workers cannot agree on the clips that one of them "
-            "leaves out; prepare the data again, or train on one machine"
-        )
+    run_checks.check_placement(configuration, placement)
     # Finds what is wrong with the data.
-    make_train_dataset(configuration, start_step=0, skipping=_skipping(configuration))
+    probed = training_data.build_skipping(configuration)
+    training_data.make_train_dataset(configuration, start_step=0, skipping=probed)
     # Before there is a run folder, so that a wrong file leaves none behind. A run that goes on has
     # its weights in its checkpoint and needs the file no more.
     imported = None
@@ -269,7 +187,7 @@ def _run(
         encoder = configuration.model.video_encoder
         imported = torchvision_weights.read(train.init_from, encoder)
     resuming = _open_run(configuration, facts, together)
-    skipping = _skipping(configuration, folder)
+    skipping = training_data.build_skipping(configuration, folder)
     precision = strategies.resolve_precision(train.precision)
     say(f"Training on {placement.why}, in {precision}.")
     tf.keras.utils.set_random_seed(train.seed)
@@ -344,25 +262,6 @@ def _run(
     return RunResult(train.run_dir, step, initial, trained, together.is_chief, skipping)
 
 
-def _skipping(
-    configuration: config.PretrainConfig, folder: Optional[str] = None
-) -> Optional[bad_records.Skipping]:
-    """What leaves bad records out, with the account in a run's folder; None where they end a run.
-
-    Raises:
-      checkpointing.CheckpointError: the run has left clips out and now must not.
-    """
-    ledger = None if folder is None else pathlib.Path(folder) / bad_records.LEDGER
-    if configuration.data.on_bad_record == "skip":
-        return bad_records.Skipping(ledger, tell=ledger is not None)
-    if ledger is not None and ledger.exists():
-        raise checkpointing.CheckpointError(
-            f"--on_bad_record=fail: the run has left out the clips in {ledger}; go on with "
-            "--on_bad_record=skip, or name a new --run_dir"
-        )
-    return None
-
-
 def _open_run(
     configuration: config.PretrainConfig,
     facts: checkpointing.DataFacts,
@@ -384,50 +283,6 @@ def _open_run(
             )
         checkpointing.open_run(configuration, facts)
     return resuming
-
-
-def make_train_dataset(
-    configuration: config.PretrainConfig,
-    start_step: int,
-    context: Optional[tf.distribute.InputContext] = None,
-    skipping: Optional[bad_records.Skipping] = None,
-) -> tf.data.Dataset:
-    """The endless batches of a run from a step on; with a context, those of one of its replicas.
-
-    Each comes with the seconds spent waiting for it, `data_wait` [B] float32, except in
-    deterministic runs, in which TensorFlow allows no clock.
-    """
-    context = context or tf.distribute.InputContext()
-    batch_size = configuration.train.batch_size // context.num_input_pipelines
-    dataset = pipeline.build_train_dataset(
-        configuration.data,
-        batch_size=batch_size,
-        seed=configuration.train.seed,
-        start_step=start_step,
-        views=configuration.contrast.num_views,
-        num_input_pipelines=context.num_input_pipelines,
-        input_pipeline_id=context.input_pipeline_id,
-        skipping=skipping,
-    )
-    if context.num_replicas_in_sync > context.num_input_pipelines:
-        each = configuration.train.batch_size // context.num_replicas_in_sync
-        dataset = dataset.rebatch(each, drop_remainder=True)
-    if context.num_input_pipelines > 1:  # Or every step would ask all workers for an end.
-        dataset = dataset.apply(
-            tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-        )
-    if configuration.train.deterministic:
-        return dataset
-    # A clock is read when a batch is asked for, and again when it is there.
-    asked = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
-
-    def add_wait(asked_at: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        with tf.control_dependencies(list(batch.values())):
-            wait = tf.cast(tf.timestamp() - asked_at, tf.float32)
-        # One number a clip, so that the batch splits over replicas.
-        return {**batch, "data_wait": tf.fill(tf.shape(batch["clip_id"]), wait)}
-
-    return tf.data.Dataset.zip((asked, dataset)).map(add_wait)
 
 
 def _initial_scores(
@@ -469,18 +324,21 @@ def _fit(
 
     def batches(start_step: int) -> Any:
         if together.count == 1:
-            return make_train_dataset(configuration, start_step, skipping=skipping)
+            return training_data.make_train_dataset(configuration, start_step, skipping=skipping)
         return strategy.distribute_datasets_from_function(
-            functools.partial(make_train_dataset, configuration, start_step)
+            functools.partial(training_data.make_train_dataset, configuration, start_step)
         )
 
     def explain(error: tf.errors.OpError, step: int) -> Optional[Exception]:
-        return together.explain(error, step) or _explain(configuration, error, step)
+        return together.explain(error, step) or training_data.explain(configuration, error, step)
 
     def extras() -> list[tf.keras.callbacks.Callback]:
         found = [] if evaluation is None else [evaluation]
         if configuration.contrast.uses_pool and configuration.contrast.pool == "epoch":
-            found.insert(0, _redraw_pool(configuration, strategy, together, skipping))
+            clips_of_epoch = functools.partial(
+                training_data.clips_of_pool, configuration, strategy, together.count
+            )
+            found.insert(0, callbacks.RedrawPool(clips_of_epoch, strategy))
         if train.check_sync_every and strategy.num_replicas_in_sync > 1:
             found.append(replica_check.CheckReplicas(strategy, train.check_sync_every))
         if profile is not None:
@@ -490,7 +348,8 @@ def _fit(
         # Not of a service, whose clips are counted.
         own = dataclasses.replace(configuration.data, data_service="")
         sampled = dataclasses.replace(configuration, data=own)
-        first = make_train_dataset(sampled, start_step=0, skipping=_skipping(configuration)).take(1)
+        unnamed = training_data.build_skipping(configuration)
+        first = training_data.make_train_dataset(sampled, start_step=0, skipping=unnamed).take(1)
         sample = model.augment(next(iter(first)))
         return [*found, pictures.Pictures(log.writer, train.summary_every, sample)]
 
@@ -499,7 +358,7 @@ def _fit(
             model,
             batches,
             last=last,
-            steps_per_epoch=_steps_per_epoch(facts, train),
+            steps_per_epoch=training_data.steps_per_epoch(facts, train),
             progress=callbacks.Progress(
                 train.steps, train.log_every, train.batch_size, hidden=not together.is_chief
             ),
@@ -512,72 +371,3 @@ def _fit(
     finally:
         if profile is not None:
             profile.close()
-
-
-def _steps_per_epoch(facts: checkpointing.DataFacts, train: config.TrainConfig) -> int:
-    """Steps of an epoch, in whole executions."""
-    executions = facts.num_clips // train.batch_size // train.steps_per_execution
-    return max(executions, 1) * train.steps_per_execution
-
-
-def _explain(
-    configuration: config.PretrainConfig, error: tf.errors.OpError, step: int
-) -> Optional[Exception]:
-    """The error to raise instead of TensorFlow's after so many steps; None for nothing better."""
-    data, train = configuration.data, configuration.train
-
-    def find_in_training() -> str:
-        ahead = pipeline.find_bad_clip(
-            data,
-            seed=train.seed,
-            start_clip=step * train.batch_size,
-            num_clips=_BATCHES_AHEAD * train.batch_size,
-            views=configuration.contrast.num_views,
-        )
-        # Evaluations read whole splits.
-        found = ahead or pipeline.find_bad_clip_of_split(data, data.train_split)
-        hint = "Prepare the data again, or leave such clips out with --on_bad_record=skip"
-        return found and f"{found}. {hint}"
-
-    def find_bad_clip() -> str:
-        found = "" if data.on_bad_record == "skip" else find_in_training()
-        if found:
-            return found
-        found = data.eval_split and pipeline.find_bad_clip_of_split(data, data.eval_split)
-        return found and f"{found}. Prepare the data again; held-out clips are not left out"
-
-    return failures.explain(error, data, data.train_split, step, find_bad_clip)
-
-
-def _redraw_pool(
-    configuration: config.PretrainConfig,
-    strategy: tf.distribute.Strategy,
-    together: workers.Workers,
-    skipping: Optional[bad_records.Skipping],
-) -> callbacks.RedrawPool:
-    """The callback of --pool=epoch."""
-
-    def clips_of_epoch(epoch: int) -> Any:
-        make = functools.partial(
-            pipeline.build_random_dataset,
-            configuration.data,
-            num_clips=configuration.contrast.pool_size,
-            seed=configuration.train.seed,
-            epoch=epoch,
-            skipping=None if skipping is None else bad_records.Skipping(tell=False),
-        )
-        batch_size = configuration.train.batch_size
-        if together.count == 1:
-            return strategy.experimental_distribute_dataset(make(batch_size=batch_size))
-
-        def own_part(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            dataset = make(
-                batch_size=batch_size // context.num_input_pipelines,
-                num_input_pipelines=context.num_input_pipelines,
-                input_pipeline_id=context.input_pipeline_id,
-            )
-            return dataset.rebatch(batch_size // context.num_replicas_in_sync)
-
-        return strategy.distribute_datasets_from_function(own_part)
-
-    return callbacks.RedrawPool(clips_of_epoch, strategy)

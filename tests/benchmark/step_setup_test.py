@@ -6,7 +6,9 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.benchmark import step_setup
-from actcl_tf.train import loop
+from actcl_tf.train import (
+    run_checks,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +24,7 @@ from actcl_tf.train import loop
 def test_noise_looks_like_data(tiny_run, changes):
     run = tiny_run(frame_stride=1, **changes)
     facts = step_setup.find_facts(run)
-    assert facts == loop.check(run)
+    assert facts == run_checks.check(run)
     (data, *_) = step_setup.make_batches(run, facts)
     batches = [step_setup._noise(run, facts, np.random.default_rng(0), index) for index in (0, 1)]
     expected = {name: (value.shape, value.dtype) for name, value in data.items()}

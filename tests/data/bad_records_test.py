@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data import bad_records, pipeline, records, shards
+from actcl_tf.data import bad_records, marked_errors, pipeline, records, shards
 from tests import split_files
 
 NUM_CLIPS, NUM_SHARDS, BATCH = 24, 3, 4
@@ -209,10 +209,10 @@ def test_an_epoch_without_a_good_clip_ends_it(split):
         path.unlink()
     with pytest.raises(tf.errors.OpError) as failure:
         _labels(_stream(paths), bad_records.Skipping(tell=False), 3)
-    told = bad_records.message_of(failure.value)
+    told = marked_errors.message_of(failure.value, bad_records.MARK)
     assert told.startswith("--on_bad_record=skip: none of the 24 clips could be read")
     assert "the file is missing" in told
-    assert bad_records.message_of(ValueError("other")) == ""
+    assert marked_errors.message_of(ValueError("other"), bad_records.MARK) == ""
 
 
 def test_pools_and_probes_leave_out_as_well(split):

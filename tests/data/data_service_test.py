@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import data_service, pipeline
+from actcl_tf.data import data_service, marked_errors, pipeline
 from tests import split_files
 
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "data_service.py"
@@ -140,7 +140,7 @@ def test_workers_that_die_end_the_run_with_their_name(data_dir, monkeypatch):
         with pytest.raises(tf.errors.OpError) as error:
             for _ in range(1000):
                 next(batches)
-        told = data_service.message_of(error.value)
+        told = marked_errors.message_of(error.value, data_service.MARK)
         assert told.startswith(f"--data_service={words[-1]}: nothing came for 5 seconds")
     finally:
         for process in (worker, dispatcher):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.data import media_reader
+from actcl_tf.data import marked_errors, media_reader
 from actcl_tf.data.decoder_messages import CutOptions, SpanRequest
 from actcl_tf.data.files import DataError
 from tests.media_files import write_clip
@@ -69,10 +69,10 @@ def test_a_message_is_found_in_what_tensorflow_says(tmp_path, reader):
     dataset = tf.data.Dataset.range(1).map(lambda i: tf.numpy_function(fail, [i], tf.int64))
     with pytest.raises(tf.errors.OpError) as error:
         list(dataset)
-    message = media_reader.message_of(error.value)
+    message = marked_errors.message_of(error.value, media_reader.MARK)
     assert message.startswith("--input=media: ") and "gone.mp4" in message
     assert "\n" not in message
-    assert media_reader.message_of(ValueError("something else")) == ""
+    assert marked_errors.message_of(ValueError("something else"), media_reader.MARK) == ""
 
 
 def test_the_same_settings_share_a_reader():

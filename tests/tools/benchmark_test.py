@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests import programs, saved_runs
+from tests.tools.train_test import TINY
 
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "benchmark.py"
 
@@ -79,20 +80,7 @@ def test_sampler_is_measured_several_ways(tmp_path):
     assert len(second["seconds"]) == 4 * 3
 
 
-TINY_STEP = (
-    "--num_frames=4",
-    "--image_size=16",
-    "--video_encoder=resnet3d_10",
-    "--video_width=0.125",
-    "--audio_encoder=resnet2d_10",
-    "--audio_width=0.125",
-    "--mel_bands=16",
-    "--hidden_size=16",
-    "--embedding_size=8",
-    "--dictionary_size=12",
-    "--pool_size=20",
-    "--batch_size=6",
-)
+TINY_STEP = (*TINY, "--dictionary_size=12", "--pool_size=20", "--batch_size=6")
 
 
 def test_step_is_measured_in_parts_on_noise(tmp_path):

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.train import checkpointing, loop
+from actcl_tf.train import (
+    checkpointing,
+    loop,
+    run_checks,
+)
 from tests import programs
 
 
@@ -15,7 +19,7 @@ from tests import programs
 def run(tiny_config, tmp_path_factory):
     """A run whose best checkpoint, of step 2, is not its last, of step 5."""
     run = tiny_config(tmp_path_factory.mktemp("export") / "run", frame_stride=2)
-    facts = loop.check(run)
+    facts = run_checks.check(run)
     checkpointing.open_run(run, facts)
     model = loop.build_model(run, facts, "float32")
     checkpoints = checkpointing.Checkpoints(model, run.train.run_dir, 1, model.query_towers)

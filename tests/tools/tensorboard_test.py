@@ -4,7 +4,6 @@ The screenshots are kept in the folder that ACTCL_SCREENSHOTS names, if it names
 """
 
 import contextlib
-import importlib.util
 import io
 import json
 import os
@@ -236,8 +235,6 @@ def test_the_projector_shows_clips_with_frames_and_labels(look, window, board):
 
 
 def test_the_profile_tells_the_time_of_a_step(look, window):
-    if importlib.util.find_spec("tensorboard_plugin_profile") is None:
-        pytest.skip("tensorboard-plugin-profile is not installed: run `make venv`")
     # The page waits for a library of charts from the internet; without one, it is told not to.
     look(
         "profile",

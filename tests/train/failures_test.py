@@ -46,6 +46,14 @@ def test_explain_no_room(tmp_path, error, told):
         assert str(found) == f"{told}; there is no checkpoint yet. {STAYS}"
 
 
+def test_naming_full_disks_leaves_other_errors_as_they_are(tmp_path):
+    for error, kind in [(_os_error(), failures.NoRoomError), (OSError(13, "no"), PermissionError)]:
+        with pytest.raises(kind), failures.naming_full_disks(str(tmp_path)):
+            raise error
+    with failures.naming_full_disks(str(tmp_path)):
+        pass
+
+
 def test_explain_no_room_names_the_checkpoint_that_stays(tmp_path):
     folder = tmp_path / "checkpoints"
     folder.mkdir()

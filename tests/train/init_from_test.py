@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from actcl_tf.models import torchvision_weights, weights_file
-from actcl_tf.train import checkpointing, loop
+from actcl_tf.train import (
+    checkpointing,
+    loop,
+    run_checks,
+)
 from tests.published_weights import describe, draw, write_safetensors
 
 # The smallest published network, and a run that takes little beside it.
@@ -53,7 +57,7 @@ def _clip():
 def test_query_and_key_encoders_start_from_the_file(published, tiny_run):
     run = tiny_run(init_from=str(published), **CHANGES)
     imported = torchvision_weights.read(str(published), "mc3_18")
-    model = loop.build_model(run, loop.check(run), "float32", imported)
+    model = loop.build_model(run, run_checks.check(run), "float32", imported)
     for towers in (model.query_towers, model.key_towers):
         for found, expected in zip(towers["video"].backbone.get_weights(), imported.weights):
             np.testing.assert_array_equal(found, expected)
@@ -68,7 +72,7 @@ def test_the_encoders_as_initialised_are_those_of_the_file(begun, published, tin
     assert [text for text in said if text.startswith(line)]
     run = tiny_run(init_from=str(published), **CHANGES)
     imported = torchvision_weights.read(str(published), "mc3_18")
-    model = loop.build_model(run, loop.check(run), "float32", imported)
+    model = loop.build_model(run, run_checks.check(run), "float32", imported)
     expected = model.query_towers["video"](_clip(), training=False).features
     np.testing.assert_allclose(features[0], expected, rtol=1e-4, atol=1e-5)
     assert np.abs(features[1] - expected).max() > 1e-3  # After a step.
@@ -106,7 +110,7 @@ def test_a_wrong_file_leaves_no_run_behind(tiny_run, tmp_path, content, message)
 
 def test_a_run_from_before_there_was_the_setting_goes_on(tiny_run):
     run = tiny_run()
-    facts = loop.check(run)
+    facts = run_checks.check(run)
     assert not checkpointing.open_run(run, facts)
     path = pathlib.Path(run.train.run_dir, "run.json")
     there = json.loads(path.read_text())

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.train import checkpointing, failures, loop, optimizers, replica_check, replicas
+from actcl_tf.train import (
+    checkpointing,
+    failures,
+    loop,
+    optimizers,
+    replica_check,
+    replicas,
+    run_checks,
+    training_data,
+)
 from tests import small_models
 
 NUM_STEPS = 10
@@ -311,11 +320,11 @@ def test_digest_is_the_sum_it_says(rng):
 
 def _train_whole(run, num_replicas):
     strategy = _strategy(num_replicas)
-    facts = loop.check(run)
+    facts = run_checks.check(run)
     tf.keras.utils.set_random_seed(0)
     with strategy.scope():
         model = loop.build_model(run, facts, "float32")
-    batches = list(loop.make_train_dataset(run, start_step=0).take(NUM_STEPS))
+    batches = list(training_data.make_train_dataset(run, start_step=0).take(NUM_STEPS))
     for batch in batches:
         batch.pop("data_wait", None)
     return _train(strategy, model, batches)

@@ -1,0 +1,103 @@
+"""What is refused before any work: a configuration that contradicts the data or the devices."""
+
+import hashlib
+
+from actcl_tf import config
+from actcl_tf.data import files, pipeline, records
+from actcl_tf.train import checkpointing, strategy
+
+
+def check(run: config.PretrainConfig) -> checkpointing.DataFacts:
+    """Checks a configuration against the data.
+
+    Args:
+      run: the configuration.
+
+    Returns:
+      The facts of the data that the model depends on.
+
+    Raises:
+      records.DataError: the data cannot be used.
+      config.ConfigError: the configuration contradicts the data.
+    """
+    folder = files.join(run.data.data_dir, run.data.train_split)
+    is_whole = run.data.on_bad_record == "fail"
+    manifest = records.read_manifest(folder, check_shards=is_whole)
+    contrast, batch = run.contrast, run.train.batch_size
+    if batch > manifest.num_clips:
+        raise config.ConfigError(
+            f"--batch_size={batch}: the split '{run.data.train_split}' has only "
+            f"{manifest.num_clips} clips"
+        )
+    needed = contrast.dictionary_size + batch
+    if contrast.uses_pool and needed > manifest.num_clips:
+        raise config.ConfigError(
+            f"--dictionary_size={contrast.dictionary_size}: with --negatives="
+            f"{contrast.negatives} the pool holds each of the {manifest.num_clips} training clips "
+            f"once and can fill a dictionary of at most {manifest.num_clips - batch} keys"
+        )
+    return checkpointing.DataFacts(
+        frame_rate=float(manifest.frame_rate),
+        sample_rate=int(manifest.sample_rate),
+        num_audio_samples=pipeline.num_audio_samples(
+            run.data.num_frames,
+            run.data.frame_stride,
+            manifest.frame_rate,
+            manifest.sample_rate,
+        ),
+        num_clips=manifest.num_clips,
+        digest=_digest(files.join(folder, records.MANIFEST)),
+        classes=tuple(manifest.classes),
+    )
+
+
+def _digest(manifest: str) -> str:
+    """A fingerprint of what a split holds."""
+    text = files.read_text(manifest).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def check_placement(run: config.PretrainConfig, placement: strategy.Placement) -> None:
+    """Checks a configuration against what it is to run on.
+
+    Args:
+      run: the configuration.
+      placement: devices and workers.
+
+    Raises:
+      config.ConfigError: they contradict; the message names the flags.
+    """
+    train, contrast, together = run.train, run.contrast, placement.workers
+    replicas = placement.strategy.num_replicas_in_sync
+    if train.batch_size % replicas:
+        raise config.ConfigError(
+            f"--batch_size={train.batch_size}: must be divisible by the {replicas} replicas of "
+            f"--strategy={train.strategy}"
+        )
+    if contrast.pool_sharding and contrast.pool_size % replicas:
+        raise config.ConfigError(
+            f"--pool_size={contrast.pool_size}: must be divisible by the {replicas} replicas of "
+            f"--strategy={train.strategy} for --pool_sharding"
+        )
+    if contrast.pool_sharding and together.count > 1:
+        raise config.ConfigError(
+            "--pool_sharding: parts of pools on several workers cannot be saved; use it with the "
+            "replicas of one machine"
+        )
+    if train.batch_size // replicas % train.accumulate_steps:
+        raise config.ConfigError(
+            f"--accumulate_steps={train.accumulate_steps}: must divide the "
+            f"{train.batch_size // replicas} clips that each of the {replicas} replicas has of "
+            f"--batch_size={train.batch_size}"
+        )
+    redrawn = contrast.uses_pool and contrast.pool == "epoch"
+    if redrawn and together.count > 1 and contrast.pool_size % train.batch_size:
+        raise config.ConfigError(
+            f"--pool_size={contrast.pool_size}: must be a multiple of --batch_size="
+            f"{train.batch_size} with --pool=epoch and several workers"
+        )
+    if run.data.on_bad_record == "skip" and together.count > 1:
+        raise config.ConfigError(
+            "--on_bad_record=skip: several workers cannot agree on the clips that one of them "
+            "leaves out; prepare the data again, or train on one machine"
+        )

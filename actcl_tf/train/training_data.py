@@ -1,0 +1,167 @@
+"""What a run trains on: its batches from any step on, its pools, and what is wrong with a clip."""
+
+import functools
+import pathlib
+from typing import Any, Optional
+
+import tensorflow as tf
+
+from actcl_tf import config
+from actcl_tf.data import bad_records, pipeline
+from actcl_tf.train import checkpointing, failures
+
+# Batches that the input may be ahead of the step which its error comes up in.
+_BATCHES_AHEAD = 8
+
+
+def make_train_dataset(
+    configuration: config.PretrainConfig,
+    start_step: int,
+    context: Optional[tf.distribute.InputContext] = None,
+    skipping: Optional[bad_records.Skipping] = None,
+) -> tf.data.Dataset:
+    """The endless batches of a run from a step on; with a context, those of one of its replicas.
+
+    Each comes with the seconds spent waiting for it, `data_wait` [B] float32, except in
+    deterministic runs, in which TensorFlow allows no clock.
+    """
+    context = context or tf.distribute.InputContext()
+    batch_size = configuration.train.batch_size // context.num_input_pipelines
+    dataset = pipeline.build_train_dataset(
+        configuration.data,
+        batch_size=batch_size,
+        seed=configuration.train.seed,
+        start_step=start_step,
+        views=configuration.contrast.num_views,
+        num_input_pipelines=context.num_input_pipelines,
+        input_pipeline_id=context.input_pipeline_id,
+        skipping=skipping,
+    )
+    if context.num_replicas_in_sync > context.num_input_pipelines:
+        each = configuration.train.batch_size // context.num_replicas_in_sync
+        dataset = dataset.rebatch(each, drop_remainder=True)
+    if context.num_input_pipelines > 1:  # Or every step would ask all workers for an end.
+        dataset = dataset.apply(
+            tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+        )
+    if configuration.train.deterministic:
+        return dataset
+    # A clock is read when a batch is asked for, and again when it is there.
+    asked = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
+
+    def add_wait(asked_at: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        with tf.control_dependencies(list(batch.values())):
+            wait = tf.cast(tf.timestamp() - asked_at, tf.float32)
+        # One number a clip, so that the batch splits over replicas.
+        return {**batch, "data_wait": tf.fill(tf.shape(batch["clip_id"]), wait)}
+
+    return tf.data.Dataset.zip((asked, dataset)).map(add_wait)
+
+
+def steps_per_epoch(facts: checkpointing.DataFacts, train: config.TrainConfig) -> int:
+    """Steps of an epoch, a whole number of executions.
+
+    Args:
+      facts: of the data.
+      train: the training section.
+    """
+    executions = facts.num_clips // train.batch_size // train.steps_per_execution
+    return max(executions, 1) * train.steps_per_execution
+
+
+def build_skipping(
+    configuration: config.PretrainConfig, folder: Optional[str] = None
+) -> Optional[bad_records.Skipping]:
+    """What leaves bad records out; None where they end a run.
+
+    Args:
+      configuration: of the run.
+      folder: of the run, where the account of what is left out is kept; None to keep and say none.
+
+    Raises:
+      checkpointing.CheckpointError: the run has left clips out and now must not.
+    """
+    ledger = None if folder is None else pathlib.Path(folder) / bad_records.LEDGER
+    if configuration.data.on_bad_record == "skip":
+        return bad_records.Skipping(ledger, tell=ledger is not None)
+    if ledger is not None and ledger.exists():
+        raise checkpointing.CheckpointError(
+            f"--on_bad_record=fail: the run has left out the clips in {ledger}; go on with "
+            "--on_bad_record=skip, or name a new --run_dir"
+        )
+    return None
+
+
+def clips_of_pool(
+    configuration: config.PretrainConfig,
+    strategy: tf.distribute.Strategy,
+    num_workers: int,
+    epoch: int,
+) -> Any:
+    """The random clips that fill the pools of an epoch (--pool=epoch), distributed.
+
+    Args:
+      configuration: of the run.
+      strategy: what the model was built under.
+      num_workers: that each read a part of every batch.
+      epoch: number of the filling.
+    """
+    make = functools.partial(
+        pipeline.build_random_dataset,
+        configuration.data,
+        num_clips=configuration.contrast.pool_size,
+        seed=configuration.train.seed,
+        epoch=epoch,
+        skipping=build_skipping(configuration),
+    )
+    batch_size = configuration.train.batch_size
+    if num_workers == 1:
+        return strategy.experimental_distribute_dataset(make(batch_size=batch_size))
+
+    def own_part(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        dataset = make(
+            batch_size=batch_size // context.num_input_pipelines,
+            num_input_pipelines=context.num_input_pipelines,
+            input_pipeline_id=context.input_pipeline_id,
+        )
+        return dataset.rebatch(batch_size // context.num_replicas_in_sync)
+
+    return strategy.distribute_datasets_from_function(own_part)
+
+
+def explain(
+    configuration: config.PretrainConfig, error: tf.errors.OpError, step: int
+) -> Optional[Exception]:
+    """The error to raise instead of TensorFlow's; it looks for a bad record where that may be why.
+
+    Args:
+      configuration: of the run.
+      error: what stopped it.
+      step: steps done before.
+
+    Returns:
+      An error that says what is wrong; None where TensorFlow says all that is known.
+    """
+    data, train = configuration.data, configuration.train
+
+    def find_in_training() -> str:
+        ahead = pipeline.find_bad_clip(
+            data,
+            seed=train.seed,
+            start_clip=step * train.batch_size,
+            num_clips=_BATCHES_AHEAD * train.batch_size,
+            views=configuration.contrast.num_views,
+        )
+        # Evaluations read whole splits.
+        found = ahead or pipeline.find_bad_clip_of_split(data, data.train_split)
+        hint = "Prepare the data again, or leave such clips out with --on_bad_record=skip"
+        return found and f"{found}. {hint}"
+
+    def find_bad_clip() -> str:
+        found = "" if data.on_bad_record == "skip" else find_in_training()
+        if found:
+            return found
+        found = data.eval_split and pipeline.find_bad_clip_of_split(data, data.eval_split)
+        return found and f"{found}. Prepare the data again; held-out clips are not left out"
+
+    return failures.explain(error, data, data.train_split, step, find_bad_clip)
