@@ -24,7 +24,7 @@ RULES = {
     "train.checkpointing": {"config", "data", "models", "contrast"},
     "train": {"config", "data", "models", "contrast", "train.checkpointing"},
     "reporting": {"data", "models"},
-    "pretrained": {"data"},
+    "pretrained": {"config", "data"},
     "evaluate": {
         "config",
         "data",

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import typing
 from typing import Any
 
+from actcl_tf.config import typed_json
 from actcl_tf.config.contrast import ContrastConfig
 from actcl_tf.config.data import DataConfig
 from actcl_tf.config.fields import ConfigError
@@ -105,5 +107,21 @@ def from_flat(values: dict[str, Any]) -> PretrainConfig:
 
 
 def from_dict(sections: dict[str, dict[str, Any]]) -> PretrainConfig:
-    """Builds a configuration from what `PretrainConfig.to_dict` gave."""
-    return from_flat({key: value for part in sections.values() for key, value in part.items()})
+    """Builds a configuration from what `PretrainConfig.to_dict` gave.
+
+    Raises:
+      ConfigError: as `from_flat`, or a value is of another type.
+    """
+    hints = {
+        name: hint for cls in SECTIONS.values() for name, hint in typing.get_type_hints(cls).items()
+    }
+    try:
+        parts = typed_json.build(dict[str, dict[str, Any]], sections, "the configuration")
+        values = {
+            key: typed_json.build(hints.get(key, Any), value, f"--{key}")
+            for part in parts.values()
+            for key, value in part.items()
+        }
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return from_flat(values)

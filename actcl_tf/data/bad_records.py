@@ -12,20 +12,31 @@ import pathlib
 import re
 import sys
 import threading
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, TypedDict
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 
+from actcl_tf.config import typed_json
 from actcl_tf.data import files, marked_errors, media_reader, record_check, records, shards
 
 LEDGER = "skipped.jsonl"
 MARK = "--on_bad_record=skip: "  # See `marked_errors`.
 _SHOWN = 5
 
+
 Clip = dict[str, tf.Tensor]
 MakeClip = Callable[[tf.Tensor, tf.Tensor], Clip]
+
+
+class _Line(TypedDict):
+    """Of the account: a slot left empty, and why."""
+
+    slot: int
+    shard: str
+    record: int
+    why: str
 
 
 class Stream(NamedTuple):
@@ -132,14 +143,15 @@ class Skipping:
         Args:
           ledger: file of the account, a line of JSON for each empty slot; None to keep none.
           tell: whether to name on stderr what is left out: a few records, each once.
+
+        Raises:
+          records.DataError: the account is damaged.
         """
         self._ledger, self._tell = ledger, tell
         self._lines: dict[int, dict] = {}
         self._lock = threading.Lock()
         if ledger is not None and ledger.exists():
-            lines = ledger.read_text(encoding="utf-8").splitlines()
-            found = [json.loads(line) for line in lines if line.endswith("}")]
-            self._lines = {line["slot"]: line for line in found}
+            self._lines = _read_ledger(ledger)
         self._known = {(line["shard"], line["record"]): line for line in self._lines.values()}
 
     @property
@@ -275,6 +287,21 @@ class Skipping:
         elif self._tell and len(self._known) == _SHOWN + 1:
             where = f"; all of them: {self._ledger}" if self._ledger is not None else ""
             tqdm.tqdm.write(f"left out: and more{where}", file=sys.stderr)
+
+
+def _read_ledger(ledger: pathlib.Path) -> dict[int, dict]:
+    """Slot -> its line; the last line of a killed run may be cut off and does not count."""
+    try:
+        lines = ledger.read_text(encoding="utf-8").splitlines()
+        found = [
+            typed_json.build(_Line, typed_json.loads(line)) for line in lines if line.endswith("}")
+        ]
+    except ValueError as error:
+        raise records.DataError(
+            f"{ledger} is damaged ({error}): name a new --run_dir, or the clips that were left out "
+            "would not be known"
+        ) from error
+    return {line["slot"]: dict(line) for line in found}
 
 
 def find(stream: Stream, start: int, num_clips: int) -> str:

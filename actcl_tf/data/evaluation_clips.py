@@ -73,7 +73,7 @@ class EvaluationClips:
         indices = clip_sampling.frame_indices(starts, span.num_frames, span.frame_stride)
         used, places = tf.unique(tf.reshape(indices, [-1]))
         frames_jpeg = tf.gather(frames_jpeg, used)
-        region = video_ops.region_of(video_ops.frame_size(frames_jpeg[0]), config.region_box)
+        region = video_ops.region_of(video_ops.clip_size(frames_jpeg), config.region_box)
         boxes = [video_ops.central_box(region)] if self.crops == 1 else video_ops.end_boxes(region)
         side = config.image_size
         shape = [self.num_windows, 1, span.num_frames, side, side, 3]

@@ -50,6 +50,11 @@ def naming(path: PathLike, verb: str) -> Iterator[None]:
     except (OSError, tf.errors.OpError) as error:
         why = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
         raise DataError(f"{os.fspath(path)} cannot be {verb} ({why})") from error
+    except TypeError as error:
+        # What pybind says of a name that is no UTF-8, which TensorFlow does not take.
+        if os.fspath(path).isascii() or "incompatible function arguments" not in str(error):
+            raise
+        raise DataError(f"{os.fspath(path)!r} cannot be {verb} (its name is no UTF-8)") from error
 
 
 def exists(path: PathLike) -> bool:

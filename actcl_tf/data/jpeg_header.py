@@ -2,6 +2,7 @@
 
 from actcl_tf.data.files import DataError
 
+MOST_PIXELS = 1 << 25  # Of a frame that is taken for one: those of 8K video have 33.2 million.
 _START, _END = b"\xff\xd8", b"\xff\xd9"
 _SCAN = 0xDA
 # Start of frame, of every way of coding; C4, C8 and CC are other things.
@@ -37,6 +38,10 @@ def read_size(jpeg: bytes, *, whole: bool = False) -> tuple[int, int]:
             height, width = (int.from_bytes(jpeg[at + n : at + n + 2], "big") for n in (5, 7))
             if not height or not width:
                 break
+            if height * width > MOST_PIXELS:
+                raise DataError(
+                    f"claims {width} x {height} pixels, and a frame has at most {MOST_PIXELS:,}"
+                )
             # Data of a scan cannot hold the end's marker: there, FF is followed by 00.
             if whole and jpeg.rfind(_END, at) < 0:
                 raise DataError("is cut off: it has no end")

@@ -4,16 +4,29 @@ import concurrent.futures
 import dataclasses
 import json
 import os
-from typing import Any, Optional
+from typing import Any, Optional, TypedDict
 
+from actcl_tf.config import typed_json
 from actcl_tf.data import files, shard_files
 from actcl_tf.data.files import DataError, PathLike
 
 MANIFEST = "manifest.json"
+_MOST_RATE = 1e6
 TOOL_VERSION = "0.1.0"
 # What the clips of a data set have: picture and sound, the picture alone, the sound alone.
 STREAMS = ("both", "video", "audio")
 _PREPARE = "prepare it with tools/prepare_data.py --input=VIDEOS --output=DATA_DIR"
+
+
+class _ShardOfAnySize(TypedDict):
+    name: str
+    clips: int
+
+
+class Shard(_ShardOfAnySize, total=False):
+    """A shard of a split: its file's name, its clips, and its bytes where they were counted."""
+
+    bytes: int
 
 
 @dataclasses.dataclass
@@ -24,7 +37,7 @@ class Manifest:
       split: its name.
       num_clips: clips over all shards.
       num_shards: shards.
-      shards: one `{"name": file name, "clips": count, "bytes": size}` a shard, in order.
+      shards: in order.
       classes: names of all classes of the data set, sorted; empty if it is unlabelled.
       frame_rate: frames a second, of every clip.
       sample_rate: samples a second, of every clip.
@@ -47,7 +60,7 @@ class Manifest:
     split: str
     num_clips: int
     num_shards: int
-    shards: list[dict[str, Any]]
+    shards: list[Shard]
     classes: list[str]
     frame_rate: float
     sample_rate: float
@@ -83,26 +96,32 @@ def load_manifest(split_dir: PathLike) -> Optional[Manifest]:
     if not files.exists(path):
         return None
     try:
-        manifest = Manifest(**json.loads(files.read_text(path)))
-        _check_lists(manifest)
-    except (ValueError, TypeError, RecursionError) as error:
+        manifest = typed_json.build(Manifest, typed_json.loads(files.read_text(path)))
+        _check_values(manifest)
+    except ValueError as error:
         raise DataError(f"{path} is damaged ({error}): {_PREPARE}") from error
     return manifest
 
 
-def _check_lists(manifest: Manifest) -> None:
-    """Raises ValueError unless the lists hold what they should."""
-    shards, classes = manifest.shards, manifest.classes
-    if not isinstance(shards, list) or not all(isinstance(shard, dict) for shard in shards):
-        raise ValueError("shards must be a list of objects")
-    for shard in shards:
-        name = shard.get("name")
+def _check_values(manifest: Manifest) -> None:
+    """Raises ValueError unless names are names and numbers are from 0 on."""
+    for shard in manifest.shards:
         # Shards stand in the split's folder or beside it; a longer path would lead elsewhere.
-        base = name.removeprefix("../") if isinstance(name, str) else ""
-        if not base or os.path.basename(base) != base:
-            raise ValueError(f"the name of a shard must be a file name, got {name!r:.80}")
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise ValueError("classes must be a list of names")
+        base = shard["name"].removeprefix("../")
+        if base in ("", ".", "..") or os.path.basename(base) != base or "\0" in base:
+            raise ValueError(f"the name of a shard must be a file name, got {shard['name']!r:.80}")
+    if manifest.streams not in STREAMS:
+        raise ValueError(f"streams must be one of {', '.join(STREAMS)}, got {manifest.streams!r}")
+    needed = {"both": ("frame_rate", "sample_rate"), "video": ("frame_rate",), "audio": ()}
+    for name in ("frame_rate", "sample_rate"):
+        least = name in needed[manifest.streams] and manifest.num_clips > 0
+        rate = getattr(manifest, name)
+        if rate > _MOST_RATE or (least and not rate):
+            raise ValueError(f"{name} must be above 0 and at most {_MOST_RATE:g}, got {rate:g}")
+    for held in (vars(manifest), *manifest.shards):
+        for name, value in held.items():
+            if isinstance(value, (int, float)) and value < 0:
+                raise ValueError(f"{name} must be at least 0, got {value}")
 
 
 def read_manifest(
@@ -128,7 +147,7 @@ def read_manifest(
             + _remedy(os.fspath(split_dir) if is_folder else parent)
         )
 
-    def check(shard: dict[str, Any]) -> None:
+    def check(shard: Shard) -> None:
         file = files.join(split_dir, shard["name"])
         size = files.size(file)
         if size is None:

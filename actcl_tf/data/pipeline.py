@@ -17,7 +17,6 @@ from actcl_tf.config import DataConfig
 from actcl_tf.data import (
     bad_records,
     clip_choice,
-    clip_sampling,
     clip_sources,
     data_service,
     evaluation_clips,
@@ -26,8 +25,6 @@ from actcl_tf.data import (
     spans,
     training_clips,
 )
-
-num_audio_samples = clip_sampling.num_audio_samples
 
 # Streams of random draws that have nothing to do with each other (see `shards.endless_records`).
 _TRAIN_STREAM, _POOL_STREAM = 0, 1

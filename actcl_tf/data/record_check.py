@@ -15,8 +15,6 @@ from google.protobuf import message
 from actcl_tf.data import jpeg_header, records, sound_track
 from actcl_tf.data.files import DataError
 
-# Decoders overshoot full scale by little; integers, or bytes of another type, go far beyond.
-_MOST_OVERSHOOT = 4.0
 _SHOWN_KEYS = 6
 _COMMON_RATE = 16000.0  # What loudness is measured at where the rate is not known.
 _KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "integers"}
@@ -172,7 +170,7 @@ def _waveform(example: tf.train.SequenceExample) -> np.ndarray:
     waveform = np.array(features[0].float_list.value, np.float32)
     peak = float(np.max(np.abs(waveform), initial=0.0))
     # Written so that NaN fails too.
-    if not peak <= _MOST_OVERSHOOT:
+    if not peak <= records.MOST_OVERSHOOT:
         raise DataError(
             f"holds samples up to {peak:g} in {records.WAVEFORM}, expected floats in [-1, 1]; "
             "integers must be scaled"

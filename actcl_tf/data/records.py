@@ -43,6 +43,8 @@ FILENAME = "video/filename"
 EXAMPLE_ID = "example/id"
 
 NO_LABEL = -1
+# Decoders overshoot full scale by little; integers, or bytes of another type, go far beyond.
+MOST_OVERSHOOT = 4.0
 _ROUNDING = 1e-6  # Frames; above what 64-bit floats lose, below what tells a sample.
 
 
@@ -208,9 +210,9 @@ def parse_example(
     Raises:
       tf.errors.InvalidArgumentError: the record is damaged, or breaks the contract.
     """
-    context, lists = tf.io.parse_single_sequence_example(
+    context, lists = parse_parts(
         serialized,
-        context_features={
+        {
             LABEL_INDEX: tf.io.VarLenFeature(tf.int64),
             LABEL_TEXT: tf.io.VarLenFeature(tf.string),
             LABEL_STRING: tf.io.VarLenFeature(tf.string),
@@ -220,7 +222,7 @@ def parse_example(
             FRAME_RATE: tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
             SAMPLE_RATE: tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
         },
-        sequence_features={
+        {
             IMAGE: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True),
             WAVEFORM: tf.io.VarLenFeature(tf.float32),
         },
@@ -232,6 +234,9 @@ def parse_example(
         tf.constant(1, tf.int64),
         f"{WAVEFORM} must be one feature with all samples",
     )
+    # True for all, so that NaN fails too.
+    is_sound = tf.reduce_all(tf.abs(waveform) <= MOST_OVERSHOOT)
+    tf.debugging.assert_equal(is_sound, True, f"{WAVEFORM} must be samples in [-1, 1]")
     if manifest is not None:
         labels = _find_labels(labels, context, manifest.classes)
         if manifest.streams == "both":
@@ -254,6 +259,32 @@ def parse_example(
         "frame_rate": context[FRAME_RATE],
         "sample_rate": context[SAMPLE_RATE],
     }
+
+
+def parse_parts(
+    serialized: tf.Tensor, context: dict[str, Any], lists: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parses the context and the feature lists of a record, whatever is wrong with it.
+
+    `tf.io.parse_single_sequence_example` ends the process on a damaged value in the context, so
+    that parses the lists alone. The context is parsed as the features of a `tf.train.Example`,
+    which are written alike; last, as what is said of a damaged record would be its bytes.
+
+    Args:
+      serialized: [] string, a `tf.train.SequenceExample`.
+      context: key -> what is expected there, as for `tf.io.parse_single_example`.
+      lists: key -> what is expected there, as for `tf.io.parse_single_sequence_example`.
+
+    Returns:
+      Key -> tensor of the context, and of the lists.
+
+    Raises:
+      tf.errors.InvalidArgumentError: it is damaged, or something else than expected.
+    """
+    _, found = tf.io.parse_single_sequence_example(serialized, sequence_features=lists)
+    with tf.control_dependencies(tf.nest.flatten(found, expand_composites=True)):
+        serialized = tf.identity(serialized)
+    return tf.io.parse_single_example(serialized, context), found
 
 
 def only_label(labels: tf.Tensor) -> tf.Tensor:

@@ -59,8 +59,7 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     Raises:
       tf.errors.InvalidArgumentError: the record is damaged, or no reference.
     """
-    parsed = tf.io.parse_single_example(
-        # The context of a SequenceExample is where the features of an Example are.
+    parsed, _ = records.parse_parts(
         serialized,
         {
             records.LABEL_INDEX: tf.io.VarLenFeature(tf.int64),
@@ -70,6 +69,7 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
                 for key in (records.EXAMPLE_ID, records.FILENAME, PATH, START_SECONDS)
             },
         },
+        {records.IMAGE: tf.io.VarLenFeature(tf.string)},  # There are none.
     )
     labels = parsed[records.LABEL_INDEX].values
     return {

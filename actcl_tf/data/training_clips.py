@@ -89,7 +89,7 @@ class TrainingClips:
         frames_jpeg = clip.pop("frames_jpeg", None)
         if frames_jpeg is None:
             return clip
-        region = video_ops.region_of(video_ops.frame_size(frames_jpeg[0]), config.region_box)
+        region = video_ops.region_of(video_ops.clip_size(frames_jpeg), config.region_box)
         boxes = [self._box(region, clip["view_seeds"][view, 0]) for view in range(self.views)]
         is_resized = config.crop == "resized"
         target = config.image_size if is_resized else None

@@ -7,6 +7,8 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 
+from actcl_tf.data import jpeg_header
+
 _LOG_ASPECT = math.log(4.0 / 3.0)
 # Bilinear interpolation reads two pixels a side: beyond this reduction it would skip some.
 _ANTIALIAS_FROM = 2
@@ -16,6 +18,25 @@ _RATIOS = (1, 2, 4, 8)  # By which a JPEG decoder can reduce a picture.
 def frame_size(frame_jpeg: tf.Tensor) -> tf.Tensor:
     """Height and width of a JPEG, [2] int32, from its header alone."""
     return tf.io.extract_jpeg_shape(frame_jpeg)[:2]
+
+
+def clip_size(frames_jpeg: tf.Tensor) -> tf.Tensor:
+    """Height and width of the frames of a clip, [2] int32, from the head of the first.
+
+    Args:
+      frames_jpeg: [T] string.
+
+    Raises:
+      tf.errors.InvalidArgumentError: it says that they are larger than any video's, which a few
+        bytes can say, and memory would be set aside for it.
+    """
+    size = frame_size(frames_jpeg[0])
+    tf.debugging.assert_less_equal(
+        tf.reduce_prod(tf.cast(size, tf.int64)),
+        tf.constant(jpeg_header.MOST_PIXELS, tf.int64),
+        f"frames must have at most {jpeg_header.MOST_PIXELS:,} pixels",
+    )
+    return size
 
 
 def region_of(size: tf.Tensor, shares: tuple[float, float, float, float]) -> tf.Tensor:
@@ -130,6 +151,9 @@ def decode(frames_jpeg: tf.Tensor, box: tf.Tensor, target: Optional[int] = None)
     Returns:
       [T, height, width, 3] uint8, RGB; of a reduced window, its sides divided by the reduction,
       borders rounded outwards.
+
+    Raises:
+      tf.errors.InvalidArgumentError: a frame is damaged, or of another size than the first.
     """
     if target is None:
         return _decode_reduced(frames_jpeg, box, 1)
@@ -143,13 +167,17 @@ def _decode_reduced(frames_jpeg: tf.Tensor, box: tf.Tensor, ratio: int) -> tf.Te
     # The window is one of the reduced picture, whose sides are rounded up.
     start = box[:2] // ratio
     window = tf.concat([start, (box[:2] + box[2:] + ratio - 1) // ratio - start], 0)
-    return tf.map_fn(
+    size = frame_size(frames_jpeg[0])
+
+    def decode_one(frame: tf.Tensor) -> tf.Tensor:
+        tf.debugging.assert_equal(frame_size(frame), size, "frames must be of one size")
         # The accurate transform costs 3% of a clip's time and gives the pixels other decoders give.
-        lambda frame: tf.io.decode_and_crop_jpeg(
+        return tf.io.decode_and_crop_jpeg(
             frame, window, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
-        ),
-        frames_jpeg,
-        fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8),
+        )
+
+    return tf.map_fn(
+        decode_one, frames_jpeg, fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8)
     )
 
 

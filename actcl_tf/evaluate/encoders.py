@@ -9,6 +9,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf import config
+from actcl_tf.config import typed_json
 from actcl_tf.data import records
 from actcl_tf.models import frontends, torchvision_weights, two_tower
 from actcl_tf.pretrained import layout
@@ -110,11 +111,11 @@ def _open_export(folder: pathlib.Path) -> Checkpoint:
             path=str(folder),
             file=str(saved),
             digest=_digest(sorted(file for file in saved.rglob("*") if file.is_file())),
-            step=int(there["step"]),
+            step=typed_json.build(int, there["step"], "step"),
             run=config.from_dict(there["config"]),
-            sample_rate=int(there["sample_rate"]),
-            frame_rate=float(there["frame_rate"]),
-            num_audio_samples=int(there["num_audio_samples"]),
+            sample_rate=there["sample_rate"],
+            frame_rate=there["frame_rate"],
+            num_audio_samples=there["num_audio_samples"],
         )
     except layout.PretrainedError as error:
         raise checkpointing.CheckpointError(str(error)) from error

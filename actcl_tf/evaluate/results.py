@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
-import math
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any, Optional, TypedDict
 
+from actcl_tf.config import typed_json
 from actcl_tf.data import files
 from actcl_tf.evaluate import scores
 
@@ -99,6 +99,15 @@ class Measurement:
         return next(iter(self.summary))
 
 
+class Data(TypedDict):
+    """The data set that was measured on: where, a fingerprint, its size, what its clips have."""
+
+    path: str
+    digest: str
+    num_clips: int
+    streams: str
+
+
 @dataclasses.dataclass(frozen=True)
 class Result:
     """Everything that one run of the tool measured.
@@ -106,7 +115,7 @@ class Result:
     Attributes:
       name: what tables call it.
       checkpoint: path, digest, step, kind ("run" or "saved_model"); None without one.
-      data: path, digest, num_clips, streams.
+      data: what it was measured on.
       classes: of each label: label to names in the order of the indices.
       flags: all of them, by name.
       versions: of Python and the packages, and of this one.
@@ -117,7 +126,7 @@ class Result:
 
     name: str
     checkpoint: Optional[dict[str, Any]]
-    data: dict[str, Any]
+    data: Data
     classes: dict[str, list[str]]
     flags: dict[str, Any]
     versions: dict[str, str]
@@ -171,7 +180,7 @@ def read(folder: pathlib.Path) -> Result:
     path = pathlib.Path(folder)
     path = path / FILE_NAME if path.is_dir() else path
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))
+        there = typed_json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ResultError(
             f"{path} cannot be read ({error.strerror}): name the --output of tools/evaluate.py"
@@ -182,18 +191,16 @@ def read(folder: pathlib.Path) -> Result:
     if version != SCHEMA_VERSION:
         raise ResultError(
             f"{path} is no result of tools/evaluate.py of this version (schema_version is "
-            f"{version}, not {SCHEMA_VERSION}): run the evaluation again"
+            f"{version!r:.40}, not {SCHEMA_VERSION}): run the evaluation again"
         )
     try:
-        measurements = [_measurement(row) for row in there.pop("measurements")]
-        return Result(**there, measurements=measurements)
-    except (KeyError, TypeError, AttributeError) as error:
+        result = typed_json.build(Result, there, "result")
+        for row in result.measurements:
+            if not row.summary:
+                raise ValueError(f"measurement {row.name!r} has no scores")
+            for name, score in row.summary.items():
+                if score.num < 1 or (score.low is None) != (score.high is None):
+                    raise ValueError(f"{name} of {row.name!r} has no folds, or half an interval")
+    except ValueError as error:
         raise ResultError(f"{path} is damaged ({error}): run the evaluation again") from error
-
-
-def _measurement(row: dict[str, Any]) -> Measurement:
-    folds = [Fold(**fold) for fold in row["folds"]]
-    summary = {name: Summary(**each) for name, each in row["summary"].items()}
-    if not summary or not all(math.isfinite(each.mean) for each in summary.values()):
-        raise TypeError(f"measurement {row.get('name')!r} has no finite scores")
-    return Measurement(**{**row, "folds": folds, "summary": summary})
+    return result

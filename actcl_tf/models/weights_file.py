@@ -6,21 +6,29 @@ version 2.6 it could be got round (CVE-2025-32434), so that older ones are refus
 safetensors format hold no code at all, and are read here without PyTorch.
 """
 
-import json
 import math
 import pathlib
 import pickle
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from actcl_tf import config
+from actcl_tf.config import typed_json
 
 OLDEST_TORCH = (2, 6)
 _INSTALL = "pip install 'torch>=2.6'"
 _SAFETENSORS_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8"}
 _LENGTH_BYTES = 8  # Of the number that a safetensors file begins with.
+
+
+class _Tensor(NamedTuple):
+    """What the head of a safetensors file says of a tensor."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
 
 
 class WeightsError(config.ConfigError):
@@ -103,22 +111,23 @@ def _read_safetensors(file: pathlib.Path, path: str) -> dict[str, np.ndarray]:
     arrays = {}
     try:
         start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
-        header = json.loads(content[_LENGTH_BYTES:start])
-        for name, about in header.items():
-            if name == "__metadata__":
-                continue
-            kind, shape, (first, last) = about["dtype"], about["shape"], about["data_offsets"]
+        header = typed_json.loads(content[_LENGTH_BYTES:start])
+        header = {key: value for key, value in header.items() if key != "__metadata__"}
+        for name, about in typed_json.build(dict[str, _Tensor], header).items():
+            kind, shape, (first, last) = about.dtype, about.shape, about.data_offsets
             if kind not in _SAFETENSORS_TYPES:
                 raise WeightsError(
                     f"--init_from={path}: {name} must be of type "
                     f"{', '.join(_SAFETENSORS_TYPES)}, got {kind}"
                 )
             dtype = np.dtype(_SAFETENSORS_TYPES[kind])
+            if first < 0 or min(shape, default=0) < 0:
+                raise ValueError(f"{name} is at {first} and of the shape {shape}")
             if last - first != math.prod(shape) * dtype.itemsize:
                 raise ValueError(f"{name} has {last - first} bytes for the shape {shape}")
             values = np.frombuffer(content, dtype, math.prod(shape), start + first)
             arrays[name] = values.reshape(shape)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, AttributeError) as error:
         if isinstance(error, WeightsError):
             raise
         raise WeightsError(

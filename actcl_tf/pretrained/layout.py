@@ -9,13 +9,16 @@ Each SavedModel holds the description of the encoders as an asset, and each of t
 one that TensorFlow Serving takes.
 """
 
-import json
 import pathlib
 from typing import Any, Optional
+
+from actcl_tf.config import typed_json
 
 VIDEO, AUDIO, PAIR, TFLITE = "video", "audio", "pair", "tflite"
 METADATA = "metadata.json"
 FORMAT = 2  # Raised when an older program could not use an export any more.
+# Numbers that this package uses of the description, all above 0.
+_USED = {"frame_rate": float, "sample_rate": int, "num_audio_samples": int, "image_size": int}
 
 
 class PretrainedError(ValueError):
@@ -85,12 +88,16 @@ def read_metadata(folder: pathlib.Path, version: Optional[int] = None) -> dict[s
     """
     path = model_folder(folder, PAIR, version) / "assets" / METADATA
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = typed_json.loads(path.read_text(encoding="utf-8"))
         if found["format"] != FORMAT:
             raise PretrainedError(
-                f"{path} is of format {found['format']}, and this package reads {FORMAT}: export "
-                "the run again, or use the version of this package that wrote it"
+                f"{path} is of format {found['format']!r:.40}, and this package reads {FORMAT}: "
+                "export the run again, or use the version of this package that wrote it"
             )
+        for name, kind in _USED.items():
+            if typed_json.build(kind, found[name], name) <= 0:
+                raise ValueError(f"{name} must be above 0")
+        typed_json.build(dict[str, dict[str, Any]], found["config"], "config")
     except (OSError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, PretrainedError):
             raise

@@ -16,12 +16,14 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from actcl_tf.config import typed_json
 from actcl_tf.data import files
 from actcl_tf.data.files import DataError
 from actcl_tf.search.moments import MODALITIES, PICTURE, SOUND, Moment
@@ -30,6 +32,9 @@ INDEX = "index.json"
 KIND, VERSION = "actcl_tf search index", 1
 TABLE = "files"
 SUFFIXES = {PICTURE: ".vectors", SOUND: ".vectors", TABLE: ".jsonl"}
+# A line of the table: root, name, bytes, time, moments, what is left out.
+_LINE = tuple[str, str, int, int, list[list], dict[str, dict[str, int]]]
+_MOST_DIMENSIONS = 1 << 20
 _BLOCK = 1 << 24  # Bytes that are read at once where a file is checked.
 
 
@@ -87,10 +92,17 @@ class Entry(NamedTuple):
 
     @classmethod
     def from_line(cls, line: bytes) -> "Entry":
-        """What `to_line` wrote."""
-        *head, kinds, left_out = json.loads(line)
-        moments = (Moment(start, bool(seen), bool(heard)) for start, seen, heard in kinds)
-        return cls(*head, tuple(moments), left_out)
+        """What `to_line` wrote; a ValueError if it is not."""
+        *head, kinds, left_out = typed_json.build(_LINE, typed_json.loads(line), "a line")
+        return cls(*head, tuple(_moment(*kind) for kind in kinds), left_out)
+
+
+def _moment(start: Any = None, seen: Any = None, heard: Any = None, *more: Any) -> Moment:
+    """A moment of a line; by hand, as there may be millions."""
+    is_time = type(start) in (int, float) and start >= 0
+    if more or not is_time or seen not in (0, 1) or heard not in (0, 1):
+        raise ValueError(f"{[start, seen, heard, *more]!r:.40} is no moment")
+    return Moment(start, bool(seen), bool(heard))
 
 
 class Part(NamedTuple):
@@ -149,22 +161,36 @@ def read_state(folder: pathlib.Path) -> tuple[Facts, dict[str, Part]]:
     if not path.exists():
         raise DataError(f"--index={folder}: there is no index; make one with tools/search.py index")
     try:
-        held = json.loads(files.read_text(path))
+        held = typed_json.loads(files.read_text(path))
         if held.pop("kind") != KIND:
             raise ValueError("it is of another program")
         version = held.pop("version")
         if version != VERSION:
             raise DataError(
-                f"{path} is of version {version}, and this program reads {VERSION}; begin a new "
-                "index"
+                f"{path} is of version {version!r:.40}, and this program reads {VERSION}; begin a "
+                "new index"
             )
-        parts = {key: Part(**held["parts"][key]) for key in SUFFIXES}
-        names = {field.name for field in dataclasses.fields(Facts)}
-        return Facts(**{name: held[name] for name in names}), parts
+        parts = typed_json.build(dict[str, Part], held.pop("parts"), "parts")
+        facts = typed_json.build(Facts, held)
+        _check_state(facts, parts)
+        return facts, parts
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path} is damaged ({error}); index the collection anew") from error
+
+
+def _check_state(facts: Facts, parts: dict[str, Part]) -> None:
+    """Raises ValueError unless names are those of this folder and sizes are possible."""
+    if parts.keys() != SUFFIXES.keys():
+        raise ValueError(f"it must have the parts {', '.join(SUFFIXES)}")
+    for key, part in parts.items():
+        if not re.fullmatch(rf"{key}-\d{{6}}{re.escape(SUFFIXES[key])}", part.name):
+            raise ValueError(f"{part.name!r:.40} is no name of its part {key}")
+        if part.size < 0:
+            raise ValueError(f"the size of {part.name} is {part.size}")
+    if not 0 < facts.embedding_size <= _MOST_DIMENSIONS or facts.window_seconds <= 0:
+        raise ValueError("embedding_size and window_seconds must be possible ones")
 
 
 def read_parts(
@@ -179,7 +205,12 @@ def read_parts(
         _check(folder / part.name, part)
     with open(folder / parts[TABLE].name, "rb") as file:
         table = file.read(parts[TABLE].size)
-    entries = [Entry.from_line(line) for line in table.splitlines()]
+    try:
+        entries = [Entry.from_line(line) for line in table.splitlines()]
+    except ValueError as error:
+        raise DataError(
+            f"{folder / parts[TABLE].name} is damaged ({error}); index the collection anew"
+        ) from error
     vectors = {}
     for modality in MODALITIES:
         part, rows = parts[modality], sum(entry.num_rows(modality) for entry in entries)

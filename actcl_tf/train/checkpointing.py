@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf import config
+from actcl_tf.config import typed_json
 from actcl_tf.data import files
 from actcl_tf.models import two_tower
 
@@ -128,22 +129,28 @@ def open_run(run: config.PretrainConfig, facts: DataFacts) -> bool:
 def _read_run(folder: pathlib.Path) -> dict[str, Any]:
     path = folder / "run.json"
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))
+        there = typed_json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{folder} holds no run.json: it is not the folder of a run (--run_dir of "
             "tools/train.py)"
         ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
     if not isinstance(there, dict) or not {"config", "data"} <= there.keys():
         raise CheckpointError(f"{path} is damaged: it does not say what the run is")
     if there.get("format", 1) != FORMAT:
         raise CheckpointError(
-            f"{path} is of another version of actcl_tf: its format is {there['format']}, and here "
-            f"it is {FORMAT}. Use the version that made it, or name a new --run_dir"
+            f"{path} is of another version of actcl_tf: its format is {there['format']!r:.40}, and "
+            f"here it is {FORMAT}. Use the version that made it, or name a new --run_dir"
         )
-    return there
+    try:
+        return {
+            "config": typed_json.build(dict[str, dict[str, Any]], there["config"], "config"),
+            "data": typed_json.build(dict[str, Any], there["data"], "data"),
+        }
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
 
 
 def _require_same_run(folder: pathlib.Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -223,7 +230,15 @@ class Checkpoints:
     def is_best(self, score: float) -> bool:
         """Whether a score is above that of the best checkpoint so far."""
         path = self._folder / "best" / "score.json"
-        return not path.exists() or score > json.loads(path.read_text(encoding="utf-8"))["score"]
+        if not path.exists():
+            return True
+        try:
+            held = typed_json.loads(path.read_text(encoding="utf-8"))
+            return score > typed_json.build(dict[str, float], held)["score"]
+        except (ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"{path} is damaged ({error}): remove it, and the next evaluation is the best"
+            ) from error
 
     def save_best(self, score: float) -> None:
         """Saves the present state as the best, with its score."""
@@ -289,9 +304,11 @@ def read_run(run_dir: str) -> tuple[config.PretrainConfig, DataFacts]:
     """
     there = _read_run(pathlib.Path(run_dir))
     try:
-        facts = DataFacts(**{**there["data"], "classes": tuple(there["data"]["classes"])})
+        facts = typed_json.build(DataFacts, there["data"], "data")
+        if min(facts.frame_rate, facts.sample_rate, facts.num_audio_samples) <= 0:
+            raise ValueError("its data must have rates and samples above 0")
         return config.from_dict(there["config"]), facts
-    except (config.ConfigError, AttributeError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise CheckpointError(
             f"{pathlib.Path(run_dir) / 'run.json'} is damaged, or of another version of actcl_tf: "
             f"{error}"

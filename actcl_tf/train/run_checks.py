@@ -3,7 +3,7 @@
 import hashlib
 
 from actcl_tf import config
-from actcl_tf.data import files, pipeline, records
+from actcl_tf.data import files, records, spans
 from actcl_tf.train import checkpointing, strategy
 
 
@@ -23,6 +23,7 @@ def check(run: config.PretrainConfig) -> checkpointing.DataFacts:
     folder = files.join(run.data.data_dir, run.data.train_split)
     is_whole = run.data.on_bad_record == "fail"
     manifest = records.read_manifest(folder, check_shards=is_whole)
+    span = spans.build_span(run.data, manifest)
     contrast, batch = run.contrast, run.train.batch_size
     if batch > manifest.num_clips:
         raise config.ConfigError(
@@ -39,12 +40,7 @@ def check(run: config.PretrainConfig) -> checkpointing.DataFacts:
     return checkpointing.DataFacts(
         frame_rate=float(manifest.frame_rate),
         sample_rate=int(manifest.sample_rate),
-        num_audio_samples=pipeline.num_audio_samples(
-            run.data.num_frames,
-            run.data.frame_stride,
-            manifest.frame_rate,
-            manifest.sample_rate,
-        ),
+        num_audio_samples=span.samples,
         num_clips=manifest.num_clips,
         digest=_digest(files.join(folder, records.MANIFEST)),
         classes=tuple(manifest.classes),

@@ -6,9 +6,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.benchmark import step_setup
-from actcl_tf.train import (
-    run_checks,
-)
+from actcl_tf.train import run_checks
 
 
 @pytest.mark.parametrize(

@@ -54,22 +54,28 @@ def test_manifest_round_trip_and_its_faults(tmp_path):
 @pytest.mark.parametrize(
     "text, reason",
     [
-        ("[" * 100_000, "recursion"),
-        ('{"a":' * 100_000, "recursion"),
-        (None, "list of objects"),
-        (1, "list of objects"),
-        ("x", "list of objects"),
-        ([None], "list of objects"),
-        ([{}], "must be a file name, got None"),
-        ([{"name": 1}], "must be a file name, got 1"),
-        ([{"name": "../other/train-00000-of-00001.tfrecord"}], "must be a file name"),
-        ([{"name": ""}], "must be a file name"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a":' * 100_000, "nested too deeply"),
+        ("[]", "it must be dict, got list"),
+        ('{"split": "train"}', "it lacks classes, duration"),
+        (None, "shards must be list, got NoneType"),
+        ("x", "shards must be list, got str"),
+        ([None], r"shards\[0\] must be dict, got NoneType"),
+        ([{}], r"shards\[0\] lacks clips, name"),
+        ([{"name": 1, "clips": 1}], r"shards\[0\].name must be str, got int"),
+        ([{"name": "a", "clips": "1"}], r"shards\[0\].clips must be int, got str"),
+        ([{"name": "a", "clips": 1, "sides": 1}], r"shards\[0\] has no sides"),
+        ([{"name": "a", "clips": -1}], "clips must be at least 0, got -1"),
+        ([{"name": "../other/a.tfrecord", "clips": 1}], "must be a file name"),
+        ([{"name": "..", "clips": 1}], "must be a file name"),
+        ([{"name": "a\0b", "clips": 1}], "must be a file name"),
+        ([{"name": "", "clips": 1}], "must be a file name"),
     ],
 )
 def test_manifest_of_wrong_kinds_is_refused(tmp_path, text, reason):
     records.write_manifest(tmp_path, manifest())
     path = tmp_path / "manifest.json"
-    if not isinstance(text, str) or text == "x":
+    if not isinstance(text, str) or text == "x":  # Otherwise it is the whole file.
         text = json.dumps({**json.loads(path.read_text()), "shards": text})
     path.write_text(text)
     with pytest.raises(records.DataError, match=f"manifest.json is damaged .*{reason}") as found:

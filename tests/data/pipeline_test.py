@@ -93,7 +93,6 @@ def test_shapes_and_types(data_dir):
         "seed": ([5, 2], tf.int32),
     }
     assert {key: (value.shape.as_list(), value.dtype) for key, value in spec.items()} == expected
-    assert pipeline.num_audio_samples(4, 2, 10.0, 1000.0) == 800
     assert (_batches(dataset, 1)[0]["label"] == records.NO_LABEL).all()
 
 

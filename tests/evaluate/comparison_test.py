@@ -6,7 +6,7 @@ import io
 import pytest
 
 from actcl_tf.evaluate import comparison, results
-from tests.evaluate import made_results as made
+from tests import made_results as made
 
 
 def _verdicts(*found, score=""):

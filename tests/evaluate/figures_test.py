@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.evaluate import figures, results
-from tests.evaluate import made_results as made
+from tests import made_results as made
 
 
 def _pixels(path):

@@ -6,7 +6,7 @@ import numpy as np
 
 from actcl_tf.evaluate import result_page
 from actcl_tf.reporting import playable
-from tests.evaluate import made_results as made
+from tests import made_results as made
 
 
 class _Reader(html.parser.HTMLParser):

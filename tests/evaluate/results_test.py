@@ -5,7 +5,7 @@ import json
 import pytest
 
 from actcl_tf.evaluate import results
-from tests.evaluate import made_results
+from tests import made_results
 
 
 def test_a_result_comes_back_as_it_was(tmp_path):
@@ -66,5 +66,5 @@ def test_what_is_no_result_is_refused(tmp_path, text, message):
 def test_a_score_that_is_no_number_is_refused(tmp_path):
     path = results.write(tmp_path, made_results.result())
     path.write_text(path.read_text().replace('"mean": 0.8', '"mean": NaN'))
-    with pytest.raises(results.ResultError, match="no finite scores"):
+    with pytest.raises(results.ResultError, match="NaN is no finite number"):
         results.read(tmp_path)

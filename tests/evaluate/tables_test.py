@@ -3,7 +3,7 @@
 import pytest
 
 from actcl_tf.evaluate import results, tables
-from tests.evaluate import made_results
+from tests import made_results
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 
 from actcl_tf.inspection import dictionary_state, picks
-from actcl_tf.train import (
-    strategy,
-    training_data,
-)
+from actcl_tf.train import strategy, training_data
 from tests import saved_runs
 
 

@@ -44,7 +44,7 @@ def _one(kind="F32", shape=(1,), offsets=(0, 4)):
         (b"PK\x03\x04 and whatever else there is", "is damaged or no safetensors file"),
         (_header([1, 2]), "is damaged or no safetensors file"),
         (_header({"a": 1}), "is damaged or no safetensors file"),
-        (_header({"a": {"dtype": "F32"}}), "no safetensors file: 'shape'"),
+        (_header({"a": {"dtype": "F32"}}), "'a'] lacks data_offsets, shape"),
         (_header(_one(), b"123"), "is damaged or no safetensors file: buffer is smaller"),
         (_header(_one(shape=[2]), bytes(4)), "a has 4 bytes for the shape [2]"),
         (_header(_one(shape=[-1, -1]), bytes(4)), "is damaged or no safetensors file"),

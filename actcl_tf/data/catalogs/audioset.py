@@ -1,8 +1,8 @@
 """AudioSet (Gemmeke et al. 2017): 10-second clips of 527 classes of sounds, several a clip."""
 
-import csv
-import json
+from typing import Any
 
+from actcl_tf.config import typed_json
 from actcl_tf.data import files
 from actcl_tf.data.catalogs import finding, youtube
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
@@ -49,9 +49,8 @@ def from_audioset(folder: str, *, whole_videos: bool = False) -> Catalog:
     texts = _read_classes(folder)
     rows: dict[str, finding.Row] = {}
     for path, split in lists.items():
-        lines = [line for line in finding.read_lines(path) if not line.startswith("#")]
-        for number, line in enumerate(csv.reader(lines, skipinitialspace=True), 1):
-            row = _row(line, f"{path}, clip {number}", split, whole_videos, texts)
+        for where, line in finding.read_rows(path, skipinitialspace=True):
+            row = _row(line, where, split, whole_videos, texts)
             rows.setdefault(row.name, row)
     names = finding.find_files(folder, finding.MEDIA_SUFFIXES)
     clips, missing = finding.match(rows.values(), folder, names)
@@ -70,17 +69,16 @@ def _read_classes(folder: str) -> dict[str, str]:
     """Machine name to display name of every class."""
     path = finding.find_one(folder, ["class_labels_indices.csv", "csv/class_labels_indices.csv"])
     if path is not None:
-        rows = list(csv.DictReader(finding.read_lines(path)))
-        if rows and {"mid", "display_name"} <= set(rows[0]):
-            return {row["mid"]: row["display_name"] for row in rows}
-        raise DataError(f"{path}: expected the columns index,mid,display_name")
+        rows = finding.read_table(path, ("mid", "display_name"))
+        return {row["mid"]: row["display_name"] for _, row in rows}
     path = finding.find_one(folder, ["ontology.json", "csv/ontology.json"])
     if path is None:
         raise finding.layout_error(folder, LAYOUT, "class_labels_indices.csv is not there")
     try:
-        nodes = json.loads(finding.read_text(path))
+        nodes = typed_json.build(list[dict[str, Any]], typed_json.loads(finding.read_text(path)))
         # Abstract and blacklisted nodes of the ontology are no labels.
-        return {node["id"]: node["name"] for node in nodes if not node.get("restrictions")}
+        names = {node["id"]: node["name"] for node in nodes if not node.get("restrictions")}
+        return typed_json.build(dict[str, str], names)
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path}: is no ontology of AudioSet ({error})") from error
 
@@ -90,7 +88,7 @@ def _row(
 ) -> finding.Row:
     try:
         video_id, first, last, mids = line
-        start, end = float(first), float(last)
+        start, end = youtube.span(first, last)
     except ValueError:
         raise DataError(
             f'{where}: expected an id, two times and "mids", got {", ".join(line)}'

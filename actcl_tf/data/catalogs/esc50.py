@@ -1,7 +1,5 @@
 """ESC-50 and ESC-10 (Piczak 2015): sounds of 5 seconds, five folds."""
 
-import csv
-
 from actcl_tf.data import files
 from actcl_tf.data.catalogs import finding, folds
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
@@ -34,16 +32,16 @@ def from_esc50(folder: str, *, fold: folds.Fold = 1) -> Catalog:
     if not files.exists(path):
         raise finding.layout_error(folder, LAYOUT, "meta/esc50.csv is not there")
     rows: dict[str, finding.Row] = {}
-    for line in csv.DictReader(finding.read_lines(path)):
-        if not {"filename", "fold", "category"} <= set(line) or not line["category"]:
-            raise DataError(f"{path}: expected the columns filename, fold and category")
+    for where, line in finding.read_table(path, ("filename", "fold", "category")):
         name, number = line["filename"], line["fold"]
+        if not line["category"]:
+            raise DataError(f"{where}: {name} has no category")
         if number not in _FOLDS:
-            raise DataError(f"{path}: fold of {name} must be 1 to {NUM_FOLDS}, got {number!r}")
+            raise DataError(f"{where}: fold of {name} must be 1 to {NUM_FOLDS}, got {number!r}")
         parts = tuple(TEST if number == part else TRAIN for part in _FOLDS)
         row = finding.Row(name, ((finding.key_of(name), None),), (line["category"],), "", parts)
         if rows.setdefault(name, row) != row:
-            raise DataError(f"{path}: {name} is listed twice, with other folds or categories")
+            raise DataError(f"{where}: {name} is listed twice, with other folds or categories")
     classes = tuple(sorted({row.labels[0] for row in rows.values()}))
     names = finding.find_files(folder, finding.MEDIA_SUFFIXES)
     clips, missing = finding.match(folds.choose(rows.values(), fold), folder, names)

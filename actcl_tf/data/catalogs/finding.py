@@ -5,11 +5,12 @@ never one by one on disk.
 """
 
 import collections
+import csv
 import os
 import pathlib
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -24,6 +25,7 @@ VIDEO_SUFFIXES = (
 AUDIO_SUFFIXES = (".aac", ".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 MEDIA_SUFFIXES = VIDEO_SUFFIXES + AUDIO_SUFFIXES
 Span = Optional[tuple[float, Optional[float]]]
+_SHOWN_TEXT = 200  # Characters of a line.
 _SHOWN = 8  # Names that an error shows of what it found.
 
 
@@ -119,6 +121,47 @@ def read_text(path: str) -> str:
 def read_lines(path: str) -> list[str]:
     """The lines of a text file that are not empty, without what ends them; see `read_text`."""
     return [line.rstrip() for line in read_text(path).splitlines() if line.strip()]
+
+
+def read_rows(path: str, **options: Any) -> list[tuple[str, list[str]]]:
+    """The rows of a CSV file that has no header, each with its place, FILE:LINE.
+
+    Args:
+      path: of the file; empty lines and those that begin with # do not count.
+      **options: of `csv.reader`.
+
+    Raises:
+      DataError: it cannot be read, or is no CSV.
+    """
+    lines = ["" if line.startswith("#") else line for line in read_text(path).splitlines()]
+    reader = csv.reader(lines, **options)
+    try:
+        return [(f"{path}:{reader.line_num}", row) for row in reader if any(row)]
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}: is no line of a CSV file ({error})") from error
+
+
+def read_table(path: str, columns: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+    """The rows of a CSV file whose first line names its columns, each with its place, FILE:LINE.
+
+    Args:
+      path: of the file.
+      columns: that it must have; there may be more.
+
+    Returns:
+      Places, and column -> text; what a row lacks is empty.
+
+    Raises:
+      DataError: it cannot be read, is no CSV, or lacks a column.
+    """
+    (_, header), *rows = read_rows(path) or [("", [])]
+    if not set(columns) <= set(header):
+        raise DataError(
+            f"{path}: expected the columns {', '.join(columns)}, got "
+            f"{', '.join(header)[:_SHOWN_TEXT] or 'nothing'}"
+        )
+    empty = dict.fromkeys(header, "")
+    return [(where, {**empty, **dict(zip(header, row))}) for where, row in rows]
 
 
 def match(

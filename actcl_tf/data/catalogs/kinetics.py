@@ -1,6 +1,5 @@
 """Kinetics-400, -600, -700 (Kay et al. 2017, Carreira et al. 2018, 2019) and Kinetics-Sounds."""
 
-import csv
 import re
 from collections.abc import Iterable
 
@@ -15,7 +14,7 @@ LAYOUT = """\
         label,youtube_id,time_start,time_end,split      (also in annotations/, any name in .csv)
     train/abseiling/0347ZoDXyP0_000095_000105.mp4 ...   (in any folder, any ending; also named
         0347ZoDXyP0.mp4, 0347ZoDXyP0_95_105.mp4, 0347ZoDXyP0_000095.mp4, ...)"""
-_COLUMNS = {"youtube_id", "time_start", "time_end"}
+_COLUMNS = ("youtube_id", "time_start", "time_end")  # And, but for test lists, label and split.
 _SPLITS = {"train": "train", "val": "val", "validate": "val", "validation": "val", "test": "test"}
 
 # The 31 classes of Kinetics-400 that most work on sound and picture calls Kinetics-Sounds, as the
@@ -71,33 +70,27 @@ def _read_rows(folder: str, whole_videos: bool) -> list[finding.Row]:
         raise finding.layout_error(folder, LAYOUT, "no list (.csv) is there")
     rows: dict[str, finding.Row] = {}
     for path in lists:
-        reader = csv.DictReader(finding.read_text(path).splitlines())
-        if not set(reader.fieldnames or ()) >= _COLUMNS:
-            raise DataError(
-                f"{path}: expected the columns label,youtube_id,time_start,time_end,split, got "
-                f"{','.join(reader.fieldnames or ()) or 'nothing'}"
-            )
-        for line in reader:
-            row = _row(line, f"{path}:{reader.line_num}", path, whole_videos)
+        for where, line in finding.read_table(path, _COLUMNS):
+            row = _row(line, where, path, whole_videos)
             held = rows.setdefault(row.name, row)
             if held != row:
                 raise DataError(
-                    f"{path}:{reader.line_num}: {row.name} is listed as {row.split} {row.labels} "
-                    f"and as {held.split} {held.labels}"
+                    f"{where}: {row.name} is listed as {row.split} {row.labels} and "
+                    f"as {held.split} {held.labels}"
                 )
     return list(rows.values())
 
 
-def _row(line: dict, where: str, path: str, whole_videos: bool) -> finding.Row:
+def _row(line: dict[str, str], where: str, path: str, whole_videos: bool) -> finding.Row:
     try:
-        start, end = float(line["time_start"]), float(line["time_end"])
-    except (TypeError, ValueError):
-        raise DataError(f"{where}: time_start and time_end must be seconds") from None
+        start, end = youtube.span(line["time_start"], line["time_end"])
+    except ValueError as error:
+        raise DataError(f"{where}: time_start and time_end {error}") from None
     named = (line.get("split") or re.split(r"[/\\]", path)[-1].split(".")[0]).strip()
     split = next((value for key, value in _SPLITS.items() if named.startswith(key)), None)
     if split is None:
         raise DataError(f"{where}: split must be train, validate or test, got {named!r}")
-    label = (line.get("label") or "").strip()
+    label = line.get("label", "").strip()
     clip = youtube.ClipFiles(line["youtube_id"], start, end, whole_videos)
     return finding.Row(clip.name, clip, (label,) if label else (), split)
 

@@ -1,7 +1,5 @@
 """VGGSound (Chen et al. 2020): 10-second clips of 309 classes, heard and seen."""
 
-import csv
-
 from actcl_tf.data.catalogs import finding, youtube
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
 from actcl_tf.data.files import DataError
@@ -30,14 +28,13 @@ def from_vggsound(folder: str, *, whole_videos: bool = False) -> Catalog:
     if path is None:
         raise finding.layout_error(folder, LAYOUT, "vggsound.csv is not there")
     rows: dict[str, finding.Row] = {}
-    for number, line in enumerate(csv.reader(finding.read_lines(path)), 1):
+    for where, line in finding.read_rows(path):
         try:
             video_id, first, label, part = line
-            start, split = float(first), _SPLITS[part]
+            start, split = youtube.seconds(first), _SPLITS[part]
         except (ValueError, KeyError):
             raise DataError(
-                f"{path}, clip {number}: expected id,start,label,train or test, got "
-                f"{','.join(line)}"
+                f"{where}: expected id,start,label,train or test, got {','.join(line)}"
             ) from None
         clip = youtube.ClipFiles(video_id, start, start + _SECONDS, whole_videos)
         rows.setdefault(clip.name, finding.Row(clip.name, clip, (label,), split))

@@ -1,9 +1,31 @@
 """Clips of YouTube videos: how downloaded files are called, which differs from tool to tool."""
 
 import dataclasses
+import math
 from collections.abc import Iterator
 
 from actcl_tf.data.catalogs.finding import Span
+
+_MOST_SECONDS = 1e9
+
+
+def seconds(text: str) -> float:
+    """A time of a list; a ValueError unless it is one of a video."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < _MOST_SECONDS:
+        raise ValueError(f"must be seconds from 0 on, got {text!r:.40}")
+    return value
+
+
+def span(first: str, last: str) -> tuple[float, float]:
+    """Start and end of a clip; a ValueError unless the end is the later."""
+    start, end = seconds(first), seconds(last)
+    if end <= start:
+        raise ValueError(f"must be a start and a later end, got {start:g} and {end:g}")
+    return start, end
 
 
 @dataclasses.dataclass(frozen=True)

@@ -389,18 +389,26 @@ def test_wrong_options_are_named(tree, name, options, message):
             {f"wave_test_split{i}.txt": "a.avi 1\nb.avi 0\na.avi 2\n" for i in (1, 2, 3)},
             "wave_test_split1.txt: a.avi is listed as 1 and as 2",
         ),
-        ("esc50", {"meta/esc50.csv": "filename,fold\na.wav,1\n"}, "columns filename, fold and"),
+        (
+            "esc50",
+            {"meta/esc50.csv": "filename,fold\na.wav,1\n"},
+            "columns filename, fold, category",
+        ),
         (
             "esc50",
             {"meta/esc50.csv": "filename,fold,category\na.wav,6,dog\n"},
-            "esc50.csv: fold of a.wav must be 1 to 5, got '6'",
+            "esc50.csv:2: fold of a.wav must be 1 to 5, got '6'",
         ),
         (
             "esc50",
             {"meta/esc50.csv": "filename,fold,category\na.wav,1,dog\na.wav,2,dog\n"},
             "a.wav is listed twice, with other folds or categories",
         ),
-        ("kinetics", {"a.csv": "a,b\n1,2\n"}, r"a.csv: expected the columns label,youtube_id"),
+        (
+            "kinetics",
+            {"a.csv": "a,b\n1,2\n"},
+            r"a.csv: expected the columns youtube_id, time_start",
+        ),
         (
             "kinetics",
             {"train.csv": "label,youtube_id,time_start,time_end\nx,y,a,b\n"},
@@ -422,7 +430,7 @@ def test_wrong_options_are_named(tree, name, options, message):
         (
             "audioset",
             {"eval_segments.csv": "a, 1, 2\n", "class_labels_indices.csv": AUDIOSET_CLASSES},
-            "eval_segments.csv, clip 1: expected an id, two times",
+            "eval_segments.csv:1: expected an id, two times",
         ),
         (
             "audioset",
@@ -433,7 +441,7 @@ def test_wrong_options_are_named(tree, name, options, message):
             "/m/none is no class of the class list",
         ),
         ("audioset", {"eval_segments.csv": "", "ontology.json": "{}x"}, "is no ontology"),
-        ("vggsound", {"vggsound.csv": "a,1,x,dev\n"}, "vggsound.csv, clip 1: expected id,start"),
+        ("vggsound", {"vggsound.csv": "a,1,x,dev\n"}, "vggsound.csv:1: expected id,start"),
     ],
 )
 def test_wrong_lists_name_the_file(tree, name, lists, message):

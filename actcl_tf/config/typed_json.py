@@ -1,0 +1,114 @@
+"""JSON that anybody may have written: what stands in it has the types asked for, or is an error.
+
+Every error is a ValueError whose message is one line; those who read a file add its name.
+"""
+
+import dataclasses
+import json
+import math
+import typing
+from collections.abc import Collection, Iterator
+from typing import Any, Optional, Union
+
+_MOST = 2**63
+_SHOWN = 40  # Characters of a number or a name in a message.
+
+
+def loads(text: Union[str, bytes]) -> Any:
+    """Reads JSON whose numbers are finite and fit 64 bits.
+
+    Args:
+      text: the JSON.
+
+    Raises:
+      ValueError: it is no JSON, is nested too deeply, or holds another number.
+    """
+    try:
+        return json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_float)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _integer(text: str) -> int:
+    # Very long ones take Python long to read, or are refused in words of its own.
+    if len(text) > _SHOWN or not -_MOST <= int(text) < _MOST:
+        raise ValueError(f"{text:.{_SHOWN}} is too large a number")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{text:.{_SHOWN}} is no finite number")
+    return float(text)
+
+
+def build(kind: Any, value: Any, name: str = "it") -> Any:
+    """Makes what `loads` gave into what it was before it was written.
+
+    Args:
+      kind: a dataclass, named tuple or typed dict, written as an object of its fields; or a list,
+        tuple, dict, Optional or plain type, of any of these; or Any.
+      value: that `loads` gave.
+      name: what to call it in messages.
+
+    Returns:
+      An instance of `kind`.
+
+    Raises:
+      ValueError: something in it is missing, unknown or of another type.
+    """
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
+    if origin is Union:  # Optional.
+        (kind,) = set(inner) - {type(None)}
+        return None if value is None else build(kind, value, name)
+    if origin in (list, tuple):
+        return origin(_items(origin, inner, value, name))
+    if origin is dict:
+        _require(dict, value, name)
+        return {key: build(inner[1], item, f"{name}[{key!r:.40}]") for key, item in value.items()}
+    needed = _needed_fields(kind)
+    if needed is not None:
+        return kind(**_fields(needed, typing.get_type_hints(kind), value, name))
+    _require(kind, value, name)
+    return value
+
+
+def _items(origin: type, inner: tuple, value: Any, name: str) -> Iterator[Any]:
+    """Of a list or a tuple, which both are written as a list."""
+    _require(list, value, name)
+    if origin is list or inner[-1] is Ellipsis:
+        inner = inner[:1] * len(value)
+    if len(value) != len(inner):
+        raise ValueError(f"{name} must hold {len(inner)} values, got {len(value)}")
+    for index, (kind, item) in enumerate(zip(inner, value)):
+        yield build(kind, item, f"{name}[{index}]")
+
+
+def _needed_fields(kind: Any) -> Optional[Collection[str]]:
+    """Names of the fields without default of a type that has fields; None for another type."""
+    if dataclasses.is_dataclass(kind):
+        none = (dataclasses.MISSING, dataclasses.MISSING)
+        fields = dataclasses.fields(kind)
+        return {each.name for each in fields if (each.default, each.default_factory) == none}
+    if hasattr(kind, "_field_defaults"):
+        return set(kind._fields) - set(kind._field_defaults)
+    return getattr(kind, "__required_keys__", None)
+
+
+def _fields(
+    needed: Collection[str], hints: dict[str, Any], value: Any, name: str
+) -> dict[str, Any]:
+    _require(dict, value, name)
+    for wrong, keys in (("lacks", set(needed) - set(value)), ("has no", set(value) - set(hints))):
+        if keys:
+            raise ValueError(f"{name} {wrong} {', '.join(sorted(keys)):.{_SHOWN}}")
+    return {key: build(hints[key], item, f"{name}.{key}") for key, item in value.items()}
+
+
+def _require(kind: type, value: Any, name: str) -> None:
+    """Raises ValueError unless a value is of a type; whole numbers are numbers, but no truths."""
+    kinds = (int, float) if kind is float else kind
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{name} must be {kind.__name__}, got {type(value).__name__}")

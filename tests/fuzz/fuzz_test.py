@@ -1,0 +1,149 @@
+"""Broken input of every kind is read or refused in words: no crash, no hang, no more than 1 GB."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from actcl_tf.data import records
+from tests import split_files
+from tests.fuzz import mutations, program, targets
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Cases that take a few seconds.
+QUICK = {"records": 1500, "shards": 2, "catalogs": 1500, "metadata": 2500}
+_LATER = 1_000_000  # Cases that the quick tests do not try.
+
+
+def run(code, *arguments):
+    """Runs a program in a process of its own; returns its status, what it found and its errors."""
+    done = subprocess.run(
+        [sys.executable, *code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=900,
+        check=False,
+    )
+    found = json.loads(done.stdout) if done.stdout else {}
+    return done.returncode, found, done.stderr
+
+
+def check(name, *options):
+    status, found, errors = run(("-m", "tests.fuzz.program"), name, *options)
+    assert status == 0, (found, errors[-3000:])
+    assert found["megabytes"] <= program.MOST_MEGABYTES
+    assert found["accepted"] > 0
+    return found
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_broken_input_is_read_or_refused_in_words(name):
+    found = check(name, "--cases", QUICK[name])
+    assert found["cases"] == QUICK[name]
+    # Of shards, bad records are left out.
+    assert (found["refused"] == 0) == (name == "shards")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_five_minutes_of_broken_input(name):
+    found = check(name, "--first", _LATER, "--seconds", 300)
+    print(name, found)
+    assert found["seconds"] >= 300
+
+
+class _Planted(targets.Target):
+    """Does what a reader must not do."""
+
+    def __init__(self, act):
+        super().__init__(pathlib.Path())
+        self.act = act
+
+    def write(self, rng):
+        del rng
+
+    def read(self):
+        self.act()
+
+
+def _raise(error):
+    def act():
+        raise error
+
+    return act
+
+
+@pytest.mark.parametrize(
+    "error, why",
+    [
+        (KeyError("shards"), "KeyError: 'shards'"),
+        (ValueError("not ours"), "ValueError: not ours"),
+        (MemoryError(), "MemoryError"),
+        (RecursionError("deep"), "RecursionError"),
+        (records.DataError(" "), "DataError without a word"),
+        (tf.errors.DataLossError(None, None, "x"), "DataLossError"),
+    ],
+)
+def test_other_errors_are_found(error, why):
+    found = program.run(_Planted(_raise(error)), 5, 10, 60)
+    assert found["case"] == 5 and found["cases"] == 1
+    assert why in found["why"]
+
+
+def test_named_errors_count_as_refused():
+    found = program.run(_Planted(_raise(records.DataError("a is damaged"))), 0, 10, 60)
+    assert (found["cases"], found["refused"], found["accepted"]) == (10, 10, 0)
+    assert "case" not in found
+
+
+_PLANT = """
+import ctypes, sys, time
+from tests.fuzz import program, targets
+program.HANG_SECONDS = 1.0
+class Bad(targets.Catalogs):
+    def read(self):
+        {act}
+targets.TARGETS["records"] = Bad
+sys.exit(program.main())
+"""
+
+
+@pytest.mark.parametrize(
+    "act, told",
+    [
+        ("time.sleep(60)", "Timeout"),
+        ("ctypes.string_at(0)", "Segmentation fault"),
+        ("bytes(bytearray(b'x') * 2**30)", '"why": "'),
+        ("bytearray(2**40)", "MemoryError"),
+    ],
+)
+def test_hangs_crashes_and_large_memory_are_found(act, told):
+    code = ("-c", _PLANT.format(act=act))
+    status, found, errors = run(code, "records", "--cases", 3)
+    assert status != 0
+    assert told in json.dumps(found) + errors
+    assert "case 0\n" in errors
+
+
+def test_a_case_is_a_function_of_its_number():
+    record = split_files.ramp_clip("a", num_frames=3, label=1).SerializeToString()
+    for mutate in (mutations.of_bytes, mutations.of_record, mutations.of_jpegs):
+        first, again = (mutate(np.random.default_rng(7), record) for _ in range(2))
+        others = {mutate(np.random.default_rng(seed), record) for seed in range(20)}
+        assert first == again
+        assert len(others) > 5 and others != {record}
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_mutations_of_text_give_text(seed):
+    rng = np.random.default_rng(seed)
+    held = {"a": [1, {"b": None}], "c": "d", "e": 1.5}
+    assert isinstance(mutations.of_json(rng, json.dumps(held)), str)
+    assert isinstance(mutations.of_cells(rng, "a,b\n\nc,d\n", ","), str)

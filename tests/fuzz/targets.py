@@ -1,0 +1,367 @@
+"""What reads files of strangers: each writes a good input, breaks it, and has it read."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import dataclasses
+import json
+import pathlib
+import zlib
+
+import numpy as np
+import tensorflow as tf
+
+from actcl_tf import config
+from actcl_tf.data import (
+    bad_records,
+    marked_errors,
+    pipeline,
+    record_check,
+    records,
+    shards,
+    split_scan,
+)
+from actcl_tf.data.catalogs import datasets
+from actcl_tf.data.media import MediaError
+from actcl_tf.evaluate import comparison, encoders, results
+from actcl_tf.models import weights_file
+from actcl_tf.pretrained import layout
+from actcl_tf.search import collection, store
+from actcl_tf.search.moments import PICTURE, SOUND, Moment
+from actcl_tf.search.store import Entry, Facts
+from actcl_tf.search.store_writing import Writer
+from actcl_tf.train import checkpointing, run_checks
+from tests import made_results, split_files
+from tests.fuzz import mutations
+from tests.fuzz.mutations import Rng
+
+# The errors whose messages are meant for people.
+NAMED = (
+    records.DataError,
+    config.ConfigError,
+    MediaError,
+    checkpointing.CheckpointError,
+    layout.PretrainedError,
+    results.ResultError,
+    comparison.ComparisonError,
+)
+
+
+class Target(abc.ABC):
+    """A reader and what it is given."""
+
+    def __init__(self, folder: pathlib.Path):
+        """Takes an empty folder to write in."""
+        self.folder = folder
+
+    @abc.abstractmethod
+    def write(self, rng: Rng) -> None:
+        """Writes one broken input."""
+
+    @abc.abstractmethod
+    def read(self) -> None:
+        """Reads it; may raise one of NAMED."""
+
+
+class Records(Target):
+    """Single records: what is told of them, and what training makes of them."""
+
+    def __init__(self, folder: pathlib.Path):
+        super().__init__(folder)
+        self.good = [
+            split_files.ramp_clip(f"{i}", num_frames=6, label=i).SerializeToString()
+            for i in range(4)
+        ]
+        self.record = b""
+        spec = tf.TensorSpec([], tf.string)
+        self.parse = tf.function(records.parse_example).get_concrete_function(spec)
+
+    def write(self, rng: Rng) -> None:
+        self.record = _broken_record(rng, mutations.pick(rng, self.good))
+
+    def read(self) -> None:
+        # What is wrong, training is told in words by what follows.
+        with contextlib.suppress(tf.errors.InvalidArgumentError):
+            self.parse(tf.constant(self.record))
+        record_check.read_facts(self.record, every_frame=True)
+
+
+class Shards(Target):
+    """Shards of a split, as training and tools/inspect_records.py read them."""
+
+    def __init__(self, folder: pathlib.Path):
+        super().__init__(folder)
+        clips = [split_files.ramp_clip(f"{i}", num_frames=6, label=i) for i in range(48)]
+        self.records = [clip.SerializeToString() for clip in clips]
+        (self.path,) = split_files.write_split(folder, "train", clips)
+        data = config.DataConfig(
+            data_dir=str(folder), num_frames=4, image_size=16, color_jitter=0.0
+        )
+        manifest, paths = shards.open_split(folder, "train")
+        make_clip = pipeline.build_training_clips(data, manifest, seed=0)
+        self.stream = bad_records.Stream(
+            paths=paths,
+            clips=[len(clips)],
+            seed=0,
+            stream=0,
+            shuffle_buffer=8,
+            make_clip=tf.function(make_clip, autograph=False),  # Traced once for all cases.
+        )
+
+    def write(self, rng: Rng) -> None:
+        with tf.io.TFRecordWriter(str(self.path)) as writer:
+            for record in self.records:
+                writer.write(record if rng.integers(2) else _broken_record(rng, record))
+        if not rng.integers(3):
+            self.path.write_bytes(mutations.of_bytes(rng, self.path.read_bytes()))
+
+    def read(self) -> None:
+        found = bad_records.find(self.stream, 0, len(self.records))
+        assert "\n" not in found, f"more than a line: {found}"
+        ledger = self.folder / bad_records.LEDGER
+        ledger.unlink(missing_ok=True)
+        skipping, good = bad_records.Skipping(ledger, tell=False), 0
+        try:
+            for clip in skipping.clips(self.stream, 2, epochs=1):
+                assert np.isfinite(clip["audio"]).all(), "sound that is not finite came through"
+                good += 1
+        except tf.errors.OpError as error:  # As training, which says what is marked.
+            assert "none of the" in marked_errors.message_of(error, bad_records.MARK), error
+        assert good + skipping.times == len(self.records)
+        bad_records.Skipping(ledger)
+        (split,) = split_scan.find_splits(self.folder)
+        split_scan.scan([split], every_frame=True, progress=False)
+
+
+def _broken_record(rng: Rng, record: bytes) -> bytes:
+    kinds = (mutations.of_bytes, mutations.of_record, mutations.of_jpegs)
+    return mutations.pick(rng, kinds)(rng, record)
+
+
+@dataclasses.dataclass
+class _Lists:
+    """Lists of a data set: their names with their texts, media, and what separates cells."""
+
+    texts: dict[str, str]
+    media: tuple[str, ...] = ()
+    separator: str = ","
+
+
+_CATALOGS = {
+    "csv": _Lists(
+        {
+            "list.csv": "video_path,start,end,label,split,caption\na.mp4,0,1.5,x,train,hm\n"
+            'b.mp4,1,,y,test,"so, so"\nc.mp4,,,,val,\n'
+        }
+    ),
+    "ucf101": _Lists(
+        {
+            "ucfTrainTestlist/classInd.txt": "1 Archery\n2 Bowling\n",
+            **{
+                f"ucfTrainTestlist/{part}list0{n}.txt": f"Archery/v_a_g0{k}_c01.avi {n}\n"
+                for n in (1, 2, 3)
+                for part, k in (("train", 1), ("test", 2))
+            },
+        },
+        ("UCF-101/Archery/v_a_g01_c01.avi", "UCF-101/Archery/v_a_g02_c01.avi"),
+        " ",
+    ),
+    "hmdb51": _Lists(
+        {f"splits/run_test_split{n}.txt": "one.avi 1\ntwo.avi 2\n" for n in (1, 2, 3)},
+        ("run/one.avi", "run/two.avi"),
+        " ",
+    ),
+    "esc50": _Lists(
+        {
+            "meta/esc50.csv": "filename,fold,target,category,esc10,src_file,take\n"
+            "1-1-A-0.wav,1,0,dog,True,1,A\n2-1-A-1.wav,2,1,rain,False,2,A\n"
+        },
+        ("audio/1-1-A-0.wav", "audio/2-1-A-1.wav"),
+    ),
+    "kinetics": _Lists(
+        {
+            "train.csv": "label,youtube_id,time_start,time_end,split\n"
+            'singing,0347ZoDXyP0,95,105,train\n"tap dancing",a347ZoDXyP0,1,11,train\n'
+        },
+        ("train/0347ZoDXyP0_000095_000105.mp4", "train/a347ZoDXyP0.mp4"),
+    ),
+    "audioset": _Lists(
+        {
+            "eval_segments.csv": '# comment\n--4gqARaEJE, 0.000, 10.000, "/m/068hy,/m/07q6cd_"\n',
+            "class_labels_indices.csv": "index,mid,display_name\n0,/m/068hy,Pets\n"
+            '1,/m/07q6cd_,"Squeak, or so"\n',
+        },
+        ("clips/--4gqARaEJE_0_10.wav",),
+    ),
+    "ontology": _Lists(
+        {
+            "eval_segments.csv": "--4gqARaEJE, 0.000, 10.000, /m/068hy\n",
+            "ontology.json": '[{"id": "/m/068hy", "name": "Pets", "restrictions": []}, '
+            '{"id": "/m/0", "name": "x", "restrictions": ["abstract"]}]',
+        },
+        ("clips/--4gqARaEJE_0_10.wav",),
+    ),
+    "vggsound": _Lists(
+        {"vggsound.csv": "---g-f_I2yQ,1,people marching,test\nb--g-f_I2yQ,30,rain,train\n"},
+        ("video/---g-f_I2yQ_000001.mp4", "video/b--g-f_I2yQ.mp4"),
+    ),
+}
+
+
+class Catalogs(Target):
+    """The lists of every data set, and a CSV file of one's own."""
+
+    def __init__(self, folder: pathlib.Path):
+        super().__init__(folder)
+        for name, lists in _CATALOGS.items():
+            for each in (*lists.texts, *lists.media):
+                (folder / name / each).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name / each).write_bytes(lists.texts.get(each, "").encode())
+        self.name = ""
+
+    def write(self, rng: Rng) -> None:
+        if self.name:  # The last case's.
+            for name, text in _CATALOGS[self.name].texts.items():
+                (self.folder / self.name / name).write_text(text)
+        self.name = mutations.pick(rng, list(_CATALOGS))
+        lists = _CATALOGS[self.name]
+        broken = mutations.pick(rng, list(lists.texts))
+        content = _broken_text(rng, lists.texts[broken], broken, lists.separator)
+        (self.folder / self.name / broken).write_bytes(content)
+
+    def read(self) -> None:
+        root = str(self.folder / self.name)
+        if self.name == "csv":
+            datasets.read("csv", f"{root}/list.csv")
+            return
+        name = {"ontology": "audioset"}.get(self.name, self.name)
+        read = datasets.read(name, root)
+        assert all(pathlib.Path(clip.path).is_relative_to(root) for clip in read.clips)
+
+
+def _broken_text(rng: Rng, text: str, name: str, separator: str) -> bytes:
+    if rng.integers(3):
+        if name.endswith(".json"):
+            text = mutations.of_json(rng, text)
+        else:
+            text = mutations.of_cells(rng, text, separator)
+        return text.encode("utf-8", "surrogatepass")
+    return mutations.of_bytes(rng, text.encode())
+
+
+class Metadata(Target):
+    """What data sets, runs, exports, results, indices and weights say of themselves."""
+
+    def __init__(self, folder: pathlib.Path):
+        super().__init__(folder)
+        clips = [split_files.ramp_clip(f"{i}", num_frames=6, label=i) for i in range(4)]
+        split_files.write_split(folder / "data", "train", clips)
+        self.run = config.from_flat(
+            {
+                **{"data_dir": str(folder / "data"), "run_dir": str(folder / "run")},
+                **{"num_frames": 4, "image_size": 16, "batch_size": 2, "negatives": "in_batch"},
+            }
+        )
+        self.facts = run_checks.check(self.run)
+        checkpointing.open_run(self.run, self.facts)
+        _write_export(folder / "export" / layout.PAIR / "1" / "assets", self.run)
+        results.write(_made(folder / "result"), made_results.result(made_results.measurement()))
+        with Writer(folder / "index", Facts("0123456789abcdef", "/m", 2, 0.5)) as writer:
+            moments = (Moment(0.0, True, True), Moment(0.5, False, True))
+            rows = {PICTURE: np.zeros([1, 2], "f"), SOUND: np.ones([2, 2], "f")}
+            writer.append(Entry("/videos", "a.mp4", 10, 17, moments, {}), rows)
+            writer.commit()
+        line = {"shard": "a", "record": 1, "why": "its checksum is wrong", "slot": 3}
+        (folder / "run" / bad_records.LEDGER).write_text(json.dumps(line) + "\n")
+        head = b'{"a": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}}'
+        weights = len(head).to_bytes(8, "little") + head + bytes(8)
+        (folder / "a.safetensors").write_bytes(weights)
+        readers = {
+            "data/train/manifest.json": self._read_data,
+            "run/run.json": self._read_run,
+            f"run/{bad_records.LEDGER}": self._read_ledger,
+            f"export/{layout.PAIR}/1/assets/{layout.METADATA}": self._read_export,
+            "result/result.json": self._read_result,
+            "index/index.json": self._read_index,
+            "index/files-000001.jsonl": self._read_index,
+            "a.safetensors": self._read_weights,
+        }
+        self.files = {name: (read, (folder / name).read_bytes()) for name, read in readers.items()}
+        for name in self.files:
+            self.name = name
+            self.read()  # All are good as they are.
+
+    def write(self, rng: Rng) -> None:
+        (self.folder / self.name).write_bytes(self.files[self.name][1])  # The last case's.
+        (self.folder / "index" / store.INDEX).write_bytes(self.files["index/index.json"][1])
+        self.name = mutations.pick(rng, list(self.files))
+        content = self.files[self.name][1]
+        if self.name.endswith(("json", "jsonl")):
+            content = _broken_text(rng, content.decode(), "a.json", ",")
+        elif rng.integers(2):
+            head = content[8:-8].decode()
+            broken = _broken_text(rng, head, "a.json", ",")
+            content = len(broken).to_bytes(8, "little") + broken + bytes(8)
+        else:
+            content = mutations.of_bytes(rng, content)
+        (self.folder / self.name).write_bytes(content)
+        if self.name.endswith("files-000001.jsonl"):
+            self._sign(content)
+
+    def _sign(self, table: bytes) -> None:
+        """Makes index.json say that a broken table is the right one."""
+        path = self.folder / "index" / store.INDEX
+        held = json.loads(path.read_text())
+        held["parts"][store.TABLE].update(size=len(table), checksum=zlib.crc32(table))
+        path.write_text(json.dumps(held))
+
+    def read(self) -> None:
+        self.files[self.name][0]()
+
+    def _read_data(self) -> None:
+        manifest = records.read_manifest(self.folder / "data" / "train")
+        shards.open_split(self.folder / "data", "train")
+        run_checks.check(self.run)
+        pipeline.build_training_clips(self.run.data, manifest, seed=0)
+        split_scan.find_splits(self.folder / "data")
+
+    def _read_run(self) -> None:
+        run, facts = checkpointing.read_run(str(self.folder / "run"))
+        assert run.train.steps > 0 and facts.num_audio_samples > 0
+        checkpointing.open_run(self.run, self.facts)
+
+    def _read_ledger(self) -> None:
+        bad_records.Skipping(self.folder / "run" / bad_records.LEDGER, tell=False)
+
+    def _read_export(self) -> None:
+        found = encoders.open_checkpoint(str(self.folder / "export"))
+        assert found.frame_rate > 0
+
+    def _read_result(self) -> None:
+        found = results.read(self.folder / "result")
+        groups = comparison.compare([found, found])
+        for show in (comparison.text, comparison.markdown, comparison.csv_text):
+            show(groups).encode("utf-8", "surrogatepass")
+
+    def _read_index(self) -> None:
+        collection.Collection(str(self.folder / "index"))
+
+    def _read_weights(self) -> None:
+        weights_file.read_tensors(str(self.folder / "a.safetensors"))
+
+
+def _made(folder: pathlib.Path) -> pathlib.Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _write_export(folder: pathlib.Path, run: config.PretrainConfig) -> None:
+    held = {
+        **{"format": layout.FORMAT, "step": 3, "frame_rate": 10.0, "sample_rate": 16000},
+        **{"num_audio_samples": 8000, "image_size": 16, "config": run.to_dict()},
+    }
+    (_made(folder) / layout.METADATA).write_text(json.dumps(held))
+
+
+TARGETS = {"records": Records, "shards": Shards, "catalogs": Catalogs, "metadata": Metadata}
