@@ -54,9 +54,12 @@ def test_broken_input_is_read_or_refused_in_words(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", targets.TARGETS)
 def test_five_minutes_of_broken_input(name):
-    found = check(name, "--first", _LATER, "--seconds", 300)
-    print(name, found)
-    assert found["seconds"] >= 300
+    # In five processes: each data set that is built costs TensorFlow memory for good.
+    rounds = [
+        check(name, "--first", _LATER + 100_000 * number, "--seconds", 60) for number in range(5)
+    ]
+    print(name, rounds)
+    assert sum(found["seconds"] for found in rounds) >= 300
 
 
 class _Planted(targets.Target):

@@ -77,8 +77,8 @@ def _read_classes(folder: str) -> dict[str, str]:
     try:
         nodes = typed_json.build(list[dict[str, Any]], typed_json.loads(finding.read_text(path)))
         # Abstract and blacklisted nodes of the ontology are no labels.
-        names = {node["id"]: node["name"] for node in nodes if not node.get("restrictions")}
-        return typed_json.build(dict[str, str], names)
+        pairs = [[node["id"], node["name"]] for node in nodes if not node.get("restrictions")]
+        return dict(typed_json.build(list[tuple[str, str]], pairs))
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path}: is no ontology of AudioSet ({error})") from error
 
