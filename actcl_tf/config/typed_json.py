@@ -4,10 +4,11 @@ Every error is a ValueError whose message is one line; those who read a file add
 """
 
 import dataclasses
+import functools
 import json
 import math
 import typing
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any, Optional, Union
 
 _MOST = 2**63
@@ -68,11 +69,17 @@ def build(kind: Any, value: Any, name: str = "it") -> Any:
     if origin is dict:
         _require(dict, value, name)
         return {key: build(inner[1], item, f"{name}[{key!r:.40}]") for key, item in value.items()}
-    needed = _needed_fields(kind)
-    if needed is not None:
-        return kind(**_fields(needed, typing.get_type_hints(kind), value, name))
-    _require(kind, value, name)
-    return value
+    fields = _fields_of(kind)
+    if fields is None:
+        _require(kind, value, name)
+        return value
+    needed, hints = fields
+    _require(dict, value, name)
+    for wrong, keys in (("lacks", needed - value.keys()), ("has no", value.keys() - hints.keys())):
+        if keys:
+            raise ValueError(f"{name} {wrong} {', '.join(sorted(keys)):.{_SHOWN}}")
+    made = {key: build(hints[key], item, f"{name}.{key}") for key, item in value.items()}
+    return kind(**made)
 
 
 def _items(origin: type, inner: tuple, value: Any, name: str) -> Iterator[Any]:
@@ -86,25 +93,20 @@ def _items(origin: type, inner: tuple, value: Any, name: str) -> Iterator[Any]:
         yield build(kind, item, f"{name}[{index}]")
 
 
-def _needed_fields(kind: Any) -> Optional[Collection[str]]:
-    """Names of the fields without default of a type that has fields; None for another type."""
+@functools.cache
+def _fields_of(kind: Any) -> Optional[tuple[frozenset[str], dict[str, Any]]]:
+    """Fields that must be there, and all with their types; None of a type that has no fields."""
     if dataclasses.is_dataclass(kind):
         none = (dataclasses.MISSING, dataclasses.MISSING)
         fields = dataclasses.fields(kind)
-        return {each.name for each in fields if (each.default, each.default_factory) == none}
-    if hasattr(kind, "_field_defaults"):
-        return set(kind._fields) - set(kind._field_defaults)
-    return getattr(kind, "__required_keys__", None)
-
-
-def _fields(
-    needed: Collection[str], hints: dict[str, Any], value: Any, name: str
-) -> dict[str, Any]:
-    _require(dict, value, name)
-    for wrong, keys in (("lacks", set(needed) - set(value)), ("has no", set(value) - set(hints))):
-        if keys:
-            raise ValueError(f"{name} {wrong} {', '.join(sorted(keys)):.{_SHOWN}}")
-    return {key: build(hints[key], item, f"{name}.{key}") for key, item in value.items()}
+        needed = [each.name for each in fields if (each.default, each.default_factory) == none]
+    elif hasattr(kind, "_field_defaults"):
+        needed = [field for field in kind._fields if field not in kind._field_defaults]
+    elif hasattr(kind, "__required_keys__"):
+        needed = kind.__required_keys__
+    else:
+        return None
+    return frozenset(needed), typing.get_type_hints(kind)
 
 
 def _require(kind: type, value: Any, name: str) -> None:

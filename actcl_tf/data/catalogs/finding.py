@@ -123,8 +123,8 @@ def read_lines(path: str) -> list[str]:
     return [line.rstrip() for line in read_text(path).splitlines() if line.strip()]
 
 
-def read_rows(path: str, **options: Any) -> list[tuple[str, list[str]]]:
-    """The rows of a CSV file that has no header, each with its place, FILE:LINE.
+def read_rows(path: str, **options: Any) -> Iterator[tuple[str, list[str]]]:
+    """The rows of a CSV file that has no header, one by one, each with its place, FILE:LINE.
 
     Args:
       path: of the file; empty lines and those that begin with # do not count.
@@ -136,32 +136,36 @@ def read_rows(path: str, **options: Any) -> list[tuple[str, list[str]]]:
     lines = ["" if line.startswith("#") else line for line in read_text(path).splitlines()]
     reader = csv.reader(lines, **options)
     try:
-        return [(f"{path}:{reader.line_num}", row) for row in reader if any(row)]
+        for row in reader:
+            if any(row):
+                yield f"{path}:{reader.line_num}", row
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: is no line of a CSV file ({error})") from error
 
 
-def read_table(path: str, columns: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
-    """The rows of a CSV file whose first line names its columns, each with its place, FILE:LINE.
+def read_table(path: str, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """As `read_rows`, of a CSV file whose first line names its columns.
 
     Args:
       path: of the file.
       columns: that it must have; there may be more.
 
-    Returns:
+    Yields:
       Places, and column -> text; what a row lacks is empty.
 
     Raises:
       DataError: it cannot be read, is no CSV, or lacks a column.
     """
-    (_, header), *rows = read_rows(path) or [("", [])]
+    rows = read_rows(path)
+    _, header = next(rows, ("", []))
     if not set(columns) <= set(header):
         raise DataError(
             f"{path}: expected the columns {', '.join(columns)}, got "
             f"{', '.join(header)[:_SHOWN_TEXT] or 'nothing'}"
         )
     empty = dict.fromkeys(header, "")
-    return [(where, {**empty, **dict(zip(header, row))}) for where, row in rows]
+    for where, row in rows:
+        yield where, {**empty, **dict(zip(header, row))}
 
 
 def match(
