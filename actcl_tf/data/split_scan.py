@@ -7,7 +7,7 @@ from typing import Callable, NamedTuple, Optional
 import tensorflow as tf
 import tqdm
 
-from actcl_tf.data import files, record_check, shard_files
+from actcl_tf.data import files, record_check, shard_files, shards
 from actcl_tf.data.files import DataError, PathLike
 from actcl_tf.data.manifest import Manifest, load_manifest
 
@@ -83,9 +83,9 @@ def find_splits(folder: PathLike) -> list[SplitFiles]:
     splits = {}
     for prefix, names in shard_files.shards_among(files.names_in(folder)).items():
         name = prefix or _UNNAMED
-        shards = [_ABOVE + shard for shard in names]
+        above = [_ABOVE + shard for shard in names]
         gaps = shard_files.gaps_in(names)
-        splits[name] = SplitFiles(name, files.join(folder, name), shards, gaps)
+        splits[name] = SplitFiles(name, files.join(folder, name), above, gaps)
     for name in files.names_in(folder):
         if not name.startswith(".") and files.is_folder(files.join(folder, name)):
             splits[name] = _split_in(files.join(folder, name)) or splits.get(name)
@@ -105,13 +105,13 @@ def _split_in(folder: str) -> Optional[SplitFiles]:
     if manifest is None and len(groups) != 1:
         return None
     name = os.path.basename(folder if files.is_remote(folder) else os.path.abspath(folder))
-    shards = [shard for group in groups.values() for shard in group]
+    present = [shard for group in groups.values() for shard in group]
     gaps = [fault for group in groups.values() for fault in shard_files.gaps_in(group)]
     if manifest is not None:
         listed = [shard["name"] for shard in manifest.shards]
-        shards = listed + [shard for shard in shards if shard not in listed]
+        present = listed + [shard for shard in present if shard not in listed]
         gaps = []  # The manifest knows better.
-    return SplitFiles(name, folder, shards, gaps, manifest)
+    return SplitFiles(name, folder, present, gaps, manifest)
 
 
 def scan(
@@ -175,13 +175,19 @@ def scan(
 
 def _records(path: str, facts: ShardFacts) -> Iterator[tuple[int, bytes]]:
     """The records of a shard and their numbers; what ends them early becomes a fault."""
-    good = 0
+    # A record that claims to go on beyond its file is not read: TensorFlow would set aside memory
+    # for all of it.
+    offsets, end = shards.record_offsets(path)
+    dataset = tf.data.TFRecordDataset(path, buffer_size=_BUFFER_BYTES).take(len(offsets))
+    good, why = 0, "" if end == facts.num_bytes else "it is cut off"
     try:
-        for record in tf.data.TFRecordDataset(path, buffer_size=_BUFFER_BYTES).as_numpy_iterator():
+        for record in dataset.as_numpy_iterator():
             yield good, record
             good += 1
     except tf.errors.OpError as error:
-        why = "it is compressed with gzip: unpack it" if _is_gzip(path) else error.message
+        why = error.message
+    if why:
+        why = "it is compressed with gzip: unpack it" if _is_gzip(path) else why
         facts.faults.append(f"{path} is damaged after {good} whole records ({why})")
 
 

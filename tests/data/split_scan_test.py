@@ -1,5 +1,7 @@
 import gzip
+import struct
 
+import google_crc32c
 import pytest
 
 from actcl_tf.data import split_scan
@@ -71,6 +73,18 @@ def test_no_data_set(tmp_path, name, words):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=words):
         split_scan.find_splits(tmp_path / name)
+
+
+@pytest.mark.parametrize("length", [2**31, 2**40, 2**62, 2**64 - 8])
+def test_a_record_that_claims_more_than_its_file_is_not_read(tmp_path, length):
+    path = write(tmp_path / "a" / "a-00000-of-00001", [clip(2)])
+    head = struct.pack("<Q", length)
+    checksum = google_crc32c.value(head)  # The right one, as TFRecord has it.
+    masked = ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    path.write_bytes(path.read_bytes() + head + struct.pack("<I", masked) + bytes(100))
+    (shard,) = split_scan.scan(split_scan.find_splits(tmp_path), progress=False)["a"]
+    assert len(shard.clips) == 1
+    assert shard.faults == [f"{path} is damaged after 1 whole records (it is cut off)"]
 
 
 def test_every_record_is_read_whatever_another_is_like(tmp_path, capfd):
