@@ -45,6 +45,9 @@ _FREE = {
 # Of run.json and of what stands in checkpoints; raised when an older program could not go on.
 FORMAT = 1
 
+# What TensorFlow raises on a checkpoint that is damaged or of something else.
+_UNREADABLE = (AssertionError, ValueError, IndexError, tf.errors.OpError)
+
 # Settings that matter and yet are of a place, not of a method.
 _PLACES = ("data_service", "data_service_job")
 
@@ -180,6 +183,11 @@ def _require_same_run(folder: pathlib.Path, there: dict[str, Any], wanted: dict[
         )
 
 
+def _not_restored(path: str, error: Exception) -> CheckpointError:
+    reason = str(error).strip() or type(error).__name__
+    return CheckpointError(f"checkpoint {path} cannot be restored: {reason.splitlines()[0]}")
+
+
 class Checkpoints:
     """Saves and restores a model with its optimizer."""
 
@@ -201,6 +209,9 @@ class Checkpoints:
           towers: modality to a tower of the model that can be loaded without the rest of it.
           pools: parts of pools that are sharded over replicas, which the model leaves out.
           write_dir: folder to save in, where that is not the run's; see `Workers.folder`.
+
+        Raises:
+          CheckpointError: the list of checkpoints there is damaged.
         """
         self._model = model
         self._folder = pathlib.Path(write_dir or run_dir)
@@ -208,6 +219,8 @@ class Checkpoints:
         self._pools = dict(pools or {})
         parts = {"pools": tf.train.Checkpoint(**self._pools)} if self._pools else {}
         checkpoint = tf.train.Checkpoint(model=model, **towers, **parts)
+        for name in ("checkpoints", "best"):
+            _read_state(self._folder / name)  # Which the managers read as well.
         self._last = tf.train.CheckpointManager(
             checkpoint, str(self._folder / "checkpoints"), max_to_keep=keep, checkpoint_name="step"
         )
@@ -259,9 +272,8 @@ class Checkpoints:
         try:
             self._require_same_pools(path)
             self._last.checkpoint.restore(path).assert_existing_objects_matched()
-        except (AssertionError, ValueError, IndexError, tf.errors.OpError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise CheckpointError(f"checkpoint {path} cannot be restored: {reason}") from error
+        except _UNREADABLE as error:
+            raise _not_restored(path, error) from error
         return path
 
     def _require_same_pools(self, path: str) -> None:
@@ -330,12 +342,12 @@ def latest(folder: pathlib.Path) -> Optional[str]:
       folder: RUN/checkpoints or RUN/best.
 
     Raises:
-      CheckpointError: files of the last one are missing.
+      CheckpointError: files of the last one are missing, or `checkpoint` is damaged.
     """
     steps = [index.stem.partition("-")[2] for index in folder.glob("step-*.index")]
     paths = [folder / f"step-{step}" for step in sorted(filter(str.isdecimal, steps), key=int)]
     whole = [path for path in paths if not _missing(path)]
-    state = tf.train.get_checkpoint_state(str(folder))
+    state = _read_state(folder)
     if state is None or not state.model_checkpoint_path:
         return str(whole[-1]) if whole else None
     last = pathlib.Path(state.model_checkpoint_path)
@@ -345,6 +357,17 @@ def latest(folder: pathlib.Path) -> Optional[str]:
             f"checkpoint {last} lacks its file {_missing(last)}: copy the folder anew{older}"
         )
     return str(last)
+
+
+def _read_state(folder: pathlib.Path) -> Any:
+    """What the file `checkpoint` of a folder says; None if there is none."""
+    try:
+        return tf.train.get_checkpoint_state(str(folder))
+    except (ValueError, tf.errors.OpError) as error:
+        raise CheckpointError(
+            f"{folder / 'checkpoint'} is damaged ({error}): remove it, and the last whole "
+            "checkpoint counts"
+        ) from error
 
 
 def remove_unfinished(folder: pathlib.Path) -> None:
@@ -394,7 +417,6 @@ def load_towers(run_dir: str, which: str = "latest") -> LoadedRun:
     try:
         checkpoint = tf.train.Checkpoint(video=video, audio=audio)
         checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
-    except (AssertionError, ValueError, IndexError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"checkpoint {path} cannot be restored: {reason}") from error
+    except _UNREADABLE as error:
+        raise _not_restored(path, error) from error
     return LoadedRun(video, audio, run, step_of(path), facts)

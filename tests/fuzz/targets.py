@@ -364,4 +364,34 @@ def _write_export(folder: pathlib.Path, run: config.PretrainConfig) -> None:
     (_made(folder) / layout.METADATA).write_text(json.dumps(held))
 
 
-TARGETS = {"records": Records, "shards": Shards, "catalogs": Catalogs, "metadata": Metadata}
+class Checkpoints(Target):
+    """The files of a checkpoint, of a small model."""
+
+    def __init__(self, folder: pathlib.Path):
+        super().__init__(folder)
+        self.model = tf.Module()
+        self.model.step = tf.Variable(5, dtype=tf.int64)
+        self.model.weights = tf.Variable(tf.ones([64, 32]))
+        checkpointing.Checkpoints(self.model, str(folder), 2, {}).save()
+        self.files = {path: path.read_bytes() for path in (folder / "checkpoints").iterdir()}
+        self.read()
+
+    def write(self, rng: Rng) -> None:
+        for path, content in self.files.items():
+            path.write_bytes(content)
+        path = mutations.pick(rng, sorted(self.files))
+        path.write_bytes(mutations.of_bytes(rng, self.files[path]))
+
+    def read(self) -> None:
+        self.model.weights.assign(tf.zeros([64, 32]))
+        checkpointing.Checkpoints(self.model, str(self.folder), 2, {}).restore()
+        assert (self.model.weights.numpy() == 1.0).all(), "other values were restored"
+
+
+TARGETS = {
+    "records": Records,
+    "shards": Shards,
+    "catalogs": Catalogs,
+    "metadata": Metadata,
+    "checkpoints": Checkpoints,
+}

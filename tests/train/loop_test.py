@@ -194,6 +194,25 @@ def test_without_the_file_that_names_the_last_checkpoint_the_last_whole_one_coun
     assert checkpointing.latest(tmp_path / "none") is None
 
 
+def test_damaged_lists_and_scores_are_told(finished, tmp_path):
+    folder = _copy_of(finished[0], tmp_path / "run")
+    (folder / "checkpoint").write_bytes(b'model_checkpoint_path: "step-8\xff"')
+    with pytest.raises(checkpointing.CheckpointError, match=r"checkpoint is damaged .*remove it"):
+        checkpointing.load_towers(str(folder.parent))
+    model = tf.Module()
+    model.step = tf.Variable(3)
+    with pytest.raises(checkpointing.CheckpointError, match=r"checkpoint is damaged .*remove it"):
+        checkpointing.Checkpoints(model, str(folder.parent), 2, {})
+    checkpoints = checkpointing.Checkpoints(model, str(tmp_path), 2, {})
+    assert checkpoints.is_best(-1.0)
+    checkpoints.save_best(0.5)
+    assert [checkpoints.is_best(score) for score in (0.4, 0.5, 0.6)] == [False, False, True]
+    for text in ('{"score": 0.', '{"score": "x"}', '{"step": 3}'):
+        (tmp_path / "best" / "score.json").write_text(text)
+        with pytest.raises(checkpointing.CheckpointError, match=r"score.json is damaged .*remove"):
+            checkpoints.is_best(0.6)
+
+
 def test_what_a_run_leaves_behind(finished):
     run, result, calls = finished
     folder = pathlib.Path(run.train.run_dir)
