@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Optional, Union
 
 _MOST = 2**63
+_WHOLE = "it"  # What a value that is in no other is called.
 _SHOWN = 40  # Characters of a number or a name in a message.
 
 
@@ -43,14 +44,14 @@ def _float(text: str) -> float:
     return float(text)
 
 
-def build(kind: Any, value: Any, name: str = "it") -> Any:
+def build(kind: Any, value: Any, name: str = _WHOLE) -> Any:
     """Makes what `loads` gave into what it was before it was written.
 
     Args:
       kind: a dataclass, named tuple or typed dict, written as an object of its fields; or a list,
         tuple, dict, Optional or plain type, of any of these; or Any.
       value: that `loads` gave.
-      name: what to call it in messages.
+      name: what to call it in messages; its fields go by their own names where it has none.
 
     Returns:
       An instance of `kind`.
@@ -78,8 +79,8 @@ def build(kind: Any, value: Any, name: str = "it") -> Any:
     for wrong, keys in (("lacks", needed - value.keys()), ("has no", value.keys() - hints.keys())):
         if keys:
             raise ValueError(f"{name} {wrong} {', '.join(sorted(keys)):.{_SHOWN}}")
-    made = {key: build(hints[key], item, f"{name}.{key}") for key, item in value.items()}
-    return kind(**made)
+    prefix = "" if name == _WHOLE else f"{name}."
+    return kind(**{key: build(hints[key], item, prefix + key) for key, item in value.items()})
 
 
 def _items(origin: type, inner: tuple, value: Any, name: str) -> Iterator[Any]:

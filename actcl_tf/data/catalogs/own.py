@@ -96,6 +96,8 @@ def _from_row(row: dict, where: str, root: str) -> Clip:
     if None in row or None in row.values() or not row["video_path"].strip():
         raise DataError(f"{where}: expected {len(row) - (None in row)} values, first a path")
     name = row["video_path"].strip()
+    if "\0" in name:
+        raise DataError(f"{where}: video_path must be a path, got {name!r:.80}")
     times = []
     for column in ("start", "end"):
         text = (row.get(column) or "").strip()

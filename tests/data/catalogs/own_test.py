@@ -184,6 +184,8 @@ def test_csv_with_splits(tmp_path):
         ("video_path,start,end\na.mp4,1\n", "csv:2: expected 3 values"),
         ("video_path,start\na.mp4,1,2\n", "csv:2: expected 2 values"),
         ("video_path,start\n,1\n", "csv:2: expected 2 values, first a path"),
+        # Before Python 3.11, its reader refuses such a line by itself.
+        ("video_path\na\0b.mp4\n", "video_path must be a path, got |line contains NUL"),
         ("video_path,start\na.mp4,-1\n", "csv:2: start must be seconds, at least 0, got '-1'"),
         ("video_path,start\na.mp4,1\nb.mp4,x\n", "csv:3: start must be seconds.*'x'"),
         ("video_path,end\na.mp4,nan\n", "csv:2: end must be seconds"),
