@@ -8,6 +8,7 @@ from actcl_tf import config
 from actcl_tf.data import pipeline
 from actcl_tf.evaluate import features
 from actcl_tf.models import two_tower
+from tests import rounding
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_equals_calling_the_towers(towers, rng, batch_size):
                 (getattr(found, f"{modality}_embedding"), expected.embedding),
             ):
                 assert value.dtype == np.float32
-                np.testing.assert_allclose(value[:, window], reference, atol=1e-5)
+                rounding.assert_close(value[:, window], reference)
     assert found.labels.tolist() == clips["label"].tolist()
     assert found.clip_ids.tolist() == clips["clip_id"].tolist()
     assert found.filenames == [f"folder/ä{i}.mp4" for i in range(5)]

@@ -5,7 +5,7 @@ import pytest
 
 from actcl_tf.export import lite
 from actcl_tf.export.errors import ExportError
-from tests import exports
+from tests import exports, rounding
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_a_model_gives_what_the_encoder_gives(run, clips, models, modality):
     found = lite.Runner(models[modality, "float32"]).encode(clip)
     expected = tower(clip)
     for name in ("embedding", "features"):
-        np.testing.assert_allclose(found[name], getattr(expected, name), atol=1e-4)
+        rounding.assert_close(found[name], getattr(expected, name))
     assert abs(np.linalg.norm(found["embedding"]) - 1) < 1e-5
 
 

@@ -16,7 +16,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from actcl_tf.export import preprocessing, saved_models, warmup
 from actcl_tf.export.errors import ExportError
-from tests import exports
+from tests import exports, rounding
 
 # Of the inputs in a file, writes the outputs to another; TensorFlow and NumPy are all it has.
 APPLICATION = """
@@ -149,7 +149,7 @@ def test_a_window_is_encoded_as_by_the_tower(run, exported, name):
     _, inputs, outputs = exported
     expected = _by_tower(run, name.split("/")[0], inputs[name])
     for key in ("embedding", "features"):
-        np.testing.assert_allclose(outputs[f"{name}/{key}"], expected[key], atol=1e-5, rtol=1e-5)
+        rounding.assert_close(outputs[f"{name}/{key}"], expected[key])
     lengths = np.linalg.norm(outputs[f"{name}/embedding"], axis=1)
     np.testing.assert_allclose(lengths, 1.0, atol=1e-5)
 
@@ -165,10 +165,10 @@ def test_long_input_is_the_average_of_its_windows(run, exported, name, window, s
         for start in starts
     ]
     features = np.mean([part["features"] for part in parts], axis=0)
-    np.testing.assert_allclose(outputs[f"{name}/features"], features, atol=1e-5)
+    rounding.assert_close(outputs[f"{name}/features"], features)
     embedding = np.mean([part["embedding"] for part in parts], axis=0)
     embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
-    np.testing.assert_allclose(outputs[f"{name}/embedding"], embedding, atol=1e-5)
+    rounding.assert_close(outputs[f"{name}/embedding"], embedding)
 
 
 def test_all_signatures_of_the_same_clips_agree(exported):
@@ -177,8 +177,8 @@ def test_all_signatures_of_the_same_clips_agree(exported):
         frames, sound = outputs[f"video/video/long/{key}"], outputs[f"audio/audio/long/{key}"]
         np.testing.assert_array_equal(outputs[f"pair/video/long/{key}"], frames)
         both = "pair/serving_default/both"
-        np.testing.assert_allclose(outputs[f"{both}/video_{key}"], frames, atol=1e-5)
-        np.testing.assert_allclose(outputs[f"{both}/audio_{key}"], sound, atol=1e-5)
+        rounding.assert_close(outputs[f"{both}/video_{key}"], frames)
+        rounding.assert_close(outputs[f"{both}/audio_{key}"], sound)
         # 16 bits instead of 32, and JPEG pictures, are nearly the same.
         np.testing.assert_allclose(outputs[f"audio/audio_wav/long/{key}"], sound, atol=0.05)
         np.testing.assert_allclose(outputs[f"pair/audio_wav/long/{key}"], sound, atol=0.05)

@@ -7,7 +7,7 @@ import tensorflow as tf
 import actcl_tf
 from actcl_tf.export import preprocessing
 from actcl_tf.pretrained import layout
-from tests import exports
+from tests import exports, rounding
 
 CLIP = [exports.NUM_FRAMES, exports.IMAGE_SIZE, exports.IMAGE_SIZE]
 
@@ -45,11 +45,11 @@ def test_a_layer_gives_what_the_towers_give(folder, rng):
     for training in (None, False):
         found = square(frames, training=training)
         expected = run.video_tower(cut, training=False)
-        np.testing.assert_allclose(found["features"], expected.features, atol=1e-5)
-        np.testing.assert_allclose(found["embedding"], expected.embedding, atol=1e-5)
+        rounding.assert_close(found["features"], expected.features)
+        rounding.assert_close(found["embedding"], expected.embedding)
     sound = exports.tones(2, 20000)
     found = actcl_tf.AudioEncoder(folder)(sound)
-    np.testing.assert_allclose(found["features"], run.audio_tower(sound).features, atol=1e-5)
+    rounding.assert_close(found["features"], run.audio_tower(sound).features)
 
 
 def test_weights_are_those_of_the_tower_and_keras_sees_them(folder):
@@ -90,11 +90,11 @@ def test_a_fine_tuned_model_is_saved_and_loaded_by_keras(folder, rng, tmp_path):
     model.fit(frames, labels, batch_size=8, epochs=1, verbose=0)
     model.save(tmp_path / "mine.keras")
     again = tf.keras.models.load_model(tmp_path / "mine.keras")
-    np.testing.assert_allclose(again.predict(frames, verbose=0), model.predict(frames, verbose=0))
+    rounding.assert_close(again.predict(frames, verbose=0), model.predict(frames, verbose=0))
     model.save(tmp_path / "mine", save_format="tf")
     served = tf.saved_model.load(str(tmp_path / "mine")).signatures["serving_default"]
     (scores,) = served(tf.constant(frames)).values()
-    np.testing.assert_allclose(scores, model.predict(frames, verbose=0), atol=1e-5)
+    rounding.assert_close(scores, model.predict(frames, verbose=0))
 
 
 def test_mixed_precision_around_a_layer_does_not_round_its_input(folder):
@@ -112,7 +112,7 @@ def test_embed_averages_and_takes_files(folder, rng):
     video, audio = actcl_tf.VideoEncoder(folder), actcl_tf.AudioEncoder(folder)
     frames = exports.pixels(rng, 1, 16, 40, 50)
     halves = [video(frames[:, start : start + 8])["features"] for start in (0, 8)]
-    np.testing.assert_allclose(video.embed(frames)["features"], np.mean(halves, axis=0), atol=1e-5)
+    rounding.assert_close(video.embed(frames)["features"], np.mean(halves, axis=0))
     jpegs = [[tf.io.encode_jpeg(frame, quality=100).numpy() for frame in frames[0]]]
     cosine = np.sum(video.embed_jpegs(jpegs)["embedding"] * video.embed(frames)["embedding"])
     assert cosine > 0.98

@@ -10,7 +10,7 @@ import tensorflow as tf
 from actcl_tf.data import clip_cutting
 from actcl_tf.data.files import DataError
 from actcl_tf.search import encoding, indexing, store, texts
-from tests import media_files
+from tests import media_files, rounding
 
 
 @pytest.fixture(scope="module")
@@ -106,11 +106,9 @@ def test_vectors_are_those_of_the_saved_model(indexed, media, exported_model):
         jpegs = tf.constant([clip.frames_jpeg])
         seen = model.signatures["video_jpeg"](video_jpeg=jpegs)["embedding"][0]
         found = content.vectors["picture"][first["picture"] + number]
-        np.testing.assert_allclose(found, seen, atol=1e-5)
+        rounding.assert_close(found, seen)
         heard = model.signatures["audio"](audio=tf.constant(clip.waveform[None]))["embedding"][0]
-        np.testing.assert_allclose(
-            content.vectors["sound"][first["sound"] + number], heard, atol=1e-5
-        )
+        rounding.assert_close(content.vectors["sound"][first["sound"] + number], heard)
 
 
 def copied(media, folder, *names):
@@ -147,7 +145,7 @@ def test_an_index_is_brought_up_to_date(media, encoder, tmp_path):
     index(folder, encoder, fresh)
     for each, other in zip(by_file(content), by_file(store.load(fresh))):
         assert each[0] == other[0]
-        np.testing.assert_allclose(each[1], other[1], atol=1e-5)
+        rounding.assert_close(each[1], other[1])
 
 
 def by_file(content):

@@ -10,6 +10,7 @@ from scipy import special
 from actcl_tf import config
 from actcl_tf.models import two_tower
 from actcl_tf.train import classifier_model
+from tests import rounding
 
 MODEL = config.ModelConfig(
     video_encoder="resnet3d_10",
@@ -111,11 +112,9 @@ def test_dropout_is_a_function_of_the_clips_seed():
     features = model.encode(batch, True).numpy()
     kernel, bias = (v.numpy() for v in model.classifier.variables)
     logits = model(batch, training=True).numpy()
-    np.testing.assert_allclose(model(batch, training=True), logits, atol=1e-6)
+    rounding.assert_close(model(batch, training=True), logits)
     assert np.abs(logits - (features @ kernel + bias)).max() > 1e-3
-    np.testing.assert_allclose(
-        model(batch), model.encode(batch, False).numpy() @ kernel + bias, atol=1e-5
-    )
+    rounding.assert_close(model(batch), model.encode(batch, False).numpy() @ kernel + bias)
 
 
 def test_a_long_gradient_is_clipped():
@@ -154,7 +153,7 @@ def test_probabilities_are_the_mean_over_windows():
         heard = audio(clips["audio"][:, window], training=False).features.numpy()
         features = np.concatenate([np.mean(crops, axis=0), heard], axis=1)
         expected += special.softmax(features @ kernel + bias, 1) / 3
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    rounding.assert_close(found, expected)
     np.testing.assert_allclose(found.sum(1), 1.0, atol=1e-6)
 
 
@@ -195,5 +194,5 @@ def test_two_replicas_move_as_one():
     for name, value in expected.items():
         np.testing.assert_allclose(seen[name], [value, value], rtol=1e-4, err_msg=name)
     for one, other in zip(*weights):
-        np.testing.assert_allclose(other, one, atol=1e-6)
+        rounding.assert_close(other, one)
         assert np.abs(one).max() > 0

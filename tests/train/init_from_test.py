@@ -12,6 +12,7 @@ from actcl_tf.train import (
     loop,
     run_checks,
 )
+from tests import rounding
 from tests.published_weights import describe, draw, write_safetensors
 
 # The smallest published network, and a run that takes little beside it.
@@ -74,7 +75,8 @@ def test_the_encoders_as_initialised_are_those_of_the_file(begun, published, tin
     imported = torchvision_weights.read(str(published), "mc3_18")
     model = loop.build_model(run, run_checks.check(run), "float32", imported)
     expected = model.query_towers["video"](_clip(), training=False).features
-    np.testing.assert_allclose(features[0], expected, rtol=1e-4, atol=1e-5)
+    # 18 layers; the last ones add up 3 x 3 x 512 products.
+    rounding.assert_close(features[0], expected, rounding.of_sums(9 * 512, 18))
     assert np.abs(features[1] - expected).max() > 1e-3  # After a step.
 
 
