@@ -1,7 +1,6 @@
 """What to train on: the distribution strategy and the precision of the arithmetic."""
 
 import os
-import pathlib
 import socket
 from typing import NamedTuple, Optional
 
@@ -11,7 +10,7 @@ from tensorflow.tsl.protobuf import coordination_config_pb2
 
 from actcl_tf import config
 from actcl_tf.train import cluster as clusters
-from actcl_tf.train import workers
+from actcl_tf.train import processor, workers
 
 _GRPC = "grpc://"
 _START_TIMEOUT = 600.0  # Seconds; machines of a job may start minutes apart.
@@ -90,11 +89,12 @@ def build_strategy(name: str) -> tuple[tf.distribute.Strategy, str]:
     cpus = tf.config.list_logical_devices("CPU")
     devices = [device.name for device in gpus or cpus]
     kind = "GPU" if gpus else "CPU"
+    kernels = "" if gpus else f" ({processor.describe()})"
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
-        why = f"mirrored over {len(devices)} {kind} device(s)"
+        why = f"mirrored over {len(devices)} {kind} device(s){kernels}"
         return tf.distribute.MirroredStrategy(devices), why
     if name in ("auto", "one_device"):
-        return tf.distribute.OneDeviceStrategy(devices[0]), f"one device, a {kind}"
+        return tf.distribute.OneDeviceStrategy(devices[0]), f"one device, a {kind}{kernels}"
     allowed = ", ".join(config.LOCAL_STRATEGIES)
     raise config.ConfigError(f"--strategy={name}: must be one of {allowed} here")
 
@@ -174,10 +174,4 @@ def resolve_precision(name: str) -> str:
         details = tf.config.experimental.get_device_details(gpus[0])
         capable = details.get("compute_capability", (0, 0)) >= (8, 0)
         return "mixed_bfloat16" if capable else "float32"
-    return "mixed_bfloat16" if _cpu_multiplies_bfloat16() else "float32"
-
-
-def _cpu_multiplies_bfloat16() -> bool:
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    words = cpuinfo.read_text(errors="replace").split() if cpuinfo.exists() else []
-    return "amx_bf16" in words or "avx512_bf16" in words
+    return "mixed_bfloat16" if processor.multiplies_bfloat16() else "float32"
