@@ -2,7 +2,7 @@
 
 import os
 import socket
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import tensorflow as tf
 from tensorflow.python.eager import context
@@ -43,7 +43,7 @@ def build_placement(train: config.TrainConfig) -> Placement:
       config.ConfigError: what was asked for is not there, or is described wrongly.
     """
     name = train.strategy
-    cluster = find_cluster(train)
+    cluster = clusters.find_for(train)
     if cluster is not None:
         return _join(cluster, train.worker_timeout)
     tpu = train.tpu or os.environ.get("TPU_NAME", "")
@@ -52,25 +52,6 @@ def build_placement(train: config.TrainConfig) -> Placement:
     else:
         strategy, why = build_strategy(name)
     return Placement(strategy, why, workers.Workers())
-
-
-def find_cluster(train: config.TrainConfig) -> Optional[clusters.Cluster]:
-    """The workers that a run is to span; None for this process alone.
-
-    Raises:
-      config.ConfigError: several workers were asked for and are not described, or wrongly.
-    """
-    if train.strategy not in ("auto", "multi_worker"):
-        return None
-    found = clusters.find(train.cluster)
-    if train.strategy == "auto":
-        return found if found is not None and len(found.addresses) > 1 else None
-    if found is None:
-        raise config.ConfigError(
-            "--strategy=multi_worker: neither TF_CONFIG nor a Slurm job step of several tasks says "
-            "who the workers are"
-        )
-    return found
 
 
 def build_strategy(name: str) -> tuple[tf.distribute.Strategy, str]:
@@ -123,7 +104,7 @@ def _join(cluster: clusters.Cluster, timeout: float) -> Placement:
         coordinated_jobs=jobs,
     )
     try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster.resolver())
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver(cluster))
     except (tf.errors.OpError, RuntimeError) as error:
         reason = (getattr(error, "message", None) or str(error)).strip().splitlines()[0]
         raise config.ConfigError(
@@ -136,15 +117,26 @@ def _join(cluster: clusters.Cluster, timeout: float) -> Placement:
     return Placement(strategy, why, workers.Workers(strategy, cluster))
 
 
+def resolver(cluster: clusters.Cluster) -> tf.distribute.cluster_resolver.ClusterResolver:
+    """A cluster in the words of TensorFlow."""
+    return tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(cluster.jobs),
+        task_type=cluster.job,
+        task_id=cluster.index,
+        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
+        rpc_layer="grpc",
+    )
+
+
 def _tpu_strategy(name: str) -> tuple[tf.distribute.Strategy, str]:
     try:
         if name.startswith(_GRPC):  # TensorFlow would try again and again.
             host, _, port = name[len(_GRPC) :].rpartition(":")
             socket.create_connection((host, int(port)), timeout=10).close()
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name or "local")
-        tf.config.experimental_connect_to_cluster(resolver)
-        tf.tpu.experimental.initialize_tpu_system(resolver)
-        strategy = tf.distribute.TPUStrategy(resolver)
+        found = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name or "local")
+        tf.config.experimental_connect_to_cluster(found)
+        tf.tpu.experimental.initialize_tpu_system(found)
+        strategy = tf.distribute.TPUStrategy(found)
     except (ValueError, RuntimeError, OSError, ImportError, tf.errors.OpError) as error:
         reason = (getattr(error, "message", None) or str(error)).strip().splitlines()[0]
         reason = reason.split(". ")[0]
