@@ -14,6 +14,8 @@ Active sampling, for a contrastive training loop:
 import importlib
 from typing import Any
 
+from actcl_tf import cpu_kernels
+
 _NAMES = {
     "load": "pretrained.loading",
     "VideoEncoder": "pretrained.encoders",
@@ -33,6 +35,8 @@ _NAMES = {
 }
 
 __all__ = sorted(_NAMES)
+
+cpu_kernels.choose()
 
 
 def __getattr__(name: str) -> Any:

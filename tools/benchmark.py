@@ -24,42 +24,35 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import built_in_data
 import field_flags
 import run_flags
-import tensorflow as tf
 from absl import app, flags, logging
 
 from actcl_tf import config
 from actcl_tf.benchmark import (
-    input_time,
-    prepare_time,
-    scaling,
-    scaling_report,
+    input_settings,
+    prepare_settings,
     scaling_settings,
-    seeding_report,
     seeding_settings,
-    seeding_time,
-    serve_report,
-    serve_time,
-    step_report,
-    step_time,
+    serve_settings,
+    step_settings,
 )
-from actcl_tf.data import files, records
-from actcl_tf.export.errors import ExportError
-from actcl_tf.train import checkpointing
 
 _OUTPUT = flags.DEFINE_string("output", "", "JSON file to write the figures to as well.")
-field_flags.define(step_time.Settings, prefix="step: ")
+field_flags.define(step_settings.Settings, prefix="step: ")
 field_flags.define(seeding_settings.Settings, prefix="sampler: ", without=("seed",))
 field_flags.define(scaling_settings.Settings, prefix="scaling: ")
-field_flags.define(input_time.Settings, prefix="input: ")
-field_flags.define(prepare_time.Settings, prefix="prepare: ")
-field_flags.define(serve_time.Settings, prefix="serve: ")
+field_flags.define(input_settings.Settings, prefix="input: ")
+field_flags.define(prepare_settings.Settings, prefix="prepare: ")
+field_flags.define(serve_settings.Settings, prefix="serve: ")
 
 
 def _measure_step() -> dict:
-    settings = field_flags.read(step_time.Settings)
+    settings = field_flags.read(step_settings.Settings)
     data = run_flags.read_without_data().data
     named = data.data_dir or data.input == "media"
     run = run_flags.read_configuration() if named else run_flags.read_without_data()
+
+    from actcl_tf.benchmark import step_report, step_time
+
     result = step_time.measure(run, settings)
     print(f"\n{step_report.table(result)}")
     return {**step_report.to_dict(result), "config": run.to_dict()}
@@ -68,6 +61,9 @@ def _measure_step() -> dict:
 def _measure_sampler() -> dict:
     seed = flags.FLAGS["seed"].value
     settings = field_flags.read(seeding_settings.Settings, without=("seed",), seed=seed)
+
+    from actcl_tf.benchmark import seeding_report, seeding_time
+
     result = seeding_time.measure(settings)
     targets = seeding_report.targets(result)
     print(f"\n{seeding_report.table(result)}\n\n{seeding_report.verdicts(targets)}")
@@ -76,9 +72,14 @@ def _measure_sampler() -> dict:
 
 
 def _measure_scaling() -> dict:
-    tf.get_logger().setLevel("ERROR")  # Or each size that is compiled is warned of.
     settings = field_flags.read(scaling_settings.Settings)
     run = run_flags.read_without_data()
+
+    import tensorflow as tf
+
+    from actcl_tf.benchmark import scaling, scaling_report
+
+    tf.get_logger().setLevel("ERROR")  # Or each size that is compiled is warned of.
     result = scaling.measure(run, settings)
     print(f"\n{scaling_report.table(result, settings)}\n\n{scaling_report.basis(result, settings)}")
     print(f"\n{scaling_report.advice(result.rows, settings)}")
@@ -86,25 +87,36 @@ def _measure_scaling() -> dict:
 
 
 def _measure_input() -> dict:
-    settings = field_flags.read(input_time.Settings)
+    settings = field_flags.read(input_settings.Settings)
     run = run_flags.read_configuration()
+
+    from actcl_tf.benchmark import input_time
+
     result = input_time.measure(run.data, settings, run.train.batch_size, run.train.seed)
     print(f"\n{input_time.table(result)}")
     return {**input_time.to_dict(result), "config": run.to_dict()}
 
 
 def _measure_prepare() -> dict:
-    settings = field_flags.read(prepare_time.Settings)
+    settings = field_flags.read(prepare_settings.Settings)
+
+    from actcl_tf.benchmark import prepare_time
+
     result = prepare_time.measure(settings, settings.videos or str(built_in_data.videos()))
     print(f"\n{prepare_time.table(result)}")
     return prepare_time.to_dict(result)
 
 
 def _measure_serve() -> dict:
+    settings = field_flags.read(serve_settings.Settings)
+    run = run_flags.read_without_data()
+
+    import tensorflow as tf
+
+    from actcl_tf.benchmark import serve_report, serve_time
+
     logging.set_verbosity(logging.ERROR)  # Or each variable of each graph is named.
     tf.get_logger().setLevel("ERROR")
-    settings = field_flags.read(serve_time.Settings)
-    run = run_flags.read_without_data()
     serve_time.set_threads(settings)
     result = serve_time.measure(run, settings)
     print(f"\n{serve_report.table(result)}")
@@ -131,15 +143,12 @@ def main(argv: list[str]) -> int:
         if _OUTPUT.value and (output.is_dir() or not output.absolute().parent.is_dir()):
             raise config.ConfigError(f"--output={output}: must be a file in a folder that exists")
         figures = _MEASURE[_WHAT.value]()
-    except (
-        config.ConfigError,
-        records.DataError,
-        checkpointing.CheckpointError,
-        ExportError,
-    ) as error:
+    except config.UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if _OUTPUT.value:
+        from actcl_tf.data import files
+
         files.write_atomically(output, json.dumps(figures, indent=2) + "\n")
         print(f"The same numbers: {output}")
     return 0

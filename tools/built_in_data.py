@@ -5,8 +5,6 @@ import pathlib
 
 from absl import flags
 
-from actcl_tf.data import manifest, prepare, synthetic
-
 _CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "actcl_tf"
 CACHE_DIR = flags.DEFINE_string(
     "cache_dir",
@@ -32,6 +30,8 @@ def videos() -> pathlib.Path:
 
 def records() -> pathlib.Path:
     """Folder of the prepared data set; made on the first call, found on later ones."""
+    from actcl_tf.data import manifest, prepare, synthetic
+
     sizes = (_SYNTHETIC_TRAIN.value, _SYNTHETIC_TEST.value)
     version = f"sounding_objects_v{synthetic.FORMAT_VERSION}"
     name = f"{version}_{sizes[0]}_{sizes[1]}_zipf{_ZIPF.value:g}"

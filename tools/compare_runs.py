@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import field_flags
 from absl import app, flags
 
-from actcl_tf.evaluate import comparison, results
+from actcl_tf import config
 
 _RESULTS = flags.DEFINE_list("results", [], "Folders of results; or name them without a flag.")
 _OUTPUT = flags.DEFINE_string("output", "", "Folder to write to; empty: the table is only printed.")
@@ -28,16 +28,25 @@ _SCORE = flags.DEFINE_string(
 )
 
 
+def _compare(folders: list[str]) -> None:
+    if not folders:
+        raise config.ConfigError("--results=: must name one folder or several of tools/evaluate.py")
+
+    from actcl_tf.evaluate import comparison
+
+    groups = comparison.compare(comparison.read(folders), _SCORE.value)
+    print(comparison.text(groups))
+    if _OUTPUT.value:
+        paths = comparison.write(pathlib.Path(_OUTPUT.value), groups)
+        print(f"\nThe same as files: {', '.join(map(str, paths))}")
+        print(f"Look at it in a browser: {paths[2]}")
+
+
 def main(argv: list[str]) -> int:
     """Compares and prints; returns the exit status."""
     try:
-        groups = comparison.compare(comparison.read([*_RESULTS.value, *argv[1:]]), _SCORE.value)
-        print(comparison.text(groups))
-        if _OUTPUT.value:
-            paths = comparison.write(pathlib.Path(_OUTPUT.value), groups)
-            print(f"\nThe same as files: {', '.join(map(str, paths))}")
-            print(f"Look at it in a browser: {paths[2]}")
-    except (comparison.ComparisonError, results.ResultError, OSError) as error:
+        _compare([*_RESULTS.value, *argv[1:]])
+    except (config.UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -17,13 +17,15 @@ import signal
 import socket
 import sys
 import threading
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import field_flags
-import tensorflow as tf
 from absl import app, flags
+
+from actcl_tf import config
 
 _ROLE = flags.DEFINE_enum("role", None, ["dispatcher", "worker"], "What to be.", required=True)
 _PORT = flags.DEFINE_integer("port", 0, "Port to listen on; 0: a free one.", 0, 65535)
@@ -36,45 +38,62 @@ _HOST = flags.DEFINE_string(
 )
 
 
-def _start() -> tuple:
-    """The server, and what it says of itself; the server must be kept."""
-    service = tf.data.experimental.service
-    if _ROLE.value == "dispatcher":
-        server = service.DispatchServer(service.DispatcherConfig(port=_PORT.value))
-        return server, f"Dispatcher at {server.target}"
+def _worker_settings() -> dict[str, Any]:
+    """Where a worker listens and whom it works for.
+
+    Raises:
+      config.ConfigError: --dispatcher is no address of a running dispatcher.
+    """
     dispatcher = _DISPATCHER.value.split("://")[-1]
     name, _, number = dispatcher.rpartition(":")
-    socket.create_connection((name.strip("[]"), int(number)), 10.0).close()
-    host = _HOST.value or socket.getfqdn()
+    try:
+        socket.create_connection((name.strip("[]"), int(number)), 10.0).close()
+    except (OSError, ValueError) as error:
+        raise config.ConfigError(
+            f"--dispatcher={_DISPATCHER.value}: must be HOST:PORT of a running dispatcher ({error})"
+        ) from error
     port = _PORT.value
     if not port:  # Trainers must be told the number before the worker has one.
         with socket.socket() as probe:
             probe.bind(("", 0))
             port = probe.getsockname()[1]
-    address = f"{host}:{port}"
-    server = service.WorkerServer(
-        service.WorkerConfig(dispatcher_address=dispatcher, worker_address=address, port=port)
-    )
-    return server, f"Worker at {address} for the dispatcher at {_DISPATCHER.value}"
+    address = f"{_HOST.value or socket.getfqdn()}:{port}"
+    return {"dispatcher_address": dispatcher, "worker_address": address, "port": port}
+
+
+def _start() -> tuple:
+    """The server, and what it says of itself; the server must be kept."""
+    is_worker = _ROLE.value == "worker"
+    settings = _worker_settings() if is_worker else {"port": _PORT.value}
+
+    import tensorflow as tf
+
+    service = tf.data.experimental.service
+    try:
+        if is_worker:
+            server = service.WorkerServer(service.WorkerConfig(**settings))
+            where = settings["worker_address"]
+            return server, f"Worker at {where} for the dispatcher at {_DISPATCHER.value}"
+        server = service.DispatchServer(service.DispatcherConfig(**settings))
+        return server, f"Dispatcher at {server.target}"
+    except tf.errors.OpError as error:
+        raise OSError(f"cannot serve: {error.message}") from error
+
+
+def _check(argv: list[str]) -> None:
+    """Refuses what cannot be meant."""
+    field_flags.require_no_arguments(argv)
+    if (_ROLE.value == "worker") != bool(_DISPATCHER.value):
+        raise config.ConfigError("--dispatcher=HOST:PORT: is for --role=worker, which needs it")
+    if not _ALL_INTERFACES.value:
+        raise config.ConfigError(
+            "--all_interfaces: TensorFlow's data service listens on all network interfaces, "
+            "without encryption or passwords; give this flag where no stranger reaches the machine"
+        )
 
 
 def main(argv: list[str]) -> int:
     """Serves until a signal comes; returns the exit status."""
-    if len(argv) > 1:
-        print(f"error: unexpected argument {argv[1]}", file=sys.stderr)
-        return 2
-    if (_ROLE.value == "worker") != bool(_DISPATCHER.value):
-        print(
-            "error: --dispatcher=HOST:PORT: is for --role=worker, which needs it", file=sys.stderr
-        )
-        return 2
-    if not _ALL_INTERFACES.value:
-        print(
-            "error: --all_interfaces: TensorFlow's data service listens on all network interfaces, "
-            "without encryption or passwords; give this flag where no stranger reaches the machine",
-            file=sys.stderr,
-        )
-        return 2
     ended, status = threading.Event(), []
 
     def end(number: int, _: object) -> None:
@@ -84,14 +103,11 @@ def main(argv: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     try:
+        _check(argv)
         _server, text = _start()  # Serves for as long as it is kept.
-    except tf.errors.OpError as error:
-        print(f"error: cannot serve: {error.message}", file=sys.stderr)
-        return 1
-    except (OSError, ValueError) as error:
-        text = f"--dispatcher={_DISPATCHER.value}: must be HOST:PORT of a running dispatcher"
-        print(f"error: {text} ({error})", file=sys.stderr)
-        return 2
+    except (config.UserError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, config.UserError) else 1
     print(text, flush=True)
     while not ended.wait(0.5):  # In pieces, so that signals are seen.
         pass

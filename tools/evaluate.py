@@ -17,41 +17,39 @@ import field_flags
 from absl import app
 
 from actcl_tf import config
-from actcl_tf.data import records
-from actcl_tf.evaluate import evaluation, prediction, result_page, results, tables
-from actcl_tf.train import callbacks, checkpointing, failures
+from actcl_tf.train import errors
+
+
+def _evaluate() -> None:
+    plan = evaluation_flags.read_plan()
+
+    from actcl_tf.evaluate import evaluation, result_page, results, tables
+
+    result, neighbours = evaluation.run(plan)
+    plan.output.mkdir(parents=True, exist_ok=True)
+    results.write(plan.output, result)
+    page = result_page.write(plan.output, result, neighbours)
+    print(f"\n{tables.text(result)}\n")
+    print(f"The same numbers: {plan.output / results.FILE_NAME}")
+    print(f"Look at the whole report in a browser: {page}")
+    print(f"Next to other results: python tools/compare_runs.py {plan.output} OTHER_DIR")
 
 
 def main(argv: list[str]) -> int:
     """Measures and prints a table; returns the exit status."""
     try:
         field_flags.require_no_arguments(argv)
-        plan = evaluation_flags.read_plan()
-        result, neighbours = evaluation.run(plan)
-        plan.output.mkdir(parents=True, exist_ok=True)
-        results.write(plan.output, result)
-        page = result_page.write(plan.output, result, neighbours)
-    except (
-        config.ConfigError,
-        records.DataError,
-        checkpointing.CheckpointError,
-        failures.NonFiniteError,
-        prediction.ProtocolError,
-        OSError,
-    ) as error:
+        _evaluate()
+    except (config.UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except callbacks.Interrupted as stop:
+    except errors.Interrupted as stop:
         command = shlex.join(["python", *sys.argv])
         print(f"\nStopped: {stop}. Go on with:\n  {command}", file=sys.stderr)
         return 128 + stop.signal_number
     except KeyboardInterrupt:
         print("interrupted; the same command uses what features are there", file=sys.stderr)
         return 130
-    print(f"\n{tables.text(result)}\n")
-    print(f"The same numbers: {plan.output / results.FILE_NAME}")
-    print(f"Look at the whole report in a browser: {page}")
-    print(f"Next to other results: python tools/compare_runs.py {plan.output} OTHER_DIR")
     return 0
 
 

@@ -2,14 +2,17 @@
 
 import dataclasses
 import pathlib
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import built_in_data
 import field_flags
 from absl import flags
 
 from actcl_tf import config
-from actcl_tf.evaluate import encoders, evaluation, protocols
+from actcl_tf.evaluate import protocol_settings
+
+if TYPE_CHECKING:
+    from actcl_tf.evaluate import encoders, evaluation
 
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
@@ -35,7 +38,7 @@ _NOT_OF_DATA = (
 )
 _OF_THE_RUN = "[that of the checkpoint's run, unless named] "
 field_flags.define(config.EvaluationConfig)
-field_flags.define(protocols.Settings)
+field_flags.define(protocol_settings.Settings)
 field_flags.define(config.FinetuneConfig)
 field_flags.define(config.DataConfig, prefix=_OF_THE_RUN, without=_NOT_OF_DATA)
 field_flags.define(config.ModelConfig, prefix=_OF_THE_RUN)
@@ -49,7 +52,7 @@ flags.DEFINE_enum(
 )
 
 
-def read_plan() -> evaluation.Plan:
+def read_plan() -> "evaluation.Plan":
     """The flags as a plan; makes the built-in data set where no data is named.
 
     Raises:
@@ -58,10 +61,15 @@ def read_plan() -> evaluation.Plan:
     """
     settings = field_flags.read(config.EvaluationConfig)
     finetune = field_flags.read(config.FinetuneConfig)
+    protocol = field_flags.read(protocol_settings.Settings)
+    given = _given()
+    config.from_flat(given)  # Wrong values are found before anything is opened.
+
+    from actcl_tf.evaluate import encoders, evaluation
+
     checkpoint = None
     if _CHECKPOINT.value:
         checkpoint = encoders.open_checkpoint(_CHECKPOINT.value, _WHICH.value)
-    given = _given()
     run = _merge(checkpoint, given, finetune.from_scratch)
     if not run.data.data_dir:
         run = config.from_flat({**_flat(run), "data_dir": str(built_in_data.records())})
@@ -72,7 +80,7 @@ def read_plan() -> evaluation.Plan:
     return evaluation.Plan(
         name=name,
         settings=settings,
-        protocol_settings=field_flags.read(protocols.Settings),
+        protocol_settings=protocol,
         finetune=finetune,
         run=run,
         given=frozenset(given),
@@ -94,7 +102,7 @@ def _given() -> dict[str, Any]:
 
 
 def _merge(
-    checkpoint: Optional[encoders.Checkpoint], given: dict[str, Any], from_scratch: bool
+    checkpoint: "Optional[encoders.Checkpoint]", given: dict[str, Any], from_scratch: bool
 ) -> config.PretrainConfig:
     """Settings of the checkpoint's run, or the defaults, changed by what the user named."""
     values = {} if checkpoint is None else _flat(checkpoint.run)

@@ -18,14 +18,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter; erro
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import field_flags
-import tensorflow as tf
 from absl import app, flags, logging
 
 from actcl_tf import config
-from actcl_tf.data import records
-from actcl_tf.export import exporting, lite
-from actcl_tf.export.errors import ExportError
-from actcl_tf.train import checkpointing
+from actcl_tf.export import forms
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of the run.", required=True)
 _WHICH = flags.DEFINE_string(
@@ -41,11 +37,11 @@ _VERSION = flags.DEFINE_integer(
 _PRECISION = flags.DEFINE_enum(
     "precision",
     "float32",
-    exporting.PRECISIONS,
+    forms.PRECISIONS,
     "What the SavedModels compute in; mixed_bfloat16 is faster on hardware that knows it.",
 )
 _TFLITE = flags.DEFINE_list(
-    "tflite", [], f"TFLite models to write as well: {', '.join(lite.FORMATS)}."
+    "tflite", [], f"TFLite models to write as well: {', '.join(forms.TFLITE)}."
 )
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", "", "--tflite=int8: prepared data to calibrate on; empty: that of the run."
@@ -55,31 +51,37 @@ _CALIBRATION_CLIPS = flags.DEFINE_integer(
 )
 
 
-def main(argv: list[str]) -> int:
-    """Loads the encoders, writes them and shows how to use them; returns the exit status."""
+def _export() -> str:
+    """Loads the encoders and writes them; says how to use them."""
+    forms.check(_TFLITE.value, _CALIBRATION_CLIPS.value)
+
+    import tensorflow as tf
+
+    from actcl_tf.export import exporting
+
     logging.set_verbosity(logging.ERROR)  # Or each variable of each graph is named.
     tf.get_logger().setLevel("ERROR")
+    exported = exporting.export_run(
+        _CHECKPOINT.value,
+        _OUTPUT.value,
+        which=_WHICH.value,
+        version=_VERSION.value,
+        precision=_PRECISION.value,
+        tflite=_TFLITE.value,
+        data_dir=_DATA_DIR.value,
+        calibration_clips=_CALIBRATION_CLIPS.value,
+    )
+    return exporting.summary_text(exported)
+
+
+def main(argv: list[str]) -> int:
+    """Exports and shows how to use what was written; returns the exit status."""
     try:
         field_flags.require_no_arguments(argv)
-        exported = exporting.export_run(
-            _CHECKPOINT.value,
-            _OUTPUT.value,
-            which=_WHICH.value,
-            version=_VERSION.value,
-            precision=_PRECISION.value,
-            tflite=_TFLITE.value,
-            data_dir=_DATA_DIR.value,
-            calibration_clips=_CALIBRATION_CLIPS.value,
-        )
-    except (
-        config.ConfigError,
-        records.DataError,
-        checkpointing.CheckpointError,
-        ExportError,
-    ) as error:
+        print(_export())
+    except config.UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(exporting.summary_text(exported))
     return 0
 
 

@@ -1,4 +1,9 @@
-"""Flags: those that are fields of frozen dataclasses, and what is said of a wrong one."""
+"""Flags: those that are fields of frozen dataclasses, and what is said of a wrong one.
+
+Tools answer --help, a mistyped flag and a refused setting at once: what takes seconds to import,
+TensorFlow above all, they import in the function that uses it, after flags and settings were read.
+What they import at the top, settings and errors, needs none of it.
+"""
 
 import dataclasses
 import os
@@ -89,6 +94,8 @@ def parse(argv: list[str]) -> list[str]:
         flags.FLAGS.register_key_flag_for_module(argv[0], flag)
     try:
         return flags.FLAGS(argv)
+    except SystemExit:  # Help was asked for and shown, which absl takes for a failure.
+        sys.exit(0)
     except flags.Error as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)

@@ -19,9 +19,6 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf import config
-from actcl_tf.data import records
-from actcl_tf.inspection import dictionary_state, findings, inspector
-from actcl_tf.train import checkpointing
 
 _RUN = flags.DEFINE_string("run", None, "Folder of the run.", required=True)
 _OUTPUT = flags.DEFINE_string("output", "", "Folder to write to; empty: RUN/dictionary.")
@@ -32,37 +29,37 @@ _BEST = flags.DEFINE_bool("best", False, "The best checkpoint instead of the new
 _DRAWS = flags.DEFINE_integer("draws", 50, "How often to sample from the pools.", lower_bound=1)
 
 
-def main(argv: list[str]) -> int:
-    """Inspects and prints what was found; returns the exit status."""
+def _inspect() -> None:
+    from actcl_tf.inspection import findings, inspector
+
     run_dir = _RUN.value
     output = _OUTPUT.value or str(pathlib.Path(run_dir) / "dictionary")
-    try:
-        field_flags.require_no_arguments(argv)
-        found = inspector.inspect(
-            run_dir,
-            output,
-            data_dir=_DATA_DIR.value,
-            which="best" if _BEST.value else "latest",
-            draws=_DRAWS.value,
-        )
-    except (
-        config.ConfigError,
-        records.DataError,
-        checkpointing.CheckpointError,
-        dictionary_state.InspectionError,
-        OSError,
-    ) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command starts again", file=sys.stderr)
-        return 130
+    found = inspector.inspect(
+        run_dir,
+        output,
+        data_dir=_DATA_DIR.value,
+        which="best" if _BEST.value else "latest",
+        draws=_DRAWS.value,
+    )
     print(f"\n{findings.console_table(found)}")
     pictures = [path.name for path in found.files if path.suffix == ".png"]
     print(f"{len(pictures)} pictures in {output}: {', '.join(pictures)}")
     print(f"The same numbers: {found.files[1]}")
     print(f"Look at the whole report in a browser: {found.files[0]}")
     print(f"Next: python tools/export.py --checkpoint={run_dir} --output={run_dir}/saved_model")
+
+
+def main(argv: list[str]) -> int:
+    """Inspects and prints what was found; returns the exit status."""
+    try:
+        field_flags.require_no_arguments(argv)
+        _inspect()
+    except (config.UserError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command starts again", file=sys.stderr)
+        return 130
     return 0
 
 

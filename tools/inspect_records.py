@@ -20,8 +20,7 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf import config
-from actcl_tf.data.files import DataError
-from actcl_tf.inspection import records_inspector
+from actcl_tf.data.errors import DataError
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of the data; or name it without a flag.")
 _VERIFY = flags.DEFINE_bool(
@@ -46,6 +45,9 @@ def _inspect(arguments: list[str]) -> int:
     folders = [*arguments, *filter(None, [_DATA_DIR.value])]
     if len(folders) != 1:
         raise config.ConfigError(f"--data_dir={' '.join(folders)}: must name one folder")
+
+    from actcl_tf.inspection import records_inspector
+
     draws = not (_NO_SHEET.value or _VERIFY.value)
     inspection = records_inspector.Inspection(
         folders[0],

@@ -20,11 +20,11 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf import config
-from actcl_tf.data import catalogs, prepare, prepare_report, shard_writing
+from actcl_tf.data import dataset_choice, errors, prepare_settings
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
-    "dataset", "folder", f"What --input holds: {catalogs.describe()}. A wrong layout is told."
+    "dataset", "folder", f"What --input holds: {dataset_choice.describe()}. A wrong layout is told."
 )
 flags.DEFINE_string(
     "input",
@@ -38,13 +38,13 @@ flags.DEFINE_string("fold", None, "Official split of ucf101, hmdb51, esc50: 1 (d
 flags.DEFINE_bool("whole_videos", None, "Files named by a YouTube id alone are not cut yet.")
 flags.DEFINE_bool("unlabelled", False, "Leave all labels out.")
 flags.DEFINE_float("test_fraction", None, "Share drawn for testing, where no split is named (0.1).")
-for _section in (shard_writing.Settings, prepare.Execution):
+for _section in (prepare_settings.Settings, prepare_settings.Execution):
     field_flags.define(_section)
 
 
-def _run(pipeline_args: list[str]) -> prepare.Summary:
-    settings = field_flags.read(shard_writing.Settings)  # Wrong values come out before any work.
-    execution = field_flags.read(prepare.Execution, pipeline_args=tuple(pipeline_args))
+def _prepare(pipeline_args: list[str]) -> None:
+    settings = field_flags.read(prepare_settings.Settings)  # Wrong values come out before any work.
+    execution = field_flags.read(prepare_settings.Execution, pipeline_args=tuple(pipeline_args))
     if not FLAGS.output or not (FLAGS.input or FLAGS.csv):
         missing = "input= (or --csv=)" if FLAGS.output else "output="
         raise config.ConfigError(f"--{missing}: must name a folder")
@@ -54,10 +54,15 @@ def _run(pipeline_args: list[str]) -> prepare.Summary:
         name, path, options["folder"] = "csv", FLAGS.csv, FLAGS.input
     if name in ("csv", "folder"):
         options["seed"] = settings.seed
+    dataset_choice.check(name, options)
+
+    from actcl_tf.data import catalogs, prepare, prepare_report
+
     catalog = catalogs.read(name, path, **options)
     if FLAGS.unlabelled:
         catalog = catalog.without_labels()
-    return prepare.prepare(catalog, FLAGS.output, settings, execution)
+    summary = prepare.prepare(catalog, FLAGS.output, settings, execution)
+    print(prepare_report.summary_text(summary))
 
 
 def _interrupt(*_: object) -> None:
@@ -69,18 +74,19 @@ def main(argv: list[str]) -> int:
     # Ends the workers as Ctrl-C does.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        summary = _run(argv[1:])
-    except prepare.NothingUsableError as error:
+        _prepare(argv[1:])
+    except errors.NothingUsableError as error:
+        from actcl_tf.data import prepare_report
+
         print(prepare_report.failure_lines(error.failures), file=sys.stderr)
         print(f"error: {error}", file=sys.stderr)
-        return 3 if isinstance(error, prepare.TooManyFailuresError) else 1
+        return 3 if isinstance(error, errors.TooManyFailuresError) else 1
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, config.ConfigError) else 1
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on where this one stopped.", file=sys.stderr)
         return 130
-    print(prepare_report.summary_text(summary))
     return 0
 
 

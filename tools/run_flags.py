@@ -9,23 +9,16 @@ import field_flags
 from absl import flags
 
 from actcl_tf import config
-from actcl_tf.data import (
-    catalogs,
-    files,
-    media_index,
-    prepare,
-    prepare_report,
-    shard_writing,
-)
-from actcl_tf.train import strategy
+from actcl_tf.data import dataset_choice, prepare_settings
+from actcl_tf.train import cluster
 
 for _section in config.SECTIONS.values():
     field_flags.define(_section)
 
 _NOT_OF_MEDIA = ("seed", "streams", "filters")
-field_flags.define(shard_writing.Settings, prefix="--input=media: ", without=_NOT_OF_MEDIA)
+field_flags.define(prepare_settings.Settings, prefix="--input=media: ", without=_NOT_OF_MEDIA)
 _DATASET = flags.DEFINE_string(
-    "dataset", "folder", f"--input=media: what --data_dir holds: {catalogs.describe()}."
+    "dataset", "folder", f"--input=media: what --data_dir holds: {dataset_choice.describe()}."
 )
 _TEST_FRACTION = flags.DEFINE_float(
     "test_fraction", None, "--input=media: share drawn for testing, where no split is named (0.1)."
@@ -47,7 +40,7 @@ def read_configuration() -> config.PretrainConfig:
         values["data_dir"] = _index(checked.data)
     else:
         _refuse_media_flags()
-        if not checked.data.data_dir and strategy.find_cluster(checked.train) is not None:
+        if not checked.data.data_dir and cluster.find_for(checked.train) is not None:
             raise config.ConfigError(
                 "--data_dir=: must name prepared data where several workers train; the built-in "
                 "data set is made by one process alone"
@@ -74,15 +67,20 @@ def _index(data: config.DataConfig) -> str:
     """Folder of the index of the videos in --data_dir, made where it is not there."""
     if not data.data_dir:
         raise config.ConfigError("--data_dir=: must name the videos of --input=media")
-    settings = field_flags.read(shard_writing.Settings, without=_NOT_OF_MEDIA, is_index=True)
+    settings = field_flags.read(prepare_settings.Settings, without=_NOT_OF_MEDIA, is_index=True)
+    options = {"test_fraction": _TEST_FRACTION.value}
+    dataset_choice.check(_DATASET.value, options)
+
+    from actcl_tf.data import files, media_index, prepare_report
+
     print(f"Finding the clips in {data.data_dir}; each video is read through once.")
     summary = media_index.build_index(
         data.data_dir,
         files.join(os.path.expanduser(built_in_data.CACHE_DIR.value), "media_index"),
         settings,
         dataset=_DATASET.value,
-        test_fraction=_TEST_FRACTION.value,
-        execution=prepare.Execution(
+        **options,
+        execution=prepare_settings.Execution(
             num_workers=data.decode_workers, clip_timeout=data.clip_timeout
         ),
     )
@@ -93,7 +91,7 @@ def _index(data: config.DataConfig) -> str:
 
 def _refuse_media_flags() -> None:
     """Refuses flags that say how videos are read where none are."""
-    fields = dataclasses.fields(shard_writing.Settings)
+    fields = dataclasses.fields(prepare_settings.Settings)
     names = [f.name for f in fields if "help" in f.metadata and f.name not in _NOT_OF_MEDIA]
     for name in ("dataset", "test_fraction", *names):
         if flags.FLAGS[name].present:

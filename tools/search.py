@@ -19,8 +19,7 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf import config
-from actcl_tf.data.files import DataError
-from actcl_tf.search import encoding, indexing, request, texts
+from actcl_tf.search import request
 
 _FILE = flags.DEFINE_string("index", "", "The index: a folder; index makes it if it is not there.")
 _MODEL = flags.DEFINE_string(
@@ -42,6 +41,9 @@ def _index(arguments: list[str]) -> None:
         )
     if not _MODEL.value:
         raise config.ConfigError("--model=: must name the folder of an exported model")
+
+    from actcl_tf.search import encoding, indexing, texts
+
     model = encoding.Encoder(_MODEL.value)
     summary = indexing.index_folder(
         arguments[0], model, _FILE.value, num_workers=_NUM_WORKERS.value, timeout=_TIMEOUT.value
@@ -54,9 +56,12 @@ def _query(arguments: list[str]) -> None:
     if arguments:
         raise config.ConfigError(f"query: unexpected argument {arguments[0]}")
     wanted = field_flags.read(request.Request)
-    found = request.search(wanted, _FILE.value, _MODEL.value, timeout=_TIMEOUT.value)
+
+    from actcl_tf.search import answer, texts
+
+    found = answer.search(wanted, _FILE.value, _MODEL.value, timeout=_TIMEOUT.value)
     print(f"{texts.text_table(found.hits)}\n\n{found.about}", flush=True)
-    page = request.show(found, wanted, _FILE.value, timeout=_TIMEOUT.value)
+    page = answer.show(found, wanted, _FILE.value, timeout=_TIMEOUT.value)
     print(f"To look at and listen to: {page}")
 
 
@@ -78,7 +83,7 @@ def main(argv: list[str]) -> int:
         if not _FILE.value:
             raise config.ConfigError("--index=: must name the index")
         command(argv[2:])
-    except (config.ConfigError, DataError, OSError) as error:
+    except (config.UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -11,11 +11,13 @@ On your own videos, prepared with tools/prepare_data.py:
 The same command goes on where a run was stopped.
 """
 
+from __future__ import annotations
+
 import os
 import pathlib
 import shlex
 import sys
-from typing import Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter; errors are raised.
 
@@ -24,64 +26,29 @@ import run_flags
 from absl import app
 
 from actcl_tf import config
-from actcl_tf.data import bad_records, pipeline, records, synthetic
-from actcl_tf.evaluate import held_out, probes, projector, report
-from actcl_tf.train import (
-    callbacks,
-    checkpointing,
-    failures,
-    loop,
-    run_checks,
-    strategy,
-    workers,
-)
+from actcl_tf.train import errors
+
+if TYPE_CHECKING:
+    from actcl_tf.train import loop
 
 
-class _Evaluation(NamedTuple):
-    """What measures the encoders on held-out clips, and what shows these in TensorBoard."""
+def _train(configuration: config.PretrainConfig) -> None:
+    from actcl_tf.evaluate import during_training
+    from actcl_tf.train import loop, run_checks, strategy
 
-    evaluate: Optional[held_out.Evaluator] = None
-    publish: Optional[Callable[[int], None]] = None
-
-
-def _evaluation(
-    configuration: config.PretrainConfig, facts: checkpointing.DataFacts
-) -> _Evaluation:
-    """The evaluation of a run; nothing without --eval_split."""
-    if not configuration.data.eval_split:
-        return _Evaluation()
-
-    def leaves_out(split: str) -> Optional[bad_records.Skipping]:
-        """Probes may learn from fewer clips; what is measured must be whole."""
-        data = configuration.data
-        is_wanted = data.on_bad_record == "skip" and split == data.train_split
-        return bad_records.Skipping(tell=False) if is_wanted else None
-
-    datasets = [
-        pipeline.build_eval_dataset(
-            configuration.data,
-            split=split,
-            batch_size=min(configuration.train.batch_size, 32),
-            num_windows=configuration.train.eval_windows,
-            skipping=leaves_out(split),
-        )
-        for split in (configuration.data.train_split, configuration.data.eval_split)
-    ]
-    shown = projector.build_projector(
-        configuration, callbacks.logdir(configuration.train.run_dir), facts.classes
-    )
-    evaluator = held_out.Evaluator(
-        *datasets,
-        probe_pattern=configuration.train.probe_pattern,
-        classes=facts.classes,
-        seed=configuration.train.seed,
-        observe=shown.observe,
-    )
-    return _Evaluation(evaluator, shown.write)
+    facts = run_checks.check(configuration)
+    placement = strategy.build_placement(configuration.train)
+    evaluation = during_training.build(configuration, facts)
+    result = loop.run(configuration, placement=placement, **evaluation._asdict())
+    if result.is_chief:
+        _report(configuration, result)
 
 
 def _report(configuration: config.PretrainConfig, result: loop.RunResult) -> None:
     """Prints what was made, where it is and what to do next; writes result.json and a figure."""
+    from actcl_tf.data import bad_records
+    from actcl_tf.evaluate import report
+
     run_dir = pathlib.Path(result.run_dir)
     print(f"\nTrained {result.step} steps; checkpoints, logs and results are in {run_dir}.")
     if result.skipped is not None and result.skipped.times:
@@ -104,30 +71,15 @@ def main(argv: list[str]) -> int:
     """Trains; returns the exit status."""
     try:
         field_flags.require_no_arguments(argv)
-        configuration = run_flags.read_configuration()
-        facts = run_checks.check(configuration)
-        placement = strategy.build_placement(configuration.train)
-        evaluation = _evaluation(configuration, facts)
-        result = loop.run(configuration, placement=placement, **evaluation._asdict())
-        if result.is_chief:
-            _report(configuration, result)
-    except (
-        config.ConfigError,
-        records.DataError,
-        synthetic.SyntheticError,
-        checkpointing.CheckpointError,
-        failures.NonFiniteError,
-        failures.ReplicasDifferError,
-        probes.ProbeError,
-        OSError,
-    ) as error:
+        _train(run_flags.read_configuration())
+    except (config.UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except callbacks.Interrupted as stop:
+    except errors.Interrupted as stop:
         command = shlex.join(["python", *sys.argv])
         print(f"\nStopped: {stop}. Go on with:\n  {command}", file=sys.stderr)
         return 128 + stop.signal_number
-    except workers.WorkerLost as error:
+    except errors.WorkerLost as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.stdout.flush()
         os._exit(1)  # Leaving in order would wait for the worker that is gone.

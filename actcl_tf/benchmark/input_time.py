@@ -24,6 +24,7 @@ import tensorflow as tf
 import tqdm
 
 from actcl_tf import config
+from actcl_tf.benchmark.input_settings import Settings
 from actcl_tf.data import (
     clip_sampling,
     files,
@@ -40,29 +41,6 @@ MEDIA = "together, from the videos"
 _SAMPLE = 256  # Clips whose frames the limit decodes, over and over.
 _HELD = 64  # Clips that phases alone work on, over and over.
 _WARM_UP = 2  # Batches before the clock starts.
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What is measured; each field is one flag of `tools/benchmark.py`."""
-
-    input_rounds: int = config.field(5, "Rounds, in each of which every phase has its turn.")
-    input_batches: int = config.field(12, "Batches that each phase is timed over in a round.")
-    input_clips: int = config.field(0, "Clips over which memory is watched; 0: not at all.")
-    input_shards: int = config.field(
-        0, "Shards of a copy whose first batch is timed; 0: the data as is."
-    )
-    input_videos: str = config.field(
-        "",
-        "Folder of the videos that --data_dir was prepared from: the same clips are then read "
-        "straight from them as well.",
-    )
-
-    def __post_init__(self) -> None:
-        lowest = {"input_rounds": 1, "input_batches": 1, "input_clips": 0, "input_shards": 0}
-        for name, low in lowest.items():
-            if getattr(self, name) < low:
-                raise config.ConfigError(f"--{name}={getattr(self, name)}: must be at least {low}")
 
 
 class Result(NamedTuple):

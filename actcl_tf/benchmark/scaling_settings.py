@@ -3,7 +3,7 @@
 import dataclasses
 
 from actcl_tf import config
-from actcl_tf.benchmark import seeding_ways
+from actcl_tf.benchmark import seeding_settings
 
 _SPARE = 4  # A measured pool holds so many times the keys that are picked out of it at a step.
 
@@ -40,7 +40,7 @@ class Settings:
         (32, 128, 512), "Values of M that unit costs are measured at, growing."
     )
     scaling_points: str = config.field(
-        "clustered", "Kind of made-up features that are sampled.", seeding_ways.POINTS
+        "clustered", "Kind of made-up features that are sampled.", seeding_settings.POINTS
     )
     scaling_rounds: int = config.field(5, "Rounds, in each of which every size is timed once.")
 
@@ -65,8 +65,8 @@ class Settings:
         enough = self.scaling_measured_pools[0] >= least
         allowed = f"at least {least} each, {_SPARE} times the largest of --scaling_measured_picks"
         self._require("measured_pools", enough, allowed)
-        known = self.scaling_points in seeding_ways.POINTS
-        self._require("points", known, f"one of {', '.join(seeding_ways.POINTS)}")
+        known = self.scaling_points in seeding_settings.POINTS
+        self._require("points", known, f"one of {', '.join(seeding_settings.POINTS)}")
 
     def _require(self, name: str, right: bool, allowed: str) -> None:
         if not right:

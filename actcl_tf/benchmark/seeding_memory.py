@@ -59,13 +59,13 @@ def _peak(settings: seeding_settings.Settings, way: str, num_points: int) -> Opt
     # The compiler announces itself once a process, across the progress bar; errors are raised.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     host.forget_freed_memory()
-    u, h = settings.factors(settings.points[-1], num_points)
-    if way in seeding_ways.TENSORFLOW:
+    u, h = seeding_ways.factors_of(settings, settings.points[-1], num_points)
+    if way in seeding_settings.TENSORFLOW:
         call = seeding_ways.build(way, u, h, settings.picks)
         call(settings.seed)
         return host.peak_extra_bytes(lambda: call(settings.seed + 1))
     picks, trials = settings.picks, 0
-    if way in seeding_ways.EXPLICIT:
+    if way in seeding_settings.EXPLICIT:
         trials = seeding_ways.local_trials(picks)
         picks = min(picks, _EXPLICIT_PICKS)
     return host.peak_extra_bytes(

@@ -4,9 +4,9 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from actcl_tf.benchmark import seeding_time, seeding_ways
+from actcl_tf.benchmark import seeding_settings, seeding_time
 
-_PLAIN = ("plain_xla", "plain_graph", seeding_ways.NUMPY)
+_PLAIN = ("plain_xla", "plain_graph", seeding_settings.NUMPY)
 
 
 class Target(NamedTuple):
@@ -55,21 +55,22 @@ def table(result: seeding_time.Result) -> str:
         )
     for kind in dict.fromkeys(rung.points for rung in result.ladder):
         rungs = [rung for rung in result.ladder if rung.points == kind]
-        lines += ["", f"{kind} points, {seeding_ways.OURS} as N doubles"]
+        lines += ["", f"{kind} points, {seeding_settings.OURS} as N doubles"]
         lines += [f"{'N':>8}{'seconds':>10}{'ratio to N / 2':>16}"]
         for rung in rungs:
             ratio = "" if rung.ratio is None else f"{rung.ratio:.2f}"
             lines.append(f"{rung.num_points:8,}{np.median(rung.seconds):10.4f}{ratio:>16}")
     lines += [
         "",
-        f"Medians; in brackets, quartiles. Ours is {seeding_ways.OURS}; ratios are within rounds.",
+        f"Medians; in brackets, quartiles. Ours is {seeding_settings.OURS}; ratios are within "
+        "rounds.",
         "Extra: peak resident memory above the level before the call, in a fresh process for each,",
         "without oneDNN, whose allocator would hide it.",
         "GB moved: worked out from how often points, distances and proposals are read and written.",
         f"Of copy: the share of {bandwidth / 1e9:.1f} GB/s, read and written, at which NumPy",
         "copies with one thread a core, measured in each round; what fits in caches can exceed it.",
-        f"{seeding_ways.SKLEARN} is kmeans_plusplus as it comes, on float32 gradients;",
-        f"{seeding_ways.SKLEARN_FASTEST} its fastest: one draw a pick, on float64 gradients.",
+        f"{seeding_settings.SKLEARN} is kmeans_plusplus as it comes, on float32 gradients;",
+        f"{seeding_settings.SKLEARN_FASTEST} its fastest: one draw a pick, on float64 gradients.",
     ]
     return "\n".join(lines[1:])
 
@@ -96,15 +97,16 @@ def targets(result: seeding_time.Result) -> list[Target]:
             found.append(Target(f"{where}plain_xla / ours", plain[0], 8.0, True))
         if None not in plain:
             found.append(Target(f"{where}fastest plain loop / ours", min(plain), 4.0, True))
-        explicit = ratio(seeding_ways.SKLEARN, smallest)
+        explicit = ratio(seeding_settings.SKLEARN, smallest)
         if explicit is not None:
-            what = f"{kind}, N = {smallest:,}: {seeding_ways.SKLEARN} / ours"
+            what = f"{kind}, N = {smallest:,}: {seeding_settings.SKLEARN} / ours"
             found.append(Target(what, explicit, 1000.0, True))
         doublings = [r.ratio for r in result.ladder if r.points == kind and r.ratio is not None]
         if doublings:
             what = f"{kind}: time at 2 N / time at N, the worst of {len(doublings)}"
             found.append(Target(what, max(doublings), 2.3, False))
-    ours = next(r for r in result.rows if (r.num_points, r.way) == (largest, seeding_ways.OURS))
+    at_largest = (r for r in result.rows if r.num_points == largest)
+    ours = next(r for r in at_largest if r.way == seeding_settings.OURS)
     if ours.extra_bytes is not None:
         what = f"N = {largest:,}: extra memory / the two factors"
         found.append(Target(what, ours.extra_bytes / ours.factor_bytes, 1.0, False))

@@ -3,7 +3,18 @@
 import dataclasses
 
 from actcl_tf import config
-from actcl_tf.benchmark import seeding_ways
+
+POINTS = ("gaussian", "clustered")
+# What all others are compared with.
+OURS = "blocked_xla"
+NUMPY = "plain_numpy"
+# scikit-learn as it comes, greedy, on float32 points; and the fastest that it can do, the plain
+# law on float64 points, which it need not convert.
+SKLEARN = "greedy_sklearn"
+SKLEARN_FASTEST = "plain_sklearn64"
+TENSORFLOW = tuple(f"{method}_{how}" for method in config.SEEDINGS for how in ("xla", "graph"))
+EXPLICIT = (SKLEARN, SKLEARN_FASTEST)
+WAYS = (*TENSORFLOW, NUMPY, *EXPLICIT)
 
 _MIN_POINTS = 8  # Two-level seeding makes so many parts.
 
@@ -17,18 +28,17 @@ class Settings:
     embedding: int = config.field(128, "Length of the points' first factor (D).")
     features: int = config.field(512, "Length of their second factor (d).")
     points: tuple[str, ...] = config.field(
-        seeding_ways.POINTS,
+        POINTS,
         "Kinds of made-up points: gaussian (all about equally far apart), clustered (around 100 "
         "centres, so that nearly every point is close to others).",
     )
     ways: tuple[str, ...] = config.field(
-        seeding_ways.WAYS,
-        f"What to measure, as METHOD_HOW; {seeding_ways.OURS} is what ratios are to.",
+        WAYS,
+        f"What to measure, as METHOD_HOW; {OURS} is what ratios are to.",
     )
     ladder: tuple[int, ...] = config.field(
         (1280, 2560, 5120, 10240, 20480, 40960),
-        f"Values of N, each twice the one before, to time {seeding_ways.OURS} alone at; may be "
-        "empty.",
+        f"Values of N, each twice the one before, to time {OURS} alone at; may be empty.",
     )
     repeats: int = config.field(5, "Rounds, in each of which each way takes its turn.")
     sklearn_repeats: int = config.field(1, "Rounds in which scikit-learn does; it takes long.")
@@ -46,11 +56,11 @@ class Settings:
         for name in ("picks", "embedding", "features", "repeats", "sklearn_repeats"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         self._require("explicit_limit_mb", self.explicit_limit_mb >= 0, "at least 0")
-        for name, known in (("points", seeding_ways.POINTS), ("ways", seeding_ways.WAYS)):
+        for name, known in (("points", POINTS), ("ways", WAYS)):
             value = getattr(self, name)
             right = value and set(value) <= set(known) and len(set(value)) == len(value)
             self._require(name, right, f"one or more of {', '.join(known)}")
-        self._require("ways", seeding_ways.OURS in self.ways, f"with {seeding_ways.OURS} in it")
+        self._require("ways", OURS in self.ways, f"with {OURS} in it")
         growing = self.sizes and list(self.sizes) == sorted(set(self.sizes))
         self._require("sizes", growing, "one or more numbers, each larger than the one before")
         doubling = all(b == 2 * a for a, b in zip(self.ladder, self.ladder[1:]))
@@ -70,8 +80,4 @@ class Settings:
         """The ways that are measured at a size: those on explicit points where these are few."""
         megabytes = 4e-6 * num_points * self.embedding * self.features
         fits = megabytes <= self.explicit_limit_mb
-        return [way for way in self.ways if fits or way not in seeding_ways.EXPLICIT]
-
-    def factors(self, kind: str, num_points: int) -> tuple:
-        """The points of a kind and size, as `seeding_ways.make_factors` makes them."""
-        return seeding_ways.make_factors(kind, num_points, self.embedding, self.features, self.seed)
+        return [way for way in self.ways if fits or way not in EXPLICIT]

@@ -22,7 +22,7 @@ class Row(NamedTuple):
     Attributes:
       points: kind of points.
       num_points: N.
-      way: one of `seeding_ways.WAYS`.
+      way: one of `seeding_settings.WAYS`.
       seconds: of each call.
       ratio: median over the rounds of its time over that of ours in the same round.
       ratio_quartiles: of the same.
@@ -95,7 +95,7 @@ def measure(settings: seeding_settings.Settings) -> Result:
     bandwidth = float(np.median(copies))
     rows = []
     for (kind, size), ways in timed.items():
-        ours = [seconds for seconds, _ in ways[seeding_ways.OURS]]
+        ours = [seconds for seconds, _ in ways[seeding_settings.OURS]]
         factor_bytes = 4 * size * (settings.embedding + settings.features)
         rows += [
             Row(kind, size, way, *_figures(turns, ours, bandwidth), extra[way, size], factor_bytes)
@@ -105,7 +105,7 @@ def measure(settings: seeding_settings.Settings) -> Result:
 
 
 def _rounds(settings: seeding_settings.Settings, way: str) -> int:
-    explicit = way in seeding_ways.EXPLICIT
+    explicit = way in seeding_settings.EXPLICIT
     return min(settings.sklearn_repeats, settings.repeats) if explicit else settings.repeats
 
 
@@ -113,7 +113,7 @@ def _num_turns(settings: seeding_settings.Settings) -> int:
     """All calls that the progress bar counts."""
     ways = [way for size in settings.sizes for way in settings.ways_at(size)]
     # Each is called to compile as well, where it needs that, and once for its memory.
-    calls = sum(_rounds(settings, way) + (way in seeding_ways.TENSORFLOW) for way in ways)
+    calls = sum(_rounds(settings, way) + (way in seeding_settings.TENSORFLOW) for way in ways)
     climbs = len(settings.ladder) * (1 + _LADDER_ROUNDS * settings.repeats)
     return len(ways) + len(settings.points) * (calls + climbs)
 
@@ -133,12 +133,12 @@ def _time_ways(
     bar: tqdm,
 ) -> dict[str, list[tuple[float, seeding_ways.Picked]]]:
     """Way -> (seconds, what was picked) of each round."""
-    factors = settings.factors(kind, size)
-    names = sorted(settings.ways_at(size), key=lambda way: way != seeding_ways.OURS)
+    factors = seeding_ways.factors_of(settings, kind, size)
+    names = sorted(settings.ways_at(size), key=lambda way: way != seeding_settings.OURS)
     bar.set_description(f"{kind}, N = {size:,}, compiling")
     calls = {way: seeding_ways.build(way, *factors, settings.picks) for way in names}
     for way in names:
-        if way in seeding_ways.TENSORFLOW:
+        if way in seeding_settings.TENSORFLOW:
             calls[way](settings.seed)
             bar.update()
     turns = {way: [] for way in names}
@@ -171,7 +171,11 @@ def _time_ladder(settings: seeding_settings.Settings, kind: str, bar: tqdm) -> l
     for size in settings.ladder:
         bar.set_description(f"{kind}, ladder, N = {size:,}")
         calls.append(
-            seeding_ways.build(seeding_ways.OURS, *settings.factors(kind, size), settings.picks)
+            seeding_ways.build(
+                seeding_settings.OURS,
+                *seeding_ways.factors_of(settings, kind, size),
+                settings.picks,
+            )
         )
         calls[-1](settings.seed)
         bar.update()

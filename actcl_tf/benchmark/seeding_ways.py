@@ -9,19 +9,8 @@ import numpy as np
 import sklearn.cluster
 import tensorflow as tf
 
+from actcl_tf.benchmark import seeding_settings
 from actcl_tf.contrast import gradient_embeddings, kmeanspp
-
-POINTS = ("gaussian", "clustered")
-# What all others are compared with.
-OURS = "blocked_xla"
-NUMPY = "plain_numpy"
-# scikit-learn as it comes, greedy, on float32 points; and the fastest that it can do, the plain
-# law on float64 points, which it need not convert.
-SKLEARN = "greedy_sklearn"
-SKLEARN_FASTEST = "plain_sklearn64"
-TENSORFLOW = tuple(f"{method}_{how}" for method in kmeanspp.METHODS for how in ("xla", "graph"))
-EXPLICIT = (SKLEARN, SKLEARN_FASTEST)
-WAYS = (*TENSORFLOW, NUMPY, *EXPLICIT)
 
 _CLUSTERS = 100
 _SPREAD = 0.1
@@ -71,6 +60,13 @@ def make_factors(
     member = rng.integers(_CLUSTERS, size=num_points)
     u, h = (centre[member] + np.float32(_SPREAD) * rest for centre, rest in zip(centres, own))
     return u, h
+
+
+def factors_of(
+    settings: seeding_settings.Settings, kind: str, num_points: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The points of a kind and number, with sizes and seed of the settings: `make_factors`."""
+    return make_factors(kind, num_points, settings.embedding, settings.features, settings.seed)
 
 
 def plain_loop(u: np.ndarray, h: np.ndarray, num_picks: int, seed: int) -> np.ndarray:
@@ -166,9 +162,10 @@ def build(
       trials: of `SKLEARN`, draws for each pick; 0: as many as it makes of itself.
     """
     row_numbers = u.shape[1] + h.shape[1]
-    if way in EXPLICIT:
-        points = explicit_gradients(u, h, np.float32 if way == SKLEARN else np.float64)
-        trials = 1 if way == SKLEARN_FASTEST else trials or local_trials(num_picks)
+    if way in seeding_settings.EXPLICIT:
+        dtype = np.float32 if way == seeding_settings.SKLEARN else np.float64
+        points = explicit_gradients(u, h, dtype)
+        trials = 1 if way == seeding_settings.SKLEARN_FASTEST else trials or local_trials(num_picks)
         moved = explicit_bytes(*points.shape, num_picks, points.itemsize)
 
         def by_sklearn(seed: int) -> Picked:
@@ -179,7 +176,7 @@ def build(
             return Picked(indices, 2 + num_picks, columns, columns, moved)
 
         return by_sklearn
-    if way == NUMPY:
+    if way == seeding_settings.NUMPY:
         cost = {"passes": num_picks, "columns": num_picks - 1, "proposals": num_picks}
         cost["bytes_moved"] = factored_bytes(len(u), row_numbers, **cost)
         return lambda seed: Picked(plain_loop(u, h, num_picks, seed), **cost)

@@ -5,7 +5,6 @@ so that a machine whose speed drifts treats them alike; what is compared are rat
 yardstick is the product of two matrices, in the same rounds.
 """
 
-import dataclasses
 import pathlib
 import tempfile
 import time
@@ -17,39 +16,10 @@ from tqdm import tqdm
 
 from actcl_tf import config
 from actcl_tf.benchmark import arithmetic, host, served_models
+from actcl_tf.benchmark.serve_settings import BATCH, Settings
 from actcl_tf.export import lite
 
-BATCH = 8
 _WARM_UP = 2  # Requests of each form and size before the clock starts.
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What is measured; each field is one flag of `tools/benchmark.py`."""
-
-    checkpoint: str = config.field(
-        "",
-        "Folder of the run whose encoders are served, on clips of its data or of --data_dir; "
-        "empty: encoders as initialised of the configuration that the flags give, on noise.",
-    )
-    serve_rounds: int = config.field(10, "Rounds, in each of which every form has its turn.")
-    serve_requests: int = config.field(
-        10, f"Requests of one clip in a turn; one of {BATCH} clips follows."
-    )
-    serve_clips: int = config.field(
-        32, "Clips that embeddings are compared on, and as many others that int8 is calibrated on."
-    )
-    serve_threads: int = config.field(
-        0,
-        "Threads of every form; 0: one a core. Where other programs keep cores busy, measure with "
-        "1: TFLite's threads wait long for one that has no core.",
-    )
-
-    def __post_init__(self) -> None:
-        lowest = {"serve_rounds": 1, "serve_requests": 1, "serve_clips": 1, "serve_threads": 0}
-        for name, low in lowest.items():
-            if getattr(self, name) < low:
-                raise config.ConfigError(f"--{name}={getattr(self, name)}: must be at least {low}")
 
 
 class Turns(NamedTuple):

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from actcl_tf import config
 from actcl_tf.benchmark import arithmetic
 from actcl_tf.data import clip_sampling, records, shard_writing
-from actcl_tf.export import description, exporting, lite, saved_models
+from actcl_tf.export import description, exporting, forms, lite, saved_models
 from actcl_tf.models import two_tower
 from actcl_tf.pretrained import layout
 from actcl_tf.train import checkpointing
@@ -72,7 +72,7 @@ def of_run(run_dir: str, data_dir: str, num_clips: int) -> Encoders:
       records.DataError: the data cannot be read.
     """
     runs = {}
-    for precision in exporting.PRECISIONS:
+    for precision in forms.PRECISIONS:
         with exporting.computing_in(precision):
             runs[precision] = checkpointing.load_towers(run_dir)
     data = runs["float32"].config.data
@@ -103,7 +103,7 @@ def as_initialised(run: config.PretrainConfig, num_clips: int) -> Encoders:
     )
     tf.keras.utils.set_random_seed(run.train.seed)
     runs = {}
-    for precision in exporting.PRECISIONS:
+    for precision in forms.PRECISIONS:
         with exporting.computing_in(precision):
             towers = two_tower.build_towers(
                 run.model,
@@ -153,7 +153,7 @@ def build(encoders: Encoders, folder: pathlib.Path, num_threads: int) -> dict[st
         for modality in MODALITIES:
             saved = layout.model_folder(folder / precision, modality)
             served[modality].append(_saved(f"SavedModel {precision}", saved, modality))
-    wanted = [(modality, kind) for modality in MODALITIES for kind in lite.FORMATS]
+    wanted = [(modality, kind) for modality in MODALITIES for kind in forms.TFLITE]
     for modality, kind in tqdm(wanted, "TFLite", unit="model"):
         tower = encoders.tower(modality)
         model = lite.convert(tower, encoders.calibration[modality], kind)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf import config
+from actcl_tf.benchmark.step_settings import PRECISIONS
 from actcl_tf.data import batch_augmentation, clip_sampling, shard_writing
 from actcl_tf.train import (
     checkpointing,
@@ -16,8 +17,6 @@ from actcl_tf.train import (
     training_data,
 )
 
-# Type of number -> the Keras policy of encoders that compute in it.
-PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 _BATCHES = 4  # Different ones, which the steps take in turns.
 _MEDIA = shard_writing.Settings()  # What clips are prepared with unless told otherwise.
 # Clip ids of the made-up keys in the pools, which no clip has.
@@ -84,7 +83,7 @@ def build_model(
     Args:
       run: the configuration.
       facts: from `find_facts`.
-      precision: a key of `PRECISIONS`.
+      precision: a key of `step_settings.PRECISIONS`.
       negatives: how they are chosen.
     """
     contrast = dataclasses.replace(run.contrast, negatives=negatives)

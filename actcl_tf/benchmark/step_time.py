@@ -13,7 +13,6 @@ a process of its own that takes three whole steps.
 """
 
 import concurrent.futures
-import dataclasses
 import multiprocessing
 import time
 from typing import NamedTuple, Optional
@@ -24,45 +23,17 @@ from tqdm import tqdm
 
 from actcl_tf import config
 from actcl_tf.benchmark import arithmetic, host, step_parts, step_setup
+from actcl_tf.benchmark.step_settings import Settings
 from actcl_tf.train import checkpointing, scalar_names
 
 _WARM_UP = 2  # Steps of each kind before the clock starts.
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What is measured; each field is one flag of `tools/benchmark.py`."""
-
-    compare: tuple[str, ...] = config.field(
-        ("active", "random"),
-        "Values of --negatives to time; ratios are to the last.",
-        config.NEGATIVES,
-    )
-    precisions: tuple[str, ...] = config.field(
-        ("float32", "bfloat16"),
-        "Precisions of the encoders to time; speeds are compared with the first.",
-        tuple(step_setup.PRECISIONS),
-    )
-    timed_steps: int = config.field(30, "Rounds, in each of which every step has its turn.")
-    peak_memory: bool = config.field(True, "Measure peak memory too, in processes of their own.")
-
-    def __post_init__(self) -> None:
-        for name in ("compare", "precisions"):
-            value, allowed = getattr(self, name), self.__dataclass_fields__[name].metadata
-            if not value or len(set(value)) < len(value) or set(value) - set(allowed["allowed"]):
-                raise config.ConfigError(
-                    f"--{name}={','.join(value)}: must be one or more of "
-                    f"{', '.join(allowed['allowed'])}, each once"
-                )
-        if self.timed_steps < 1:
-            raise config.ConfigError(f"--timed_steps={self.timed_steps}: must be at least 1")
 
 
 class Way(NamedTuple):
     """What was measured of one way to train.
 
     Attributes:
-      precision: of `step_setup.PRECISIONS`.
+      precision: of `step_settings.PRECISIONS`.
       negatives: how they are chosen.
       whole: [rounds] seconds of a step.
       parts: part -> [rounds] seconds, of `step_parts.PARTS`; of the data, the augmentation on the

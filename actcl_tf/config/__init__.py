@@ -4,8 +4,9 @@ Each field is one flag of `tools/train.py`, with the same name; its help text is
 metadata, so that a flag, its default and its meaning are written down once, here.
 """
 
-from actcl_tf.config.contrast import NEGATIVES, ContrastConfig
+from actcl_tf.config.contrast import NEGATIVES, SEEDINGS, ContrastConfig
 from actcl_tf.config.data import DataConfig
+from actcl_tf.config.errors import UserError
 from actcl_tf.config.evaluation import BASELINES, PREPROCESSINGS, EvaluationConfig
 from actcl_tf.config.fields import ConfigError, field
 from actcl_tf.config.finetune import NUM_STAGES, FinetuneConfig
@@ -30,6 +31,7 @@ __all__ = [
     "PREPROCESSINGS",
     "PUBLISHED_VIDEO_ENCODERS",
     "SECTIONS",
+    "SEEDINGS",
     "STRATEGIES",
     "VIDEO_ENCODERS",
     "ConfigError",
@@ -40,6 +42,7 @@ __all__ = [
     "ModelConfig",
     "PretrainConfig",
     "TrainConfig",
+    "UserError",
     "field",
     "from_dict",
     "from_flat",

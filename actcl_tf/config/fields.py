@@ -3,10 +3,12 @@
 import dataclasses
 from typing import Any, Optional
 
+from actcl_tf.config.errors import UserError
+
 SCHEDULES = ("constant", "cosine")
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError, ValueError):
     """A wrong flag value; the message names the flag, the value and what is allowed."""
 
 

@@ -12,13 +12,11 @@ from typing import Optional, Union
 
 import tensorflow as tf
 
+from actcl_tf.data.errors import DataError
+
 PathLike = Union[str, "os.PathLike[str]"]
 
 _LOCAL_SCHEME = "file://"
-
-
-class DataError(ValueError):
-    """Data that is missing, damaged or not what was asked for; the message is one clear line."""
 
 
 def is_remote(path: PathLike) -> bool:

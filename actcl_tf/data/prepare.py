@@ -7,7 +7,6 @@ When all are done they move to their places, the manifests are written and `.par
 
 import collections
 import dataclasses
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional, Union
@@ -16,66 +15,11 @@ import tqdm
 
 from actcl_tf import config
 from actcl_tf.data import catalogs, files, prepare_finish, prepare_plan, shard_pool
-from actcl_tf.data.files import DataError
+from actcl_tf.data.errors import NothingUsableError, TooManyFailuresError
 from actcl_tf.data.prepare_finish import merge_failures
+from actcl_tf.data.prepare_settings import Execution, Settings
 from actcl_tf.data.records import Manifest
-from actcl_tf.data.shard_writing import Settings, ShardReport, ShardTask
-
-RUNNERS = ("local", "beam")
-
-
-@dataclasses.dataclass(frozen=True)
-class Execution:
-    """Who does the work, and when it is given up; nothing of this changes what comes out.
-
-    Each field with a help text is one flag of `tools/prepare_data.py`.
-
-    Attributes:
-      pipeline_args: Beam's own options.
-      progress: whether to show a progress bar.
-    """
-
-    runner: str = config.field(
-        "local",
-        "Who does the work: local, processes of this machine; or beam, Apache Beam, whose own "
-        "options follow after --.",
-    )
-    num_workers: int = config.field(0, "Local processes; 0: one a core.")
-    clip_timeout: float = config.field(
-        120.0, "Seconds that a clip may take; then its video is given up and counted."
-    )
-    max_failures: str = config.field(
-        "",
-        "How much may be left out, for any reason: 12 (videos and spans), or 5% of the videos. "
-        "Beyond, the work stops with exit status 3. Empty: any number.",
-    )
-    pipeline_args: tuple[str, ...] = ()
-    progress: bool = True
-
-    def __post_init__(self) -> None:
-        if self.runner not in RUNNERS:
-            raise config.ConfigError(f"--runner={self.runner}: must be one of {', '.join(RUNNERS)}")
-        if self.num_workers < 0:
-            raise config.ConfigError(f"--num_workers={self.num_workers}: must be at least 0")
-        if not self.clip_timeout > 0:
-            raise config.ConfigError(f"--clip_timeout={self.clip_timeout}: must be above 0")
-        if self.pipeline_args and self.runner != "beam":
-            raise config.ConfigError(
-                f"{self.pipeline_args[0]}: Beam's options, after --, need --runner=beam"
-            )
-        self.failure_limit(0)
-
-    def failure_limit(self, num_videos: int) -> Optional[float]:
-        """The largest number of failures that will do among so many videos; None: any."""
-        if not self.max_failures:
-            return None
-        match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)%", self.max_failures)
-        if match is None or float(match[2] or 0) > 100:
-            raise config.ConfigError(
-                f"--max_failures={self.max_failures}: must be a number such as 12, or a share of "
-                "the videos such as 5%"
-            )
-        return float(match[1]) if match[1] else float(match[2]) / 100 * num_videos
+from actcl_tf.data.shard_writing import ShardReport, ShardTask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,18 +42,6 @@ class Summary:
     def failures(self) -> dict[str, list[str]]:
         """Reason to what was left out for it, over all splits."""
         return merge_failures(manifest.failures for manifest in self.manifests.values())
-
-
-class NothingUsableError(DataError):
-    """Not one clip was good; `failures` says why."""
-
-    def __init__(self, message: str, failures: dict[str, list[str]]) -> None:
-        super().__init__(message)
-        self.failures = failures
-
-
-class TooManyFailuresError(NothingUsableError):
-    """More was left out than --max_failures allows; `failures` says why."""
 
 
 def prepare_folder(

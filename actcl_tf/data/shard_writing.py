@@ -12,115 +12,17 @@ from typing import Any, Callable, NamedTuple, Optional
 
 import tensorflow as tf
 
-from actcl_tf import config
 from actcl_tf.data import (
     catalogs,
     clip_cutting,
-    clip_filters,
     decoder,
     files,
     media,
     records,
     references,
 )
-from actcl_tf.data.decoder_messages import CutClip, CutOptions
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """How clips are stored; each field with a help text is one flag of `tools/prepare_data.py`.
-
-    Attributes:
-      is_index: whether only is stored where the clips are in their videos.
-    """
-
-    frame_rate: float = config.field(12.5, "Frames a second of the stored clips.")
-    sample_rate: int = config.field(16000, "Samples a second of the stored sound, mono.")
-    short_side: int = config.field(
-        128, "Short side of the frames, pixels; smaller videos keep theirs."
-    )
-    clip_seconds: float = config.field(
-        10.0, "Length of a clip; longer videos are cut into several."
-    )
-    min_seconds: float = config.field(1.0, "Shortest clip that is kept.")
-    jpeg_quality: int = config.field(90, "Quality of the JPEG frames, 1 to 95.")
-    streams: str = config.field(
-        "auto",
-        "What a clip must have and keeps: both (picture and sound), video (the picture alone) or "
-        "audio (the sound alone). auto: what the data set is used for; both for videos of one's "
-        "own, video for ucf101 and hmdb51, audio for esc50.",
-    )
-    filters: str = config.field(
-        "silent",
-        "What is left out besides what cannot be used, separated by commas: "
-        + "; ".join(f"{name} ({text})" for name, text in clip_filters.FILTERS.items())
-        + ". Empty for none.",
-    )
-    silence_db: float = config.field(
-        -50.0,
-        "--filters=silent leaves a clip out if even its loudest 0.1 s is quieter than this (RMS, "
-        "dB below full scale). Digital silence, a peak below -80 dB, is always left out.",
-    )
-    clips_per_shard: int = config.field(
-        128, "Videos, or lines of the list, per shard; long videos give more clips each."
-    )
-    seed: int = config.field(0, "Seed of the order of the clips and of the draw of the test split.")
-    is_index: bool = False
-
-    def __post_init__(self) -> None:
-        for name, low, high in (
-            ("frame_rate", 0.1, 240),
-            ("sample_rate", 1000, 192000),
-            ("short_side", 16, 4096),
-            ("clip_seconds", 0.04, 3600),
-            ("min_seconds", 0.04, 3600),
-            ("jpeg_quality", 1, 95),
-            ("silence_db", -120, 0),
-            ("clips_per_shard", 1, 10**6),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise config.ConfigError(f"--{name}={value}: must be in [{low}, {high}]")
-        if self.min_seconds > self.clip_seconds:
-            raise config.ConfigError(
-                f"--min_seconds={self.min_seconds}: must be at most --clip_seconds="
-                f"{self.clip_seconds}"
-            )
-        allowed = ("auto", *records.STREAMS)
-        if self.streams not in allowed:
-            raise config.ConfigError(
-                f"--streams={self.streams}: must be one of {', '.join(allowed)}"
-            )
-        for name in self.filter_names:
-            if name not in clip_filters.FILTERS:
-                raise config.ConfigError(
-                    f"--filters={self.filters}: must be some of {', '.join(clip_filters.FILTERS)}, "
-                    "separated by commas"
-                )
-            if self.is_index and name != "silent":
-                raise config.ConfigError(
-                    f"--filters={self.filters}: needs prepared records; only silent goes without"
-                )
-
-    @property
-    def filter_names(self) -> tuple[str, ...]:
-        """The filters, one by one."""
-        return tuple(name.strip() for name in self.filters.split(",") if name.strip())
-
-    @property
-    def cut_options(self) -> CutOptions:
-        """What the decoder is to do with every video."""
-        reading = {
-            name: getattr(self, name)
-            for name in (
-                *("frame_rate", "sample_rate", "short_side", "clip_seconds", "min_seconds"),
-                *("jpeg_quality", "streams"),
-            )
-        }
-        if self.is_index:
-            reading["jpeg_quality"] = None
-        reading["silence_db"] = self.silence_db if "silent" in self.filter_names else None
-        return CutOptions(reading, self.filter_names)
+from actcl_tf.data.decoder_messages import CutClip
+from actcl_tf.data.prepare_settings import Settings
 
 
 @dataclasses.dataclass(frozen=True)

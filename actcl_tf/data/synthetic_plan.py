@@ -4,12 +4,13 @@ import dataclasses
 
 import numpy as np
 
+from actcl_tf import config
 from actcl_tf.data import synthetic_scene as scene
 
 SAMPLE_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
-class SyntheticError(ValueError):
+class SyntheticError(config.UserError, ValueError):
     """Wrong settings or an unusable folder; the message is one line that says what to do."""
 
 

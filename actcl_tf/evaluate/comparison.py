@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
+from actcl_tf import config
 from actcl_tf.data import files
 from actcl_tf.evaluate import figures, results, tables
 from actcl_tf.reporting import html_page
@@ -22,7 +23,7 @@ _HEADS = ("result", "row", "score", "value", "low", "high", "verdict", "data", "
 _NORMAL_95 = 1.959963984540054
 
 
-class ComparisonError(ValueError):
+class ComparisonError(config.UserError, ValueError):
     """Results that cannot be compared; the message says why."""
 
 

@@ -50,7 +50,7 @@ def run(plan: Plan, say: Callable[[str], None] = print) -> Evaluated:
       config.ConfigError, records.DataError, checkpointing.CheckpointError: something is wrong that
         the user can mend.
       protocols.ProtocolError: nothing can be learned from the training clips of a fold.
-      callbacks.Interrupted: a signal came during fine-tuning; the state was saved.
+      errors.Interrupted: a signal came during fine-tuning; the state was saved.
     """
     clock = {"start": time.perf_counter()}
     found = context.find(plan)

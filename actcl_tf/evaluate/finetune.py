@@ -91,7 +91,7 @@ def fit_predict(
     Raises:
       checkpointing.CheckpointError: the folder holds another job, or cannot be used.
       config.ConfigError: settings and devices do not go together.
-      callbacks.Interrupted: SIGTERM or SIGINT came and the state was saved.
+      errors.Interrupted: SIGTERM or SIGINT came and the state was saved.
     """
     _open(job)
     there = job.folder / _SCORES

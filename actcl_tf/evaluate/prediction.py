@@ -5,10 +5,11 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
+from actcl_tf import config
 from actcl_tf.evaluate import checks
 
 
-class ProtocolError(ValueError):
+class ProtocolError(config.UserError, ValueError):
     """Features or targets that no classifier can be trained on; the message says why."""
 
 

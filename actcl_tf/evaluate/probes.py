@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from actcl_tf import config
 from actcl_tf.evaluate import selection
 
 # How the features of a clip's windows become one vector. The mean asks what is in the clip; in
@@ -20,7 +21,7 @@ _FOLDS = 3
 _NORMAL_95 = 1.959963984540054
 
 
-class ProbeError(ValueError):
+class ProbeError(config.UserError, ValueError):
     """Features or labels that no probe can be trained on; the message says why."""
 
 

@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional, TypedDict
 
+from actcl_tf import config
 from actcl_tf.config import typed_json
 from actcl_tf.data import files
 from actcl_tf.evaluate import scores
@@ -14,7 +15,7 @@ FILE_NAME = "result.json"
 SCHEMA_VERSION = 1
 
 
-class ResultError(ValueError):
+class ResultError(config.UserError, ValueError):
     """A result that cannot be read; the message names the file and says what to do."""
 
 

@@ -14,12 +14,11 @@ from tqdm import tqdm
 
 from actcl_tf import config
 from actcl_tf.data import files, pipeline, records
-from actcl_tf.export import description, lite, saved_models
+from actcl_tf.export import description, forms, lite, saved_models
 from actcl_tf.export.errors import ExportError
 from actcl_tf.pretrained import layout
 from actcl_tf.train import checkpointing
 
-PRECISIONS = ("float32", "mixed_bfloat16")
 _CHECKED_CLIPS = 64
 _BATCH_SIZE = 16
 _REPORT = "agreement.json"
@@ -30,7 +29,7 @@ class LiteModel(NamedTuple):
 
     Attributes:
       path: of the file.
-      kind: of lite.FORMATS.
+      kind: of forms.TFLITE.
       num_bytes: its size.
       agreement: with the encoder.
       float_ops: operations in floating point.
@@ -70,8 +69,8 @@ def export_run(
       output_dir: folder to write to.
       which: checkpoint: latest, best, auto (best if there is one) or the path of one.
       version: of the export.
-      precision: of PRECISIONS, that the SavedModels compute in.
-      tflite: of lite.FORMATS.
+      precision: of forms.PRECISIONS, that the SavedModels compute in.
+      tflite: of forms.TFLITE.
       data_dir: prepared data that TFLite models are calibrated and checked on; empty: the run's.
       calibration_clips: training clips that int8 is calibrated on.
 
@@ -81,7 +80,7 @@ def export_run(
       records.DataError: the data for TFLite cannot be read.
       ExportError: the export cannot be written.
     """
-    _check(tflite, calibration_clips)
+    forms.check(tflite, calibration_clips)
     saved_models.check_output(output_dir, version)
     if which == "auto":
         which = "best" if (pathlib.Path(run_dir) / "best" / "checkpoint").exists() else "latest"
@@ -98,15 +97,6 @@ def export_run(
         lite_models = _write_lite(exact, clips, tflite, lite_folder, metadata)
     saved_models.save(run.video_tower, run.audio_tower, spec, metadata, output_dir, version)
     return Exported(folder, version, metadata, lite_models)
-
-
-def _check(tflite: Sequence[str], calibration_clips: int) -> None:
-    for kind in tflite:
-        if kind not in lite.FORMATS:
-            allowed = ", ".join(lite.FORMATS)
-            raise config.ConfigError(f"--tflite={kind}: must be of {allowed}")
-    if calibration_clips < 1:
-        raise config.ConfigError(f"--calibration_clips={calibration_clips}: must be at least 1")
 
 
 def _load(run_dir: str, which: str, precision: str) -> checkpointing.LoadedRun:

@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from actcl_tf.export.errors import ExportError
 
-FORMATS = ("float32", "float16", "int8")
 # Cosine of the embeddings with those of the encoder, below which a model is not to be trusted.
 LEAST_COSINE = {"float32": 0.999, "float16": 0.999, "int8": 0.97}
 # Levels of sound span more than 8 bits can tell apart, and TFLite has no integers for transforms.
@@ -42,7 +41,7 @@ def convert(tower: tf.keras.Model, clips: np.ndarray, kind: str) -> bytes:
     Args:
       tower: [1, ...] -> TowerOutput; the model takes what it takes: frames are cut and resized.
       clips: [n, ...] of the tower's input; int8 is calibrated on them, other kinds take the shape.
-      kind: of FORMATS. float16 stores the weights in half precision; int8 computes in integers
+      kind: of forms.TFLITE. float16 stores the weights in half precision; int8 computes in integers
         what TFLite can (3-D convolutions stay float, and so does the frontend: see `float_ops`).
 
     Raises:

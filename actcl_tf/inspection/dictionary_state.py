@@ -5,12 +5,13 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 import tensorflow as tf
 
+from actcl_tf import config
 from actcl_tf.contrast import gradient_embeddings
 from actcl_tf.models import two_tower
 from actcl_tf.train import checkpointing, pretrain_model, strategy
 
 
-class InspectionError(ValueError):
+class InspectionError(config.UserError, ValueError):
     """A run in which there is nothing to look at; the message says why."""
 
 

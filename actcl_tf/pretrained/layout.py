@@ -12,6 +12,7 @@ one that TensorFlow Serving takes.
 import pathlib
 from typing import Any, Optional
 
+from actcl_tf import config
 from actcl_tf.config import typed_json
 
 VIDEO, AUDIO, PAIR, TFLITE = "video", "audio", "pair", "tflite"
@@ -21,7 +22,7 @@ FORMAT = 2  # Raised when an older program could not use an export any more.
 _USED = {"frame_rate": float, "sample_rate": int, "num_audio_samples": int, "image_size": int}
 
 
-class PretrainedError(ValueError):
+class PretrainedError(config.UserError, ValueError):
     """A folder that holds no usable export; the message says why and what to do.
 
     Example:

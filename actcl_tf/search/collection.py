@@ -7,8 +7,7 @@ import numpy as np
 
 from actcl_tf.search import store
 from actcl_tf.search.moments import MODALITIES, PICTURE
-
-FIND = (*MODALITIES, "any")
+from actcl_tf.search.request import FIND
 
 
 class Hit(NamedTuple):

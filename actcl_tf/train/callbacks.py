@@ -16,6 +16,7 @@ from actcl_tf.data import files
 from actcl_tf.train import checkpointing, diagnosis, packed_logs, pretrain_model, step_callback
 from actcl_tf.train import scalar_names as names
 from actcl_tf.train import workers as workers_lib
+from actcl_tf.train.errors import Interrupted
 
 Evaluate = Callable[[tf.keras.Model, tf.keras.Model], dict[str, float]]
 
@@ -23,18 +24,6 @@ Evaluate = Callable[[tf.keras.Model, tf.keras.Model], dict[str, float]]
 def logdir(run_dir: str) -> pathlib.Path:
     """The folder of a run that TensorBoard's files are in."""
     return pathlib.Path(run_dir) / "tensorboard"
-
-
-class Interrupted(Exception):
-    """A signal asked the run to end; the state was saved.
-
-    Attributes:
-      signal_number: which signal it was.
-    """
-
-    def __init__(self, signal_number: int):
-        super().__init__(f"ended by {signal.Signals(signal_number).name}; the state is saved")
-        self.signal_number = signal_number
 
 
 class Progress(step_callback.StepCallback):

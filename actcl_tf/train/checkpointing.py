@@ -52,7 +52,7 @@ _UNREADABLE = (AssertionError, ValueError, IndexError, tf.errors.OpError)
 _PLACES = ("data_service", "data_service_job")
 
 
-class CheckpointError(ValueError):
+class CheckpointError(config.UserError, ValueError):
     """A run folder or checkpoint that cannot be used; the message says why and what to do."""
 
 

@@ -4,8 +4,6 @@ import json
 import os
 from typing import Any, NamedTuple, Optional
 
-import tensorflow as tf
-
 from actcl_tf import config
 
 _EXAMPLE = (
@@ -42,15 +40,24 @@ class Cluster(NamedTuple):
         """Place of this process in `addresses`; the chief's is 0."""
         return self.index + (len(self.jobs.get("chief", ())) if self.job == "worker" else 0)
 
-    def resolver(self) -> tf.distribute.cluster_resolver.ClusterResolver:
-        """The same for TensorFlow."""
-        return tf.distribute.cluster_resolver.SimpleClusterResolver(
-            tf.train.ClusterSpec(self.jobs),
-            task_type=self.job,
-            task_id=self.index,
-            num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
-            rpc_layer="grpc",
+
+def find_for(train: config.TrainConfig) -> Optional[Cluster]:
+    """The workers that a run is to span; None for this process alone.
+
+    Raises:
+      config.ConfigError: several workers were asked for and are not described, or wrongly.
+    """
+    if train.strategy not in ("auto", "multi_worker"):
+        return None
+    found = find(train.cluster)
+    if train.strategy == "auto":
+        return found if found is not None and len(found.addresses) > 1 else None
+    if found is None:
+        raise config.ConfigError(
+            "--strategy=multi_worker: neither TF_CONFIG nor a Slurm job step of several tasks says "
+            "who the workers are"
         )
+    return found
 
 
 def find(source: str) -> Optional[Cluster]:
@@ -132,6 +139,8 @@ def _from_slurm() -> Cluster:
             raise config.ConfigError(
                 f"--cluster=slurm: SLURM_{name} is not set; start the workers by srun"
             )
+    import tensorflow as tf  # Its resolver is needed on Slurm alone; a tool starts faster without.
+
     job = int(os.environ.get("SLURM_JOB_ID") or 0)
     try:
         # Slurm itself gives each task its GPUs, and the resolver cannot do without any.

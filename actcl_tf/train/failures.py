@@ -30,11 +30,11 @@ _MARKS = (data_service.MARK, bad_records.MARK, media_reader.MARK)
 _OF_DATA = (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError)
 
 
-class NonFiniteError(ArithmeticError):
+class NonFiniteError(config.UserError, ArithmeticError):
     """NaN or infinity turned up; the message names the first bad quantity and the step."""
 
 
-class ReplicasDifferError(RuntimeError):
+class ReplicasDifferError(config.UserError, RuntimeError):
     """Replicas hold other values than each other; the message names them and the step."""
 
 

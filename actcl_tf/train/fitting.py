@@ -39,7 +39,7 @@ def fit(
       extras: gives further callbacks; called when the data is sure to be read.
 
     Raises:
-      callbacks.Interrupted: SIGTERM or SIGINT came and the state was saved.
+      errors.Interrupted: SIGTERM or SIGINT came and the state was saved.
       RuntimeError: the batches came to an end before the steps did.
     """
     try:

@@ -140,8 +140,8 @@ def run(
         that the user can mend; nothing was done.
       failures.NonFiniteError: NaN or infinity turned up; the last good checkpoint stays.
       failures.NoRoomError: the disk is full; the last checkpoint stays.
-      workers.WorkerLost: another worker died or went silent; the last checkpoint stays.
-      callbacks.Interrupted: SIGTERM or SIGINT came and the state was saved.
+      errors.WorkerLost: another worker died or went silent; the last checkpoint stays.
+      errors.Interrupted: SIGTERM or SIGINT came and the state was saved.
     """
     facts = run_checks.check(configuration)
     placement = placement or strategies.build_placement(configuration.train)

@@ -1,9 +1,8 @@
 """What to train on: the distribution strategy and the precision of the arithmetic."""
 
 import os
-import pathlib
 import socket
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import tensorflow as tf
 from tensorflow.python.eager import context
@@ -11,7 +10,7 @@ from tensorflow.tsl.protobuf import coordination_config_pb2
 
 from actcl_tf import config
 from actcl_tf.train import cluster as clusters
-from actcl_tf.train import workers
+from actcl_tf.train import processor, workers
 
 _GRPC = "grpc://"
 _START_TIMEOUT = 600.0  # Seconds; machines of a job may start minutes apart.
@@ -44,7 +43,7 @@ def build_placement(train: config.TrainConfig) -> Placement:
       config.ConfigError: what was asked for is not there, or is described wrongly.
     """
     name = train.strategy
-    cluster = find_cluster(train)
+    cluster = clusters.find_for(train)
     if cluster is not None:
         return _join(cluster, train.worker_timeout)
     tpu = train.tpu or os.environ.get("TPU_NAME", "")
@@ -53,25 +52,6 @@ def build_placement(train: config.TrainConfig) -> Placement:
     else:
         strategy, why = build_strategy(name)
     return Placement(strategy, why, workers.Workers())
-
-
-def find_cluster(train: config.TrainConfig) -> Optional[clusters.Cluster]:
-    """The workers that a run is to span; None for this process alone.
-
-    Raises:
-      config.ConfigError: several workers were asked for and are not described, or wrongly.
-    """
-    if train.strategy not in ("auto", "multi_worker"):
-        return None
-    found = clusters.find(train.cluster)
-    if train.strategy == "auto":
-        return found if found is not None and len(found.addresses) > 1 else None
-    if found is None:
-        raise config.ConfigError(
-            "--strategy=multi_worker: neither TF_CONFIG nor a Slurm job step of several tasks says "
-            "who the workers are"
-        )
-    return found
 
 
 def build_strategy(name: str) -> tuple[tf.distribute.Strategy, str]:
@@ -90,11 +70,12 @@ def build_strategy(name: str) -> tuple[tf.distribute.Strategy, str]:
     cpus = tf.config.list_logical_devices("CPU")
     devices = [device.name for device in gpus or cpus]
     kind = "GPU" if gpus else "CPU"
+    kernels = "" if gpus else f" ({processor.describe()})"
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
-        why = f"mirrored over {len(devices)} {kind} device(s)"
+        why = f"mirrored over {len(devices)} {kind} device(s){kernels}"
         return tf.distribute.MirroredStrategy(devices), why
     if name in ("auto", "one_device"):
-        return tf.distribute.OneDeviceStrategy(devices[0]), f"one device, a {kind}"
+        return tf.distribute.OneDeviceStrategy(devices[0]), f"one device, a {kind}{kernels}"
     allowed = ", ".join(config.LOCAL_STRATEGIES)
     raise config.ConfigError(f"--strategy={name}: must be one of {allowed} here")
 
@@ -123,7 +104,7 @@ def _join(cluster: clusters.Cluster, timeout: float) -> Placement:
         coordinated_jobs=jobs,
     )
     try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster.resolver())
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver(cluster))
     except (tf.errors.OpError, RuntimeError) as error:
         reason = (getattr(error, "message", None) or str(error)).strip().splitlines()[0]
         raise config.ConfigError(
@@ -136,15 +117,26 @@ def _join(cluster: clusters.Cluster, timeout: float) -> Placement:
     return Placement(strategy, why, workers.Workers(strategy, cluster))
 
 
+def resolver(cluster: clusters.Cluster) -> tf.distribute.cluster_resolver.ClusterResolver:
+    """A cluster in the words of TensorFlow."""
+    return tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(cluster.jobs),
+        task_type=cluster.job,
+        task_id=cluster.index,
+        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
+        rpc_layer="grpc",
+    )
+
+
 def _tpu_strategy(name: str) -> tuple[tf.distribute.Strategy, str]:
     try:
         if name.startswith(_GRPC):  # TensorFlow would try again and again.
             host, _, port = name[len(_GRPC) :].rpartition(":")
             socket.create_connection((host, int(port)), timeout=10).close()
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name or "local")
-        tf.config.experimental_connect_to_cluster(resolver)
-        tf.tpu.experimental.initialize_tpu_system(resolver)
-        strategy = tf.distribute.TPUStrategy(resolver)
+        found = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name or "local")
+        tf.config.experimental_connect_to_cluster(found)
+        tf.tpu.experimental.initialize_tpu_system(found)
+        strategy = tf.distribute.TPUStrategy(found)
     except (ValueError, RuntimeError, OSError, ImportError, tf.errors.OpError) as error:
         reason = (getattr(error, "message", None) or str(error)).strip().splitlines()[0]
         reason = reason.split(". ")[0]
@@ -174,10 +166,4 @@ def resolve_precision(name: str) -> str:
         details = tf.config.experimental.get_device_details(gpus[0])
         capable = details.get("compute_capability", (0, 0)) >= (8, 0)
         return "mixed_bfloat16" if capable else "float32"
-    return "mixed_bfloat16" if _cpu_multiplies_bfloat16() else "float32"
-
-
-def _cpu_multiplies_bfloat16() -> bool:
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    words = cpuinfo.read_text(errors="replace").split() if cpuinfo.exists() else []
-    return "amx_bf16" in words or "avx512_bf16" in words
+    return "mixed_bfloat16" if processor.multiplies_bfloat16() else "float32"

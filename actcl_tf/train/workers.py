@@ -9,10 +9,7 @@ import tensorflow as tf
 
 from actcl_tf.train import cluster as clusters
 from actcl_tf.train import run_lock
-
-
-class WorkerLost(RuntimeError):
-    """Another worker died or went silent; the message says what to do."""
+from actcl_tf.train.errors import WorkerLost
 
 
 class Workers:

@@ -1,7 +1,7 @@
 import pytest
 
 from actcl_tf import config
-from actcl_tf.benchmark import seeding_settings, seeding_ways
+from actcl_tf.benchmark import seeding_settings
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,6 @@ def test_wrong_values_are_named(values, message):
 def test_explicit_points_are_left_out_where_they_are_many():
     settings = seeding_settings.Settings(ladder=())
     # 1,280 x 128 x 512 numbers of 4 bytes are 336 MB, 4,096 as many are 1,074 MB.
-    assert settings.ways_at(1280) == list(seeding_ways.WAYS)
-    few = [way for way in seeding_ways.WAYS if way not in seeding_ways.EXPLICIT]
+    assert settings.ways_at(1280) == list(seeding_settings.WAYS)
+    few = [way for way in seeding_settings.WAYS if way not in seeding_settings.EXPLICIT]
     assert settings.ways_at(4096) == few and len(few) == 11

@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 import sklearn.cluster
 
-from actcl_tf.benchmark import seeding_ways
+from actcl_tf.benchmark import seeding_settings, seeding_ways
 
 
 def _column(*values):
@@ -96,7 +96,7 @@ def test_points_are_what_they_are_called():
     assert nearest.mean() < 5 * 0.02 < 0.1 * squared.mean()
 
 
-@pytest.mark.parametrize("way", ["blocked_graph", "afkmc2_graph", *seeding_ways.EXPLICIT])
+@pytest.mark.parametrize("way", ["blocked_graph", "afkmc2_graph", *seeding_settings.EXPLICIT])
 def test_every_way_picks_and_counts(way):
     u, h = seeding_ways.make_factors("gaussian", 40, 2, 3, seed=2)
     picked = seeding_ways.build(way, u, h, 5)(7)
@@ -106,5 +106,5 @@ def test_every_way_picks_and_counts(way):
         # Two passes, one column, and four chains of 200 proposals after the first pick.
         assert picked.passes == 2
         assert picked.bytes_moved == 4 * (2 * 40 * 5 + 4 * 40 + 801 * 5)
-    if way == seeding_ways.SKLEARN_FASTEST:
+    if way == seeding_settings.SKLEARN_FASTEST:
         assert picked.bytes_moved == 40 * 6 * 8 * (2 + 5)

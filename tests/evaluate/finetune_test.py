@@ -9,7 +9,7 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.evaluate import finetune
 from actcl_tf.models import two_tower
-from actcl_tf.train import callbacks, checkpointing
+from actcl_tf.train import callbacks, checkpointing, errors
 
 MODEL = config.ModelConfig(
     video_encoder="resnet3d_10",
@@ -186,6 +186,6 @@ def test_signals_save_and_stop(tmp_path, monkeypatch):
         save(self, logs)
 
     monkeypatch.setattr(callbacks.SaveCheckpoints, "on_step", signalled)
-    with pytest.raises(callbacks.Interrupted):
+    with pytest.raises(errors.Interrupted):
         _run(_job(tmp_path))
     assert (tmp_path / "checkpoints" / "step-3.index").exists()

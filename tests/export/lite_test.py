@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from actcl_tf.export import lite
+from actcl_tf.export import forms, lite
 from actcl_tf.export.errors import ExportError
 from tests import exports, rounding
 
@@ -31,11 +31,11 @@ def models(run, clips):
     return {
         (modality, kind): lite.convert(tower, clips[modality], kind)
         for modality, tower in towers.items()
-        for kind in lite.FORMATS
+        for kind in forms.TFLITE
     }
 
 
-@pytest.mark.parametrize("kind", lite.FORMATS)
+@pytest.mark.parametrize("kind", forms.TFLITE)
 @pytest.mark.parametrize("modality", ["video", "audio"])
 def test_embeddings_agree_with_those_of_the_encoder(run, clips, models, modality, kind):
     tower = getattr(run, f"{modality}_tower")

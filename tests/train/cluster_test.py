@@ -30,7 +30,7 @@ def _nothing_set(monkeypatch):
 def test_tf_config_names_workers_and_place(text, addresses, place):
     found = cluster.from_tf_config(text)
     assert (found.addresses, found.place) == (addresses, place)
-    spec = found.resolver().cluster_spec()
+    spec = strategy.resolver(found).cluster_spec()
     assert spec.task_address(found.job, found.index) == addresses[place]
 
 
@@ -89,14 +89,14 @@ def test_slurm_without_srun_is_refused(monkeypatch):
 
 def test_auto_takes_several_workers_only_where_they_are_named(monkeypatch):
     auto = config.TrainConfig()
-    assert strategy.find_cluster(auto) is None
+    assert cluster.find_for(auto) is None
     with pytest.raises(config.ConfigError, match="neither TF_CONFIG nor a Slurm job step"):
-        strategy.find_cluster(config.TrainConfig(strategy="multi_worker"))
+        cluster.find_for(config.TrainConfig(strategy="multi_worker"))
     _slurm(monkeypatch)
-    assert strategy.find_cluster(auto).source == "Slurm"
+    assert cluster.find_for(auto).source == "Slurm"
     monkeypatch.setenv("TF_CONFIG", _text())
-    assert strategy.find_cluster(auto).source == "TF_CONFIG"
-    assert strategy.find_cluster(config.TrainConfig(cluster="slurm")).source == "Slurm"
-    assert strategy.find_cluster(config.TrainConfig(strategy="mirrored")) is None
+    assert cluster.find_for(auto).source == "TF_CONFIG"
+    assert cluster.find_for(config.TrainConfig(cluster="slurm")).source == "Slurm"
+    assert cluster.find_for(config.TrainConfig(strategy="mirrored")) is None
     monkeypatch.setenv("TF_CONFIG", _text(["a:1"], index=0))
-    assert strategy.find_cluster(auto) is None  # One worker needs no others.
+    assert cluster.find_for(auto) is None  # One worker needs no others.

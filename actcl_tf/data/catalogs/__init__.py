@@ -11,12 +11,11 @@ from actcl_tf.data.catalogs.catalog import (
     TRAIN,
     Catalog,
     Clip,
-    check_test_fraction,
     classes_of,
     draw_key,
     draw_test_split,
 )
-from actcl_tf.data.catalogs.datasets import DATASETS, describe, read
+from actcl_tf.data.catalogs.datasets import DATASETS, read
 from actcl_tf.data.catalogs.esc50 import from_esc50
 from actcl_tf.data.catalogs.finding import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from actcl_tf.data.catalogs.hmdb51 import from_hmdb51
@@ -36,9 +35,7 @@ __all__ = [
     "VIDEO_SUFFIXES",
     "Catalog",
     "Clip",
-    "check_test_fraction",
     "classes_of",
-    "describe",
     "draw_key",
     "draw_test_split",
     "from_audioset",

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import Optional
 
-from actcl_tf import config
+from actcl_tf.data.dataset_choice import ALL as ALL
+from actcl_tf.data.dataset_choice import check_test_fraction
 
-TRAIN, TEST, ALL = "train", "test", "all"
+TRAIN, TEST = "train", "test"
 SPLITS = (TRAIN, TEST, "val", "validation")
 
 
@@ -90,12 +91,6 @@ def draw_test_split(clips: Iterable[Clip], fraction: float, seed: int) -> list[C
     return [
         dataclasses.replace(clip, split=TEST if clip.name in drawn else TRAIN) for clip in clips
     ]
-
-
-def check_test_fraction(fraction: float) -> None:
-    """Raises ConfigError unless it is in [0, 1)."""
-    if not 0 <= fraction < 1:
-        raise config.ConfigError(f"--test_fraction={fraction}: must be at least 0 and below 1")
 
 
 def draw_key(name: str, seed: int) -> bytes:

@@ -1,6 +1,6 @@
 """ESC-50 and ESC-10 (Piczak 2015): sounds of 5 seconds, five folds."""
 
-from actcl_tf.data import files
+from actcl_tf.data import dataset_choice, files
 from actcl_tf.data.catalogs import finding, folds
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
 from actcl_tf.data.files import DataError
@@ -13,7 +13,7 @@ LAYOUT = """\
     audio/1-100032-A-0.wav ...   (any ending)"""
 
 
-def from_esc50(folder: str, *, fold: folds.Fold = 1) -> Catalog:
+def from_esc50(folder: str, *, fold: dataset_choice.Fold = 1) -> Catalog:
     """Reads ESC-50 as it is downloaded, or a part of it in the same layout; a data set of sounds.
 
     In fold k the clips of fold k are the test split and all others the train split. Classes are the
@@ -27,7 +27,7 @@ def from_esc50(folder: str, *, fold: folds.Fold = 1) -> Catalog:
       ConfigError: there is no such fold.
       DataError: list or sounds are missing, or the list is wrong.
     """
-    fold = folds.check_fold(fold, NUM_FOLDS)
+    fold = dataset_choice.check_fold(fold, NUM_FOLDS)
     path = files.join(folder, "meta", "esc50.csv")
     if not files.exists(path):
         raise finding.layout_error(folder, LAYOUT, "meta/esc50.csv is not there")

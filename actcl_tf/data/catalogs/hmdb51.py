@@ -2,7 +2,7 @@
 
 import re
 
-from actcl_tf.data import files
+from actcl_tf.data import dataset_choice, files
 from actcl_tf.data.catalogs import finding, folds
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
 from actcl_tf.data.files import DataError
@@ -19,7 +19,7 @@ _LIST = re.compile(r"(.+)_test_split([1-3])\.txt")
 _PARTS = {"0": "", "1": TRAIN, "2": TEST}
 
 
-def from_hmdb51(folder: str, *, fold: folds.Fold = 1) -> Catalog:
+def from_hmdb51(folder: str, *, fold: dataset_choice.Fold = 1) -> Catalog:
     """Reads HMDB51 as it is downloaded; a data set of pictures.
 
     Videos are known by their class's folder and their names, whatever their ending. A clip that a
@@ -33,7 +33,7 @@ def from_hmdb51(folder: str, *, fold: folds.Fold = 1) -> Catalog:
       ConfigError: there is no such fold.
       DataError: lists or videos are missing, or a list is wrong.
     """
-    fold = folds.check_fold(fold, NUM_FOLDS)
+    fold = dataset_choice.check_fold(fold, NUM_FOLDS)
     for place in _PLACES:
         lists_folder = files.join(folder, place) if place else folder
         lists = {

@@ -2,7 +2,7 @@
 
 import posixpath
 
-from actcl_tf.data import files
+from actcl_tf.data import dataset_choice, files
 from actcl_tf.data.catalogs import finding, folds
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
 from actcl_tf.data.files import DataError
@@ -18,7 +18,7 @@ LAYOUT = """\
     UCF-101/ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi ...   (in any folder, any ending)"""
 
 
-def from_ucf101(folder: str, *, fold: folds.Fold = 1) -> Catalog:
+def from_ucf101(folder: str, *, fold: dataset_choice.Fold = 1) -> Catalog:
     """Reads UCF101 as it is downloaded.
 
     Videos are known by their names alone, so that they may lie in any folder and be re-encoded.
@@ -33,7 +33,7 @@ def from_ucf101(folder: str, *, fold: folds.Fold = 1) -> Catalog:
       ConfigError: there is no such fold.
       DataError: lists or videos are missing, or a list is wrong.
     """
-    fold = folds.check_fold(fold, NUM_FOLDS)
+    fold = dataset_choice.check_fold(fold, NUM_FOLDS)
     index = finding.find_one(
         folder,
         [posixpath.join(place, "classInd.txt") for place in ("ucfTrainTestlist", "splits", "")],

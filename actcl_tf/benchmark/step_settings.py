@@ -1,0 +1,37 @@
+"""What of a training step is timed: one frozen dataclass, checked beforehand."""
+
+import dataclasses
+
+from actcl_tf import config
+
+# Type of number -> the Keras policy of encoders that compute in it.
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What is measured; each field is one flag of `tools/benchmark.py`."""
+
+    compare: tuple[str, ...] = config.field(
+        ("active", "random"),
+        "Values of --negatives to time; ratios are to the last.",
+        config.NEGATIVES,
+    )
+    precisions: tuple[str, ...] = config.field(
+        ("float32", "bfloat16"),
+        "Precisions of the encoders to time; speeds are compared with the first.",
+        tuple(PRECISIONS),
+    )
+    timed_steps: int = config.field(30, "Rounds, in each of which every step has its turn.")
+    peak_memory: bool = config.field(True, "Measure peak memory too, in processes of their own.")
+
+    def __post_init__(self) -> None:
+        for name in ("compare", "precisions"):
+            value, allowed = getattr(self, name), self.__dataclass_fields__[name].metadata
+            if not value or len(set(value)) < len(value) or set(value) - set(allowed["allowed"]):
+                raise config.ConfigError(
+                    f"--{name}={','.join(value)}: must be one or more of "
+                    f"{', '.join(allowed['allowed'])}, each once"
+                )
+        if self.timed_steps < 1:
+            raise config.ConfigError(f"--timed_steps={self.timed_steps}: must be at least 1")
