@@ -6,6 +6,7 @@ import ctypes
 import gc
 import os
 import pathlib
+import platform
 import re
 import time
 from collections.abc import Callable
@@ -23,6 +24,24 @@ def num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+# The widest first; what the others imply.
+_VECTORS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16", "avx512f": "AVX-512", "avx2": "AVX2"}
+
+
+def cpu() -> str:
+    """The processor's name, its widest vector extension and the cores, such as "X (AVX2), 2 cores".
+
+    A figure means little without it.
+    """
+    path = pathlib.Path("/proc/cpuinfo")
+    text = path.read_text(errors="replace") if path.exists() else ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    words = set(text.split())
+    widest = next((label for word, label in _VECTORS.items() if word in words), "")
+    name = found[1].strip() if found else platform.machine()
+    return f"{name}{f' ({widest})' if widest else ''}, {num_cores()} cores"
 
 
 class CopyMeter:
