@@ -1,6 +1,7 @@
 """Measures the step, sampler, scaling, input, preparation or serving; in turns, in one run.
 
   python tools/benchmark.py --flagfile=configs/pretrain.cfg --compare=active,random
+  python tools/benchmark.py --flagfile=configs/pretrain.cfg --peer=torch --precisions=float32
   python tools/benchmark.py --what=sampler --output=sampler.json
   python tools/benchmark.py --what=scaling --scaling_bandwidth=10 --scaling_memory_gb=16
   python tools/benchmark.py --what=input --data_dir=DATA_DIR --num_frames=16 --image_size=112
@@ -51,8 +52,12 @@ def _measure_step() -> dict:
     named = data.data_dir or data.input == "media"
     run = run_flags.read_configuration() if named else run_flags.read_without_data()
 
-    from actcl_tf.benchmark import step_report, step_time
+    from actcl_tf.benchmark import step_race, step_report, step_time
 
+    if settings.peer == "torch":
+        race = step_race.measure(run, settings.precisions, settings.timed_steps)
+        print(f"\n{step_race.table(race)}")
+        return {**step_race.to_dict(race), "config": run.to_dict()}
     result = step_time.measure(run, settings)
     print(f"\n{step_report.table(result)}")
     return {**step_report.to_dict(result), "config": run.to_dict()}

@@ -6,6 +6,7 @@ import pathlib
 from absl import flags
 
 _CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "actcl_tf"
+_SIZE, _FRAME_RATE = 64, 12.5  # Pixels a side, and frames a second; both cost training time.
 CACHE_DIR = flags.DEFINE_string(
     "cache_dir",
     str(_CACHE),
@@ -39,6 +40,13 @@ def records() -> pathlib.Path:
     made, prepared = folder / "videos", folder / "records"
     if not all((prepared / split / manifest.MANIFEST).exists() for split in ("train", "test")):
         print(f"Making the built-in data set in {folder}, once.")
-        synthetic.write_dataset(made, num_train=sizes[0], num_test=sizes[1], zipf=_ZIPF.value)
-        prepare.prepare_folder(str(made), str(prepared), frame_rate=12.5, short_side=96)
+        synthetic.write_dataset(
+            made,
+            num_train=sizes[0],
+            num_test=sizes[1],
+            zipf=_ZIPF.value,
+            size=_SIZE,
+            frame_rate=_FRAME_RATE,
+        )
+        prepare.prepare_folder(str(made), str(prepared), frame_rate=_FRAME_RATE, short_side=_SIZE)
     return prepared

@@ -6,12 +6,15 @@ import ctypes
 import gc
 import os
 import pathlib
+import platform
 import re
 import time
 from collections.abc import Callable
 from typing import Optional
 
 import numpy as np
+
+from actcl_tf.train import processor
 
 # Far beyond most caches, so that memory is what is measured.
 _COPY_BYTES = 512 * 2**20
@@ -23,6 +26,15 @@ def num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def cpu() -> str:
+    """The processor, what it can do and its cores, such as "X (AVX2, oneDNN kernels), 2 cores"."""
+    path = pathlib.Path("/proc/cpuinfo")
+    text = path.read_text(errors="replace") if path.exists() else ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    name = found[1].strip() if found else platform.machine()
+    return f"{name} ({processor.describe()}), {num_cores()} cores"
 
 
 class CopyMeter:

@@ -23,6 +23,12 @@ class Settings:
         tuple(PRECISIONS),
     )
     timed_steps: int = config.field(30, "Rounds, in each of which every step has its turn.")
+    peer: str = config.field(
+        "none",
+        "torch: race the encoders against the same ones in PyTorch, in turns, instead of taking "
+        "the step apart.",
+        ("none", "torch"),
+    )
     peak_memory: bool = config.field(True, "Measure peak memory too, in processes of their own.")
 
     def __post_init__(self) -> None:

@@ -13,8 +13,10 @@ from actcl_tf.config.finetune import NUM_STAGES, FinetuneConfig
 from actcl_tf.config.model import (
     AUDIO_ENCODERS,
     HEADS,
+    POOLED_VIDEO_ENCODERS,
     PUBLISHED_VIDEO_ENCODERS,
     VIDEO_ENCODERS,
+    VIDEO_STEMS,
     ModelConfig,
 )
 from actcl_tf.config.run import SECTIONS, PretrainConfig, from_dict, from_flat
@@ -28,12 +30,14 @@ __all__ = [
     "NEGATIVES",
     "NUM_STAGES",
     "OPTIMIZERS",
+    "POOLED_VIDEO_ENCODERS",
     "PREPROCESSINGS",
     "PUBLISHED_VIDEO_ENCODERS",
     "SECTIONS",
     "SEEDINGS",
     "STRATEGIES",
     "VIDEO_ENCODERS",
+    "VIDEO_STEMS",
     "ConfigError",
     "ContrastConfig",
     "DataConfig",

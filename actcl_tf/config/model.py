@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from actcl_tf.config.fields import check_allowed, check_range, field
+from actcl_tf.config.fields import ConfigError, check_allowed, check_range, field
 
 VIDEO_ENCODERS = (
     "resnet3d_10",
@@ -13,12 +13,15 @@ VIDEO_ENCODERS = (
     "r2plus1d_34",
     "mc3_18",
 )
+# Those whose stem ends in a pooling, of stride 2 in time, height and width.
+POOLED_VIDEO_ENCODERS = ("resnet3d_50",)
 # Those that torchvision publishes weights for, and what it calls them.
 PUBLISHED_VIDEO_ENCODERS = {
     "resnet3d_18": "r3d_18",
     "r2plus1d_18": "r2plus1d_18",
     "mc3_18": "mc3_18",
 }
+VIDEO_STEMS = ("published", "strided")
 AUDIO_ENCODERS = ("resnet2d_10", "resnet2d_18", "resnet2d_34", "resnet2d_50", "resnet1d_18")
 HEADS = ("linear", "mlp")
 
@@ -29,6 +32,12 @@ class ModelConfig:
 
     video_encoder: str = field("resnet3d_18", "Video backbone.", VIDEO_ENCODERS)
     video_width: float = field(1.0, "Multiplier of the video backbone's channels.")
+    video_stem: str = field(
+        "published",
+        "First layer of the video backbone. strided: halves time, height and width once more, so "
+        "that all later layers cost an eighth.",
+        VIDEO_STEMS,
+    )
     audio_encoder: str = field("resnet2d_18", "Audio backbone.", AUDIO_ENCODERS)
     audio_width: float = field(1.0, "Multiplier of the audio backbone's channels.")
     mel_bands: int = field(80, "Bands of the log-mel spectrogram (R).")
@@ -38,6 +47,11 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_allowed(self)
+        if self.video_stem == "strided" and self.video_encoder in POOLED_VIDEO_ENCODERS:
+            raise ConfigError(
+                f"--video_stem=strided: the stem of --video_encoder={self.video_encoder} ends in a "
+                "pooling of the same strides; leave it at published"
+            )
         for name in ("video_width", "audio_width"):
             check_range(self, name, 0.0, 8.0, open_low=True)
         check_range(self, "mel_bands", 8, 512)

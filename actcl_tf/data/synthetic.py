@@ -40,7 +40,7 @@ from actcl_tf.data.synthetic_plan import (
 SETTINGS_FILE = "dataset.json"
 PARAMETERS_FILE = "parameters.csv"
 # Raised whenever the same settings give other clips than before.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 def render_clip(settings: Settings, item: Item) -> tuple[np.ndarray, np.ndarray]:

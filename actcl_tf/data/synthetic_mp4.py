@@ -11,6 +11,8 @@ import numpy as np
 _AUDIO_BIT_RATE = 64000
 # Without x264's macroblock tree: with it, the same frames give other bytes from run to run.
 _VIDEO_OPTIONS = {"preset": "veryfast", "crf": "20", "mbtree": "0", "threads": "1"}
+# The quicker of FFmpeg's ways to choose coefficients: half the time, and no worse to the ear here.
+_AUDIO_OPTIONS = {"aac_coder": "fast"}
 PARTIAL_SUFFIX = ".part"
 
 
@@ -43,6 +45,7 @@ def write_mp4(
             video.options = _VIDEO_OPTIONS
             audio = container.add_stream("aac", rate=sample_rate, layout="mono")
             audio.bit_rate = _AUDIO_BIT_RATE
+            audio.options = _AUDIO_OPTIONS
             for index, image in enumerate(frames):
                 frame = av.VideoFrame.from_ndarray(image, format="rgb24")
                 frame.pts, frame.time_base = index, 1 / rate

@@ -82,11 +82,13 @@ def _paint(
     if causes.material in ("buzz", "wood"):
         rim = np.clip(0.5 + (outside + 2.0 * edge) / edge, 0.0, 1.0)
         mark = np.maximum(mark, rim)
-    base, accent = (np.asarray(color, np.float32) for color in nuisance.object_colors)
-    ink = np.full(3, nuisance.outline, np.float32)
-    paint = base + texture[..., None] * (accent - base)
-    paint += mark[..., None] * (ink - paint)
-    frames += cover[..., None] * (paint - frames)
+    ink = np.float32(nuisance.outline)
+    # A channel at a time: rows of pixels are long, three colours are not.
+    for channel, (base, accent) in enumerate(zip(*nuisance.object_colors)):
+        paint = np.float32(base) + texture * np.float32(accent - base)
+        paint += mark * (ink - paint)
+        plane = frames[..., channel]
+        plane += cover * (paint - plane)
     return frames
 
 

@@ -79,10 +79,15 @@ class AudioResNet(residual.ResNet):
         Returns:
           [B, d_b] float32.
         """
-        # One axis of length 1 lets the network over time use the 2-D kernels, which are faster
-        # than the 1-D ones for its batch normalisation.
-        axis = 2 if self.bands_as_channels else 3
-        return super().call(tf.expand_dims(inputs, axis), training=training)
+        return super().call(self.as_image(inputs), training=training)
+
+    def as_image(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[B, F, R] as the 2-D layers take it: [B, F, R, 1], or [B, F, 1, R] over time only.
+
+        One axis of length 1 lets the network over time use the 2-D kernels, which are faster than
+        the 1-D ones for its batch normalisation.
+        """
+        return tf.expand_dims(inputs, 2 if self.bands_as_channels else 3)
 
 
 def _strides(stride: int, over_time: bool) -> list[int]:

@@ -93,7 +93,9 @@ def build_towers(
     """
     video = Tower(
         frontends.VideoFrontend(),
-        video_encoders.build_video_encoder(model.video_encoder, model.video_width),
+        video_encoders.build_video_encoder(
+            model.video_encoder, model.video_width, model.video_stem
+        ),
         heads.ProjectionHead(model.head, model.hidden_size, model.embedding_size),
         name="video_tower",
     )

@@ -11,37 +11,45 @@ from actcl_tf.models import layers, residual
 _CHANNELS = (64, 128, 256, 512)
 _DEPTHS = {"10": (1, 1, 1, 1), "18": (2, 2, 2, 2), "34": (3, 4, 6, 3), "50": (3, 4, 6, 3)}
 _FACTORISED_STEM = 45  # Channels between the two convolutions of the R(2+1)D stem.
+# Strides of the first layer in T, and in H and W: torchvision's, and eight times as coarse.
+_STEM_STRIDES = {"published": (1, 2), "strided": (2, 4)}
 
 
-def build_video_encoder(name: str, width: float) -> residual.ResNet:
+def build_video_encoder(name: str, width: float, stem: str = "published") -> residual.ResNet:
     """Builds a video backbone; its weights are made on the first call.
 
     Args:
       name: one of `config.VIDEO_ENCODERS`.
       width: multiplier of all channels, 1 for the published network.
+      stem: one of `config.VIDEO_STEMS`; "strided" halves T, H and W once more than the published
+        first layer does, as a max pool does in Hara et al.'s networks.
 
     Returns:
       Model [B, T, H, W, 3] -> features [B, num_features] float32. Its last feature map has a
       stride of 16 in H and W (32 for resnet3d_50) and of 8 in T (16 for resnet3d_50, 1 for
-      mc3_18).
+      mc3_18); twice that with a strided stem.
 
     Raises:
-      ValueError: the name is not known.
+      ValueError: the name or the stem is not known, or resnet3d_50 is to have another stem.
     """
     if name not in config.VIDEO_ENCODERS:
         known = ", ".join(config.VIDEO_ENCODERS)
         raise ValueError(f"video encoder must be one of {known}, got {name!r}")
+    pooled = name in config.POOLED_VIDEO_ENCODERS
+    if stem not in config.VIDEO_STEMS or (pooled and stem != "published"):
+        known = ", ".join(config.VIDEO_STEMS[: 1 if pooled else None])
+        raise ValueError(f"stem of {name} must be one of {known}, got {stem!r}")
     family, _, depth = name.rpartition("_")
-    deep = depth == "50"
-    block = residual.Bottleneck if deep else residual.BasicBlock
+    block = residual.Bottleneck if depth == "50" else residual.BasicBlock
     channels = [layers.scale_channels(each, width) for each in _CHANNELS]
     if family == "r2plus1d":
-        stem = _factorised_stem(layers.scale_channels(_FACTORISED_STEM, width), channels[0])
+        middle = layers.scale_channels(_FACTORISED_STEM, width)
+        first = _factorised_stem(middle, channels[0], *_STEM_STRIDES[stem])
     else:
-        stem = _stem(channels[0], deep)
+        first = _stem(channels[0], pooled, *_STEM_STRIDES[stem])
     convs, pointwise = _CONVS[family]
     stages = residual.build_stages(block, _DEPTHS[depth], channels, convs, pointwise)
-    return residual.ResNet(stem, stages, num_features=channels[-1] * block.expansion)
+    return residual.ResNet(first, stages, num_features=channels[-1] * block.expansion)
 
 
 def mid_channels(channels_in: int, channels_out: int) -> int:
@@ -53,17 +61,18 @@ def mid_channels(channels_in: int, channels_out: int) -> int:
     return channels_in * channels_out * 27 // (channels_in * 9 + 3 * channels_out)
 
 
-def _stem(channels: int, deep: bool) -> layers.Chain:
-    kernel = [7 if deep else 3, 7, 7]
-    stem = layers.conv_norm_relu(layers.Conv3D(channels, kernel, [1, 2, 2], "conv"))
+def _stem(channels: int, pooled: bool, in_time: int, in_space: int) -> layers.Chain:
+    kernel = [7 if pooled else 3, 7, 7]
+    strides = [in_time, in_space, in_space]
+    stem = layers.conv_norm_relu(layers.Conv3D(channels, kernel, strides, "conv"))
     return layers.Chain(
-        [*stem, layers.MaxPool([3, 3, 3], [2, 2, 2])] if deep else stem, name="stem"
+        [*stem, layers.MaxPool([3, 3, 3], [2, 2, 2])] if pooled else stem, name="stem"
     )
 
 
-def _factorised_stem(middle: int, channels: int) -> layers.Chain:
-    spatial = layers.Conv3D(middle, [1, 7, 7], [1, 2, 2], "spatial_conv")
-    temporal = layers.Conv3D(channels, [3, 1, 1], [1, 1, 1], "conv")
+def _factorised_stem(middle: int, channels: int, in_time: int, in_space: int) -> layers.Chain:
+    spatial = layers.Conv3D(middle, [1, 7, 7], [1, in_space, in_space], "spatial_conv")
+    temporal = layers.Conv3D(channels, [3, 1, 1], [in_time, 1, 1], "conv")
     return layers.Chain(
         [*layers.conv_norm_relu(spatial, "spatial_"), *layers.conv_norm_relu(temporal)], name="stem"
     )

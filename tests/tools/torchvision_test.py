@@ -8,12 +8,11 @@ import os
 import pathlib
 import shutil
 import subprocess
-import sys
-import sysconfig
 
 import numpy as np
 import pytest
 
+from tests import torch_environment
 from tests.tools.train_test import TINY
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -120,15 +119,7 @@ REFUSED = {
 def python(tmp_path_factory):
     """An environment with PyTorch, torchvision, and all that this one has; some gigabytes."""
     folder = tmp_path_factory.mktemp("torch") / "env"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    command = [folder / "bin" / "python"]
-    purelib = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
-    done = subprocess.run([*command, "-c", purelib], check=True, capture_output=True, text=True)
-    (pathlib.Path(done.stdout.strip()) / "ours.pth").write_text(sysconfig.get_paths()["purelib"])
-    pip = [sys.executable, "-m", "pip", "--python", *command, "--disable-pip-version-check"]
-    install = [*pip, "install", "--quiet", "--no-cache-dir", "torch>=2.6", "torchvision"]
-    subprocess.run([*install, "numpy<2", "setuptools<81"], check=True)
-    yield str(command[0])
+    yield torch_environment.make(folder, "torch>=2.6", "torchvision")
     shutil.rmtree(folder)
 
 
