@@ -18,7 +18,6 @@ def shown(monkeypatch, capsys):
     """Runs a bar over steps by a clock that goes so many seconds a step; gives what it showed."""
     scalars = {scalar_names.LOSS: 2.5, f"{scalar_names.TOP1}/video": 0.25}
     monkeypatch.setattr(packed_logs, "read", lambda model, logs: scalars)
-    monkeypatch.setattr(scalar_names, "parts", lambda name, found: [0.25])
 
     def run(num_steps, *, total, pace, first=0, **options):
         now = [0.0]
