@@ -133,11 +133,11 @@ def make(tmp_path):
         shutil.copy2(ROOT / name, tmp_path / name)
     fake = write_script(tmp_path / "bin" / "python3.11", FAKE_PYTHON)
 
-    def run(*arguments, fails=False):
+    def run(*arguments, fails=False, uv="no-uv"):
         log = tmp_path / "log"
         log.write_text("")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-        environment.update(PYTHON=str(fake), TEST_WORKERS="2")
+        environment.update(PYTHON=str(fake), TEST_WORKERS="2", UV=uv)
         result = subprocess.run(
             ["make", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
@@ -160,6 +160,33 @@ def test_make_installs_once(make):
     assert make("venv") == first[1:], "a new lock is installed into the environment that is there"
     shutil.rmtree(make.folder / ".venv")
     assert make("venv") == first
+
+
+INSTALLED = (
+    "--no-deps --require-hashes --requirement requirements.lock",
+    "--no-deps --no-build-isolation --editable .",
+)
+
+
+def test_make_installs_with_uv_where_there_is_one(make):
+    uv = write_script(make.folder / "bin" / "uv", 'echo "uv $*" >> log\n')
+    of_uv = [f"uv pip install --python .venv/bin/python {arguments}" for arguments in INSTALLED]
+    assert make("venv", uv=str(uv)) == ["-m venv --clear .venv", *of_uv]
+    assert make("venv", uv=str(uv)) == []
+    (make.folder / "requirements-beam.lock").touch()
+    (beam,) = make("beam", uv=str(uv))
+    assert beam.startswith("uv pip install") and beam.endswith("requirements-beam.lock")
+
+
+def test_make_installs_with_pip_what_uv_cannot(make):
+    uv = write_script(make.folder / "bin" / "uv", 'echo "uv $*" >> log; exit 2\n')
+    _, first, second, third, fourth = make("venv", uv=str(uv))
+    assert first.startswith("uv ") and third.startswith("uv ")
+    of_pip = [f"-m pip --disable-pip-version-check install {arguments}" for arguments in INSTALLED]
+    assert [second, fourth] == of_pip
+    (make.folder / ".venv" / ".installed").unlink()
+    (make.folder / "broken").touch()
+    make("venv", uv=str(uv), fails=True)
 
 
 def test_make_takes_up_an_interrupted_installation(make):

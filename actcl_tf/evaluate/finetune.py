@@ -20,10 +20,15 @@ from actcl_tf.train import (
     failures,
     fitting,
     optimizers,
+    progress,
 )
 
 _IDENTITY = "finetune.json"
 _SCORES = "scores.npy"
+_SHORTER = (
+    "fewer --epochs, a smaller --train_fraction, fewer pixels (--image_size) or frames "
+    "(--num_frames), or a GPU"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,7 +213,9 @@ def _fit(job: Job, model: classifier_model.ClassifierModel) -> None:
             make_dataset,
             last=job.steps,
             steps_per_epoch=job.steps_per_epoch,
-            progress=callbacks.Progress(job.steps, settings.log_every, job.batch_size),
+            progress=progress.Progress(
+                job.steps, settings.log_every, job.batch_size, shorter=_SHORTER
+            ),
             log=callbacks.ScalarLog(str(job.folder), settings.log_every, job.batch_size),
             saver=callbacks.SaveCheckpoints(checkpoints, settings.save_every),
             explain=job.explain,

@@ -10,7 +10,6 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from actcl_tf.data import files
 from actcl_tf.train import checkpointing, diagnosis, packed_logs, pretrain_model, step_callback
@@ -24,58 +23,6 @@ Evaluate = Callable[[tf.keras.Model, tf.keras.Model], dict[str, float]]
 def logdir(run_dir: str) -> pathlib.Path:
     """The folder of a run that TensorBoard's files are in."""
     return pathlib.Path(run_dir) / "tensorboard"
-
-
-class Progress(step_callback.StepCallback):
-    """One bar over the whole run, with the loss and how often what is right comes first."""
-
-    def __init__(self, total_steps: int, every: int, batch_size: int, hidden: bool = False):
-        """Sets what the bar shows.
-
-        Args:
-          total_steps: steps of the whole run.
-          every: steps between updates of the numbers behind the bar.
-          batch_size: clips a step, for the rate.
-          hidden: show nothing, as another worker shows it.
-        """
-        super().__init__()
-        self._hidden = hidden
-        self._total_steps = total_steps
-        self._every = every
-        self._batch_size = batch_size
-        self._bar: Optional[tqdm.tqdm] = None
-
-    def on_train_begin(self, logs: Optional[dict] = None) -> None:
-        """Opens the bar at the step that training starts from, once for all calls of `fit`."""
-        super().on_train_begin(logs)
-        if self._bar is None:
-            self._bar = tqdm.tqdm(
-                total=self._total_steps,
-                initial=self.step,
-                desc="training",
-                unit="step",
-                disable=self._hidden,
-            )
-
-    def on_step(self, logs: Optional[dict]) -> None:
-        """Moves the bar."""
-        if self._hidden:
-            return
-        self._bar.update(self.step - self._bar.n)
-        if self.step % self._every == 0:
-            scalars = packed_logs.read(self.model, logs)
-            right = names.parts(names.TOP1, scalars) or names.parts(names.CLASSIFIED_TOP1, scalars)
-            top1 = np.mean(right)
-            rate = self._bar.format_dict["rate"] or 0.0
-            self._bar.set_postfix_str(
-                f"loss {scalars[names.LOSS]:.3f}, top-1 {top1:.2f}, "
-                f"{rate * self._batch_size:.0f} clips/s"
-            )
-
-    def close(self) -> None:
-        """Closes the bar."""
-        if self._bar is not None:
-            self._bar.close()
 
 
 class ScalarLog(step_callback.StepCallback):

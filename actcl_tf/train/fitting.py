@@ -6,6 +6,7 @@ from typing import Callable, Optional
 import tensorflow as tf
 
 from actcl_tf.train import callbacks, epochs
+from actcl_tf.train.progress import Progress
 
 _CallbackList = tf.keras.callbacks.CallbackList
 Explain = Callable[[tf.errors.OpError, int], Optional[Exception]]
@@ -17,7 +18,7 @@ def fit(
     *,
     last: int,
     steps_per_epoch: int,
-    progress: callbacks.Progress,
+    progress: Progress,
     log: callbacks.ScalarLog,
     saver: callbacks.SaveCheckpoints,
     explain: Explain,

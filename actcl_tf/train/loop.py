@@ -23,6 +23,7 @@ from actcl_tf.train import (
     pictures,
     pretrain_model,
     profiling,
+    progress,
     replica_check,
     run_checks,
     scalar_names,
@@ -359,8 +360,12 @@ def _fit(
             batches,
             last=last,
             steps_per_epoch=training_data.steps_per_epoch(facts, train),
-            progress=callbacks.Progress(
-                train.steps, train.log_every, train.batch_size, hidden=not together.is_chief
+            progress=progress.Progress(
+                train.steps,
+                train.log_every,
+                train.batch_size,
+                hidden=not together.is_chief,
+                shorter=_shorter(configuration),
             ),
             log=log,
             saver=callbacks.SaveCheckpoints(checkpoints, train.save_every, together),
@@ -371,3 +376,13 @@ def _fit(
     finally:
         if profile is not None:
             profile.close()
+
+
+def _shorter(configuration: config.PretrainConfig) -> str:
+    """What makes a run shorter, beside the values it has."""
+    data, model = configuration.data, configuration.model
+    return (
+        f"a smaller --video_width (now {model.video_width:g}; half of it is about a quarter of the "
+        f"arithmetic), fewer pixels (--image_size={data.image_size}), frames "
+        f"(--num_frames={data.num_frames}) or --steps, or a GPU"
+    )
