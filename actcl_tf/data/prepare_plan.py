@@ -5,14 +5,14 @@ drawn by the seed, dealt to shards. Its description stands in `OUTPUT/.partial/p
 work is going on and in the manifests afterwards, and is compared before anything is added.
 """
 
+import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
 from typing import Any, Optional
 
-from actcl_tf.data import catalogs, files, records
+from actcl_tf.data import catalogs, files, folder_lock, records
 from actcl_tf.data.files import DataError
 from actcl_tf.data.shard_writing import Settings, ShardTask
 
@@ -95,35 +95,31 @@ def check_contents(output: str) -> None:
 class Lock:
     """Makes a data set's working folder and keeps other runs out of it; a context manager.
 
-    On remote file systems, which know no locks, it keeps nobody out.
+    On remote file systems such as gs:// it keeps nobody out.
     """
 
     def __init__(self, output: str):
         """Takes the data set's folder, local or remote."""
         self._output = output
-        self._file: Any = None
+        self._held = contextlib.ExitStack()
 
     def __enter__(self) -> "Lock":
         folder = files.join(self._output, PARTIAL)
         try:
             files.make_folder(folder)
             if not files.is_remote(folder):
-                self._file = open(files.join(files.local(folder), "lock"), "w")
+                local = files.local(folder)
+                self._held.enter_context(folder_lock.hold(local, f"--output={self._output}"))
+        except folder_lock.InUse as error:
+            raise DataError(
+                f"--output={self._output}: another run is writing it now ({error})"
+            ) from error
         except (OSError, DataError) as error:
             raise DataError(f"--output={self._output}: cannot be written ({error})") from error
-        if self._file:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                self._file.close()
-                raise DataError(
-                    f"--output={self._output}: another run is writing it now"
-                ) from error
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file:
-            self._file.close()
+        self._held.close()
 
 
 def begin(output: str, described: dict[str, Any]) -> None:

@@ -1,24 +1,22 @@
 """Adding to an index on disk, and taking away from it, so that it is whole at every moment."""
 
+import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import pathlib
 import re
 import zlib
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 
-from actcl_tf.data import files
+from actcl_tf.data import files, folder_lock
 from actcl_tf.data.files import DataError
 from actcl_tf.search import store
 from actcl_tf.search.moments import MODALITIES
 from actcl_tf.search.store import Entry, Facts
 
-_LOCK = "lock"
 _OURS = re.compile(r"(picture|sound|files)-\d+\.(vectors|jsonl)|\.index\.json\..*\.tmp")
 
 
@@ -34,7 +32,7 @@ class Writer:
         if files.is_remote(folder):
             raise DataError(f"--index={folder}: must be a folder of this machine")
         self._folder, self._facts = pathlib.Path(files.local(folder)), facts
-        self._lock: Any = None
+        self._lock = contextlib.ExitStack()
         self._parts: dict[str, store.Part] = {}
         self.entries: dict[str, Entry] = {}
 
@@ -45,7 +43,7 @@ class Writer:
           DataError: it is damaged, of another model, or being written; or cannot be written.
         """
         if self._folder.is_dir() and not (self._folder / store.INDEX).exists():
-            names = {path.name for path in self._folder.iterdir()} - {_LOCK}
+            names = {path.name for path in self._folder.iterdir()} - {folder_lock.LOCK}
             # What a kill at the very beginning leaves is ours.
             if any(not (_OURS.fullmatch(name) or name.startswith(".")) for name in names):
                 raise DataError(
@@ -54,12 +52,14 @@ class Writer:
                 )
         with files.naming(f"--index={self._folder}", "written"):
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self._folder / _LOCK, "w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
-            raise DataError(f"--index={self._folder}: another program writes it now") from error
+            try:
+                self._lock.enter_context(
+                    folder_lock.hold(str(self._folder), f"--index={self._folder}")
+                )
+            except folder_lock.InUse as error:
+                raise DataError(
+                    f"--index={self._folder}: another program writes it now ({error})"
+                ) from error
         try:
             self._open()
         except BaseException:

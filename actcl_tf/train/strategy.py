@@ -10,7 +10,7 @@ from tensorflow.tsl.protobuf import coordination_config_pb2
 
 from actcl_tf import config
 from actcl_tf.train import cluster as clusters
-from actcl_tf.train import processor, workers
+from actcl_tf.train import processor, rendezvous, workers
 
 _GRPC = "grpc://"
 _START_TIMEOUT = 600.0  # Seconds; machines of a job may start minutes apart.
@@ -81,7 +81,7 @@ def build_strategy(name: str) -> tuple[tf.distribute.Strategy, str]:
 
 
 def _join(cluster: clusters.Cluster, timeout: float) -> Placement:
-    """Waits for the other workers, and joins them."""
+    """Waits for the other workers, and joins them; Ctrl-C and SIGTERM end the process."""
     count = len(cluster.addresses)
     print(
         f"Worker {cluster.place} of {count}, {cluster.addresses[cluster.place]} (by "
@@ -104,8 +104,11 @@ def _join(cluster: clusters.Cluster, timeout: float) -> Placement:
         coordinated_jobs=jobs,
     )
     try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver(cluster))
-    except (tf.errors.OpError, RuntimeError) as error:
+        with rendezvous.ends_on_signals():
+            rendezvous.wait(cluster.addresses, cluster.place, max(timeout, _START_TIMEOUT))
+            rendezvous.leave_to_the_system()
+            strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver(cluster))
+    except (tf.errors.OpError, OSError, RuntimeError) as error:
         reason = (getattr(error, "message", None) or str(error)).strip().splitlines()[0]
         raise config.ConfigError(
             f"--strategy=multi_worker: the {count} workers {', '.join(cluster.addresses)} of "
