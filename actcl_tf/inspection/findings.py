@@ -25,12 +25,13 @@ class Sampling(NamedTuple):
     """Repeated sampling in numbers.
 
     Attributes:
-      draws: how often was drawn, each time with another batch and another seed.
+      draws: how often was drawn, each time with other queries and another seed.
       candidates: keys that could be picked each time.
       picked: keys picked each time, on average.
       never: candidates that were never picked.
       never_if_uniform: how many that would be on average if all were alike.
       most: times that the candidate picked most often was picked.
+      batches: training batches that were encoded; draws beyond have queries of all of them.
     """
 
     draws: int
@@ -39,6 +40,7 @@ class Sampling(NamedTuple):
     never: int
     never_if_uniform: float
     most: int
+    batches: int
 
 
 class DictionaryFindings(NamedTuple):
@@ -86,12 +88,13 @@ class Findings(NamedTuple):
     files: list[pathlib.Path]
 
 
-def sampling_of(counts: np.ndarray, draws: int) -> Sampling:
+def sampling_of(counts: np.ndarray, draws: int, batches: int) -> Sampling:
     """Repeated sampling in numbers.
 
     Args:
       counts: [n] int64, how often each candidate was picked; n at least 1.
       draws: how often was drawn, at least once.
+      batches: training batches that the queries were of.
     """
     picked = counts.sum() / draws
     return Sampling(
@@ -101,16 +104,23 @@ def sampling_of(counts: np.ndarray, draws: int) -> Sampling:
         never=int(np.count_nonzero(counts == 0)),
         never_if_uniform=float(len(counts) * (1 - picked / len(counts)) ** draws),
         most=int(counts.max()),
+        batches=batches,
     )
 
 
 def sampling_sentences(found: Sampling) -> list[str]:
     """What the counts are of, and what they are."""
+    queries = "each with the queries of another training batch and"
+    if found.batches < found.draws:
+        queries = (
+            f"the first {found.batches} with the queries of a training batch each, the others with "
+            "as many queries drawn from all of these, and each"
+        )
     return [
         f"The counts are of repeated sampling from the pool of this checkpoint: {found.draws} "
-        "draws, each with the queries of another training batch and another seed, every key of the "
-        "pool being a candidate each time. In training the pool moves on with each step, and keys "
-        "whose clip is in the dictionary already are passed over.",
+        f"draws, {queries} with another seed, every key of the pool being a candidate each time. "
+        "In training the pool moves on with each step, and keys whose clip is in the dictionary "
+        "already are passed over.",
         f"Each draw picked {found.picked:.0f} of {found.candidates} candidates. "
         f"{found.never} were never picked ({found.never_if_uniform:.1f} on average if all were "
         f"equally likely); one was picked {found.most} times (mean "

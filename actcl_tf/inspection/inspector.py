@@ -90,14 +90,17 @@ def _count_picks(
     state: dictionary_state.RunState, run: config.PretrainConfig, draws: int
 ) -> dict[str, picks.PickCounts]:
     """Samples with the batches that the run would have gone on with."""
+    num_batches = picks.num_batches(draws)
     batches = pipeline.build_train_dataset(
         run.data,
         batch_size=run.train.batch_size,
         seed=run.train.seed,
         start_step=state.run.step,
-    ).take(draws)
+    ).take(num_batches)
     try:
-        return picks.count(state, tqdm.tqdm(batches, "sampling", draws, unit="draw"))
+        return picks.count(
+            state, tqdm.tqdm(batches, "encoding queries", num_batches, unit="batch"), draws
+        )
     except tf.errors.DataLossError as error:
         damage = shards.find_damage(run.data.data_dir, run.data.train_split)
         raise records.DataError(damage or f"a record cannot be read: {error.message}") from error

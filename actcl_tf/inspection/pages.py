@@ -74,7 +74,8 @@ def describe(
         notes.append(f"Cosines are of pairs within {numbers.MAX_PAIRED_KEYS} keys drawn uniformly.")
     sampling = None
     if counts is not None and len(sets["pool"].ids):
-        sampling = findings.sampling_of(counts.counts[state.pool.ids >= 0], counts.draws)
+        held = counts.counts[state.pool.ids >= 0]
+        sampling = findings.sampling_of(held, counts.draws, counts.batches)
     if any(each.categories for each in described.values()):
         shares = {n: numbers.class_shares(each, len(context.classes)) for n, each in labels.items()}
         shares.pop("pool sample", None)

@@ -1,6 +1,6 @@
 """What the sampler of a run picks out of its pools, over and over again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,9 @@ from actcl_tf.contrast import negative_sampling
 from actcl_tf.inspection import dictionary_state
 from actcl_tf.train import pretrain_model
 
+# Batches that are encoded; encoding takes nearly all of the time, and drawing next to none.
+_ENCODED = 8
+
 
 class PickCounts(NamedTuple):
     """How often the candidates of a pool were picked.
@@ -18,26 +21,31 @@ class PickCounts(NamedTuple):
       counts: [N] int64, times that the candidate of each slot was picked.
       first: [M] int64, slots of the first draw's picks.
       draws: how often was drawn.
+      batches: training batches that the queries are of.
     """
 
     counts: np.ndarray
     first: np.ndarray
     draws: int
+    batches: int
 
 
 def count(
-    state: dictionary_state.RunState, batches: Iterable[dict[str, tf.Tensor]]
+    state: dictionary_state.RunState, batches: Iterable[dict[str, tf.Tensor]], draws: int
 ) -> dict[str, PickCounts]:
-    """Samples from the pools once for each batch, as training would, and counts.
+    """Samples from the pools again and again, as training would, and counts.
 
-    The queries are those of the checkpoint's query towers on the batch, normalised by its own
-    statistics as in training; seeds go on where the run's end. Unlike in training, neither pool,
-    dictionary nor the layer that the pool is seen through changes, and every key of the pool may be
-    picked each time, whether its clip is in the dictionary or not.
+    The queries are those of the checkpoint's query towers on a batch, normalised by its own
+    statistics as in training; seeds go on where the run's end. Each of the first draws has the
+    queries of a batch; where there are more draws, the rest have queries drawn from all of these.
+    Unlike in training, neither pool, dictionary nor the layer that the pool is seen through
+    changes, and every key of the pool may be picked each time, whether its clip is in the
+    dictionary or not.
 
     Args:
       state: of a run with pools.
-      batches: global batches of training clips: `video`, `audio` and `seed`.
+      batches: `num_batches(draws)` global batches of training clips: `video`, `audio`, `seed`.
+      draws: how often to sample.
 
     Returns:
       Modality of the keys -> counts.
@@ -54,8 +62,8 @@ def count(
         }
 
     drawn = {modality: [] for modality in state.dictionaries}
-    for draw, batch in enumerate(batches):
-        queries = encode({name: batch[name] for name in (*served, "seed")})
+    encoded = [encode({name: batch[name] for name in (*served, "seed")}) for batch in batches]
+    for draw, queries in enumerate(queries_of_draws(encoded, draws, train.seed)):
         for index, modality in enumerate(pretrain_model.MODALITIES):
             step = state.run.step + draw
             seed = tf.random.experimental.stateless_fold_in([train.seed, 2 * step + index], 0)
@@ -63,21 +71,49 @@ def count(
                 _draw(sampler, state.dictionaries[modality], queries, train.batch_size, seed)
             )
     return {
-        modality: counted(slots, len(state.dictionaries[modality].pool.ids))
+        modality: counted(slots, len(state.dictionaries[modality].pool.ids), len(encoded))
         for modality, slots in drawn.items()
     }
 
 
-def counted(drawn: list[np.ndarray], pool_size: int) -> PickCounts:
+def num_batches(draws: int) -> int:
+    """Batches whose clips are encoded for so many draws."""
+    return min(draws, _ENCODED)
+
+
+def queries_of_draws(
+    encoded: list[dict[str, tf.Tensor]], draws: int, seed: int
+) -> Iterator[dict[str, tf.Tensor]]:
+    """The queries of each draw: a batch each, then as many of all batches, none of them twice.
+
+    Args:
+      encoded: modality -> [M, D] of each batch; at least one where `draws` is not 0.
+      draws: how often is drawn.
+      seed: of the later draws.
+    """
+    yield from encoded[:draws]
+    if draws <= len(encoded):
+        return
+    everything = {m: tf.concat([each[m] for each in encoded], axis=0) for m in encoded[0]}
+    size = len(next(iter(encoded[0].values())))
+    total = len(next(iter(everything.values())))
+    rng = np.random.default_rng(seed)
+    for _ in range(draws - len(encoded)):
+        rows = rng.permutation(total)[:size]
+        yield {m: tf.gather(each, rows) for m, each in everything.items()}
+
+
+def counted(drawn: list[np.ndarray], pool_size: int, batches: int) -> PickCounts:
     """Counts how often each slot is among the picks.
 
     Args:
       drawn: slots picked, one array a draw.
       pool_size: N.
+      batches: training batches that the queries were of.
     """
     picked = np.concatenate([np.zeros(0, np.int64), *drawn])
     first = drawn[0] if drawn else np.zeros(0, np.int64)
-    return PickCounts(np.bincount(picked, minlength=pool_size), first, len(drawn))
+    return PickCounts(np.bincount(picked, minlength=pool_size), first, len(drawn), batches)
 
 
 def most_and_least(

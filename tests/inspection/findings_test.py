@@ -17,7 +17,7 @@ def found(**changes):
         "modality": "audio",
         "serves": "video",
         "figures": {"dictionary": FIGURES, "pool": FIGURES, "pool sample": NOTHING},
-        "sampling": findings.Sampling(50, 768, 64.0, 19, 9.9, 16),
+        "sampling": findings.Sampling(50, 768, 64.0, 19, 9.9, 16, 8),
         "shares": {"dictionary": {"bell": 1.0}},
         "notes": [],
         "pictures": [],
@@ -28,9 +28,9 @@ def found(**changes):
 
 def test_sampling_by_hand():
     # Of 4 candidates 2 are picked each time: each is missed in both draws once in four times.
-    made = findings.sampling_of(np.array([0, 1, 1, 2]), 2)
-    assert made == findings.Sampling(2, 4, 2.0, 1, pytest.approx(1.0), 2)
-    assert findings.sampling_of(np.array([3]), 3).never_if_uniform == 0.0
+    made = findings.sampling_of(np.array([0, 1, 1, 2]), 2, 1)
+    assert made == findings.Sampling(2, 4, 2.0, 1, pytest.approx(1.0), 2, 1)
+    assert findings.sampling_of(np.array([3]), 3, 3).never_if_uniform == 0.0
 
 
 def test_the_console_table_is_narrow_and_complete():
@@ -46,7 +46,7 @@ def test_the_console_table_is_narrow_and_complete():
 def test_the_report_says_what_the_counts_are_of(tmp_path):
     findings.write(found(), tmp_path)
     page = (tmp_path / "report.html").read_text()
-    assert "repeated sampling from the pool of this checkpoint: 50 draws" in page
+    assert "repeated sampling from the pool of this checkpoint: 50 draws, the first 8 with" in page
     assert "<td>0.123</td>" in page and "<td>-</td>" in page
     result = json.loads((tmp_path / "inspection.json").read_text())
     audio = result["dictionaries"]["audio"]

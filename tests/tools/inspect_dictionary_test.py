@@ -71,7 +71,12 @@ def test_what_a_user_looks_at(run, tmp_path):
         "Next: python tools/export.py --checkpoint=",
     ):
         assert words in done.stdout
-    for bar in ("looking up clips: 100%", "sampling: 100%", "drawing: 100%", "reading clips: 100%"):
+    for bar in (
+        "looking up clips: 100%",
+        "encoding queries: 100%",
+        "drawing: 100%",
+        "reading clips: 100%",
+    ):
         assert bar in done.stderr
 
 
