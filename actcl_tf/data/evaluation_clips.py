@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data import clip_sampling, clip_sources, spans, video_ops
+from actcl_tf.data import clip_sampling, clip_sources, resampling, spans, video_ops
 
 Clip = dict[str, tf.Tensor]
 CROPS = (1, 3)
@@ -79,7 +79,7 @@ class EvaluationClips:
         shape = [self.num_windows, 1, span.num_frames, side, side, 3]
         windows = []
         for crop in video_ops.decode_boxes(frames_jpeg, boxes, side):
-            frames = video_ops.to_uint8(video_ops.resize(crop, side))
+            frames = video_ops.to_uint8(resampling.resize(crop, side))
             windows.append(tf.reshape(tf.gather(frames, places), shape))
         return tf.reshape(tf.concat(windows, 1), [self.num_windows * self.crops, *shape[2:]])
 

@@ -1,4 +1,4 @@
-"""Frames of one clip: crop windows, decoding and resizing; the window is the same in all frames."""
+"""Frames of one clip: crop windows and decoding; the window is the same in all frames."""
 
 import functools
 import math
@@ -7,11 +7,9 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 
-from actcl_tf.data import jpeg_header
+from actcl_tf.data import jpeg_header, resampling
 
 _LOG_ASPECT = math.log(4.0 / 3.0)
-# Bilinear interpolation reads two pixels a side: beyond this reduction it would skip some.
-_ANTIALIAS_FROM = 2
 _RATIOS = (1, 2, 4, 8)  # By which a JPEG decoder can reduce a picture.
 
 
@@ -207,39 +205,19 @@ def decode_boxes(
     return crops
 
 
-def resize(frames: tf.Tensor, image_size: int) -> tf.Tensor:
-    """Resizes frames bilinearly, with a low-pass filter where they shrink to less than half.
-
-    Args:
-      frames: [T, h, w, 3] uint8.
-      image_size: height and width of the result (H, W), pixels.
-
-    Returns:
-      [T, H, W, 3] float32, in [0, 255].
-    """
-    size = [image_size, image_size]
-    longest = tf.reduce_max(tf.shape(frames)[1:3])
-    resized = tf.cond(
-        longest > _ANTIALIAS_FROM * image_size,
-        lambda: tf.image.resize(frames, size, antialias=True),
-        lambda: tf.image.resize(frames, size),
-    )
-    return tf.ensure_shape(resized, [None, image_size, image_size, 3])
-
-
 def fit(frames: tf.Tensor, image_size: int, *, is_resized: bool) -> tf.Tensor:
     """Frames of the size that is trained on: resized, or cropped to it already.
 
     Args:
       frames: [T, h, w, 3] uint8.
       image_size: height and width of the result (H, W), pixels.
-      is_resized: see `resize`; otherwise h and w are `image_size` already.
+      is_resized: see `resampling.resize`; otherwise h and w are `image_size` already.
 
     Returns:
       [T, H, W, 3]: float32 in [0, 255] if resized, else uint8.
     """
     if is_resized:
-        return resize(frames, image_size)
+        return resampling.resize(frames, image_size)
     return tf.ensure_shape(frames, [None, image_size, image_size, 3])
 
 

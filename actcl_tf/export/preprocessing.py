@@ -8,7 +8,7 @@ import functools
 
 import tensorflow as tf
 
-from actcl_tf.data import video_ops
+from actcl_tf.data import resampling, video_ops
 
 Region = tuple[float, float, float, float]
 # Sound in the integers of a file would be some thousand times too loud, without a word.
@@ -31,7 +31,7 @@ def squares_of_frames(video: tf.Tensor, image_size: int, region: Region) -> tf.T
     top, left, side, _ = tf.unstack(box)
     frames = video[:, :, top : top + side, left : left + side]
     frames = tf.reshape(frames, [-1, side, side, 3])
-    pixels = video_ops.to_uint8(video_ops.resize(frames, image_size))
+    pixels = video_ops.to_uint8(resampling.resize(frames, image_size))
     return tf.reshape(pixels, [shape[0], shape[1], image_size, image_size, 3])
 
 
@@ -50,7 +50,7 @@ def squares_of_jpegs(frames_jpeg: tf.Tensor, image_size: int, region: Region) ->
     def square(frame_jpeg: tf.Tensor) -> tf.Tensor:
         box = video_ops.central_box(video_ops.region_of(video_ops.frame_size(frame_jpeg), region))
         cut = video_ops.decode(frame_jpeg[tf.newaxis], box, image_size)
-        return video_ops.to_uint8(video_ops.resize(cut, image_size))[0]
+        return video_ops.to_uint8(resampling.resize(cut, image_size))[0]
 
     shape = tf.shape(frames_jpeg)
     pixels = tf.map_fn(

@@ -13,14 +13,19 @@ def starts(length: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
     """Where windows start that cover a whole input, evenly, with as little overlap as can be.
 
     Args:
-      length: [] int64, of the input.
-      window: [] int64, of a window, at most `length`.
+      length: [] int32, of the input.
+      window: [] int32, of a window, at most `length`; fewer than 46,341 fit the input.
 
     Returns:
-      [ceil(length / window)] int64, from 0 to length - window.
+      [ceil(length / window)] int32, from 0 to length - window.
     """
     count = (length + window - 1) // window
-    return tf.range(count) * (length - window) // tf.maximum(count - 1, 1)
+    steps = tf.maximum(count - 1, 1)
+    # An hour of sound times its number of windows is beyond 32 bits; whole steps and the rest of
+    # the division are not, each by itself.
+    step, rest = (length - window) // steps, (length - window) % steps
+    places = tf.range(count)
+    return places * step + places * rest // steps
 
 
 def encode_average(
@@ -38,25 +43,26 @@ def encode_average(
       `features` [B, d] float32, the mean over windows, and `embedding` [B, D] float32, the mean
       scaled to length 1.
     """
-    # 64 bits: an hour of sound times its number of windows is beyond 32.
-    length = tf.shape(inputs, tf.int64)[1]
+    length = tf.shape(inputs)[1]
     window = tf.minimum(length, window)
     places = starts(length, window)
-    batch = tf.shape(inputs)[0]
+    shape = tf.shape(inputs)
+    others = [0] * (inputs.shape.rank - 2)
+    size = tf.concat([shape[:1], [window], shape[2:]], 0)
 
     def add(index: tf.Tensor, sums: dict[str, tf.Tensor]) -> tuple:
-        part = inputs[:, places[index] : places[index] + window]
-        encoded = encode(part)
+        # A slice by its size, for compilers that must know it beforehand.
+        encoded = encode(tf.slice(inputs, tf.stack([0, places[index], *others]), size))
         return index + 1, {name: sums[name] + encoded[name] for name in sizes}
 
     count = tf.size(places)
     _, sums = tf.while_loop(
         lambda index, sums: index < count,
         add,
-        (0, {name: tf.zeros([batch, size]) for name, size in sizes.items()}),
+        (0, {name: tf.zeros([shape[0], units]) for name, units in sizes.items()}),
         shape_invariants=(
             tf.TensorShape([]),
-            {name: tf.TensorShape([None, size]) for name, size in sizes.items()},
+            {name: tf.TensorShape([None, units]) for name, units in sizes.items()},
         ),
     )
     means = {name: total / tf.cast(count, tf.float32) for name, total in sums.items()}

@@ -163,42 +163,6 @@ def test_frame_size_comes_from_the_header(rng):
     np.testing.assert_array_equal(video_ops.frame_size(jpeg), [24, 40])
 
 
-def _bilinear(frame, size):
-    """Bilinear interpolation at the centres of pixels, edges repeated."""
-    result = frame.astype(np.float64)
-    for axis in (0, 1):
-        length = result.shape[axis]
-        place = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
-        low = np.floor(place).astype(int)
-        high = np.minimum(low + 1, length - 1)
-        share = (place - low).reshape([-1, 1, 1] if axis == 0 else [1, -1, 1])
-        result = result.take(low, axis) * (1 - share) + result.take(high, axis) * share
-    return result
-
-
-@pytest.mark.parametrize("shape", [(16, 16), (9, 13), (31, 32), (1, 1), (1, 20)])
-def test_resize_is_bilinear(rng, shape):
-    frames = rng.integers(0, 256, (2, *shape, 3)).astype(np.uint8)
-    resized = video_ops.resize(tf.constant(frames), 16)
-    assert resized.shape == (2, 16, 16, 3)
-    np.testing.assert_allclose(resized, [_bilinear(frame, 16) for frame in frames], atol=1e-3)
-
-
-def test_enlarging_agrees_with_pil(rng):
-    frame = rng.integers(0, 256, (9, 13, 3)).astype(np.uint8)
-    expected = PIL.Image.fromarray(frame).resize((32, 32), PIL.Image.Resampling.BILINEAR)
-    resized = video_ops.to_uint8(video_ops.resize(tf.constant(frame[None]), 32))[0]
-    np.testing.assert_allclose(resized.numpy().astype(int), np.asarray(expected, int), atol=1)
-
-
-def test_strong_reduction_is_filtered_as_in_pil(rng):
-    """Fine noise must average out; plain interpolation would keep most of it."""
-    frame = rng.integers(0, 256, (80, 96, 3)).astype(np.uint8)
-    expected = PIL.Image.fromarray(frame).resize((16, 16), PIL.Image.Resampling.BILINEAR)
-    resized = video_ops.to_uint8(video_ops.resize(tf.constant(frame[None]), 16))[0]
-    np.testing.assert_allclose(resized.numpy().astype(int), np.asarray(expected, int), atol=1)
-
-
 @pytest.mark.parametrize(
     ("value", "offset", "expected"),
     [(-5.0, 0.0, 0), (0.49, 0.0, 0), (0.5, 0.0, 1), (254.6, 0.0, 255), (300.0, 0.0, 255),

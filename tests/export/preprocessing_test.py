@@ -6,7 +6,7 @@ import pytest
 import scipy.signal
 import tensorflow as tf
 
-from actcl_tf.data import video_ops
+from actcl_tf.data import resampling, video_ops
 from actcl_tf.export import preprocessing
 
 SIDE = 16
@@ -19,7 +19,7 @@ def _by_pipeline(frames, region):
     box = video_ops.central_box(video_ops.region_of(tf.constant(frames.shape[1:3]), region))
     top, left, height, width = box.numpy()
     square = tf.constant(frames[:, top : top + height, left : left + width])
-    return video_ops.to_uint8(video_ops.resize(square, SIDE)).numpy()
+    return video_ops.to_uint8(resampling.resize(square, SIDE)).numpy()
 
 
 @pytest.mark.parametrize("region", [WHOLE, (0.5, 0.22, 1.0, 0.62)])
@@ -47,7 +47,7 @@ def test_jpegs_are_decoded_as_by_the_input_pipeline(rng):
     for jpeg, size, square in zip(jpegs, sizes, found[0]):
         box = video_ops.central_box(tf.constant([0, 0, *size]))
         (cut,) = video_ops.decode_boxes(tf.constant([jpeg]), [box], SIDE)
-        np.testing.assert_array_equal(square, video_ops.to_uint8(video_ops.resize(cut, SIDE))[0])
+        np.testing.assert_array_equal(square, video_ops.to_uint8(resampling.resize(cut, SIDE))[0])
         whole = preprocessing.squares_of_frames(tf.io.decode_jpeg(jpeg)[None, None], SIDE, WHOLE)
         # A picture that is decoded at a part of its size is nearly the same.
         assert np.abs(square.numpy() - whole[0, 0].numpy().astype(float)).mean() < 8
