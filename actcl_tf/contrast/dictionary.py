@@ -2,12 +2,14 @@
 
 from typing import Any, Callable, NamedTuple, Optional
 
+import numpy as np
 import tensorflow as tf
 
 from actcl_tf.contrast import (
     gradient_embeddings,
     memory_queue,
     negative_sampling,
+    seeding_numbers,
     weighted_draw,
 )
 
@@ -37,6 +39,18 @@ class KeyBatch(NamedTuple):
     born: Optional[tf.Tensor] = None
 
 
+def _check_numbers(batch: KeyBatch) -> None:
+    """Refuses keys that would be kept for long and spoil every loss; NaN is of no length."""
+    lengths = tf.norm(tf.cast(batch.keys, tf.float32), axis=-1)
+    wrong = tf.logical_not(tf.abs(lengths - 1.0) < _LENGTH_ERROR)
+    if bool(tf.reduce_any(wrong)):
+        raise ValueError(
+            f"keys must be unit vectors, got one of length {float(lengths[wrong][0]):g}; pass "
+            "tf.math.l2_normalize(keys, axis=1)"
+        )
+    seeding_numbers.require_finite("features", np.asarray(batch.features))
+
+
 class Sampled(NamedTuple):
     """What a dictionary took in at one step.
 
@@ -64,6 +78,8 @@ class Sharding(NamedTuple):
     index: Callable[[], tf.Tensor]
     gather: Callable[[tf.Tensor], tf.Tensor]
 
+
+_LENGTH_ERROR = 0.02  # Of a unit vector in half precision.
 
 # What is kept of each key besides its id, in dictionary and pool.
 _FACTS = ("labels", "born")
@@ -212,7 +228,13 @@ class Dictionary(tf.Module):
           batch: keys of the global batch; with a sharding, of this replica's part of it.
           everyone: with a sharding, [M] int64, clip ids of the global batch: other replicas have
             newer keys of those that are not in this part.
+
+        Raises:
+          ValueError: numbers of another kind or shape than `KeyBatch` says; when eager, also ids
+            that are negative, keys that are no unit vectors, and features that are not finite.
         """
+        if tf.executing_eagerly():
+            _check_numbers(batch)
         target = self.queue if self.pool is None else self.pool
         if everyone is not None:
             target.forget(everyone)

@@ -1,13 +1,26 @@
-"""Points given as outer products of two factors, and the squared distances between them."""
+"""Points as they come or as outer products of two factors, and the squared distances between them.
 
-from typing import NamedTuple
+Distances come out of two matrix products, so what counts is where the points are seen from: the
+difference of two large products is as exact as these are. Points as they come are moved to their
+mean first. Factored points cannot be, without building them: their squared distances are right to
+about 1e-6 of the sum of the two squared lengths, and nothing below that is told from 0. So two of
+them are apart if their distance is more than about a thousandth of their lengths; gradients of a
+loss are, for they lie around 0.
+"""
+
+from typing import NamedTuple, Union
 
 import tensorflow as tf
 
 from actcl_tf.contrast import gradient_embeddings
 
+AnyPoints = Union[tf.Tensor, gradient_embeddings.GradientFactors]
+
 # Squared distances below this share of the two squared lengths are rounding, not distance.
 _ROUNDING = 1e-6
+# Lengths below this count as 0: their inverse would overflow.
+_SMALLEST = 1e-37
+_INFINITY = float("inf")
 
 
 class Points(NamedTuple):
@@ -16,9 +29,11 @@ class Points(NamedTuple):
     Attributes:
       u: [n, D] float32, one factor as it came.
       h: [n, d] float32, the other.
-      norms: [n] float32, squared lengths in those units, in [0, 1] where eligible.
-      u_scale: float32 scalar; a product of two rows of u times this is in those units.
+      norms: [n] float32, squared lengths in those units, in [0, 1]; 0 where not eligible.
+      u_scale: float32 scalar, 1 / (the largest number in an eligible row of u).
       h_scale: float32 scalar, likewise for h.
+      unit: float32 scalar; the product of two points, each factor scaled, times this is in those
+        units.
     """
 
     u: tf.Tensor
@@ -26,40 +41,71 @@ class Points(NamedTuple):
     norms: tf.Tensor
     u_scale: tf.Tensor
     h_scale: tf.Tensor
+    unit: tf.Tensor
 
     def take(self, indices: tf.Tensor) -> "Points":
         """The points of some indices [m] int32, all of them in range, in the same units."""
         rows = (tf.gather(table, indices) for table in self[:3])
-        return Points(*rows, self.u_scale, self.h_scale)
+        return Points(*rows, *self[3:])
 
 
-def build_points(factors: gradient_embeddings.GradientFactors, eligible: tf.Tensor) -> Points:
-    """Measures points, in units in which no product of two lengths overflows or vanishes.
-
-    Args:
-      factors: u [N, D] and h [N, d], floating, rows of length 1e-15 to 1e15 or 0; point n is
-        outer(h[n], u[n]).
-      eligible: [N] bool; the other points count for nothing.
+def finite(points: AnyPoints) -> tf.Tensor:
+    """Which points consist of numbers that are finite in float32: [N] bool.
 
     Raises:
       ValueError: the shapes do not fit together.
     """
-    u, h = (tf.cast(factor, tf.float32) for factor in factors)
-    if u.shape.rank != 2 or h.shape.rank != 2 or not u.shape[0] == h.shape[0] == eligible.shape[0]:
+    u, h = _factors(points)
+    known = (tf.math.is_finite(tf.cast(factor, tf.float32)) for factor in (u, h))
+    return tf.logical_and(*(tf.reduce_all(rows, axis=1) for rows in known))
+
+
+def build_points(points: AnyPoints, eligible: tf.Tensor) -> Points:
+    """Measures points, in units in which no product of two lengths overflows or vanishes.
+
+    Args:
+      points: [N, D], or their factors u [N, D] and h [N, d], where point n is outer(h[n], u[n]);
+        floating.
+      eligible: [N] bool, all of them `finite`; the other points count for nothing, and their
+        distances are meaningless.
+
+    Raises:
+      ValueError: the shapes do not fit together.
+    """
+    u, h = _factors(points)
+    if not u.shape[0] == eligible.shape[0]:
         raise ValueError(
             "u, h and eligible must have shapes [N, D], [N, d] and [N], got "
             f"{u.shape}, {h.shape} and {eligible.shape}"
         )
+    if not isinstance(points, gradient_embeddings.GradientFactors):
+        u = _around_mean(u, eligible)
+    return _measure(u, h, eligible)
+
+
+def squared_lengths(points: AnyPoints, eligible: tf.Tensor) -> tf.Tensor:
+    """Squared lengths as seen from the origin, in units of the longest: [N] float32.
+
+    Args:
+      points: as of `build_points`.
+      eligible: [N] bool; the length of the other points is 0.
+    """
+    return _measure(*_factors(points), eligible).norms
+
+
+def _measure(u: tf.Tensor, h: tf.Tensor, eligible: tf.Tensor) -> Points:
+    u, h = (tf.cast(factor, tf.float32) for factor in (u, h))
 
     def measure(factor: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        squares = tf.where(eligible, tf.reduce_sum(tf.square(factor), axis=1), 0.0)
-        scale = _inverse(tf.reduce_max(squares))
-        return squares * scale, scale
+        largest = tf.reduce_max(tf.abs(factor), axis=1)
+        scale = _inverse(tf.reduce_max(tf.where(eligible, largest, 0.0)))
+        squares = tf.reduce_sum(tf.square(factor * scale), axis=1)
+        return tf.where(eligible, squares, 0.0), scale
 
     (u_norms, u_scale), (h_norms, h_scale) = measure(u), measure(h)
     norms = u_norms * h_norms
-    rest = _inverse(tf.reduce_max(norms))
-    return Points(u, h, norms * rest, u_scale * rest, h_scale)
+    unit = _inverse(tf.reduce_max(norms))
+    return Points(u, h, norms * unit, u_scale, h_scale, unit)
 
 
 def squared_distances(left: Points, right: Points) -> tf.Tensor:
@@ -73,15 +119,50 @@ def squared_distances(left: Points, right: Points) -> tf.Tensor:
       right: n points in the same units; better the fewer, since they are copied.
 
     Returns:
-      [m, n] float32, not negative.
+      [m, n] float32, finite and not negative, whatever the points are.
     """
-    products = tf.matmul(left.u, right.u * right.u_scale, transpose_b=True)
-    products *= tf.matmul(left.h, right.h * right.h_scale, transpose_b=True)
+    # Scaled once before the sums and once after, neither overflows.
+    u_products = tf.matmul(left.u, right.u * right.u_scale, transpose_b=True) * right.u_scale
+    h_products = tf.matmul(left.h, right.h * right.h_scale, transpose_b=True) * right.h_scale
+    products = u_products * (h_products * right.unit)
     sums = left.norms[:, tf.newaxis] + right.norms
     squared = sums - 2.0 * products
-    return tf.where(squared > _ROUNDING * sums, squared, 0.0)
+    known = tf.logical_and(squared > _ROUNDING * sums, squared < _INFINITY)
+    return tf.where(known, squared, 0.0)
+
+
+def _factors(points: AnyPoints) -> tuple[tf.Tensor, tf.Tensor]:
+    """Both factors; of points as they come, the second is [N, 1] ones."""
+    if not isinstance(points, gradient_embeddings.GradientFactors):
+        points = tf.convert_to_tensor(points)
+        if points.shape.rank != 2:
+            raise ValueError(f"points must have shape [N, D], got {points.shape}")
+        return points, tf.ones_like(points[:, :1])
+    u, h = (tf.convert_to_tensor(factor) for factor in points)
+    if u.shape.rank != 2 or h.shape.rank != 2 or u.shape[0] != h.shape[0]:
+        raise ValueError(
+            "u, h and eligible must have shapes [N, D], [N, d] and [N], got "
+            f"{u.shape}, {h.shape} and [{u.shape[0] if u.shape.rank else ''}]"
+        )
+    return u, h
+
+
+def _around_mean(points: tf.Tensor, eligible: tf.Tensor) -> tf.Tensor:
+    """Half the points [N, D] less the mean of the eligible ones, in their type or float32.
+
+    Half, so that the difference of the two largest numbers does not overflow; the unit of
+    distances is another one anyway.
+    """
+    if points.dtype.size < 4:
+        points = tf.cast(points, tf.float32)
+    halves = 0.5 * points
+    count = tf.maximum(tf.math.count_nonzero(eligible, dtype=tf.int32), 1)
+    shares = halves * tf.cast(1.0 / tf.cast(count, tf.float32), points.dtype)
+    mean = tf.reduce_sum(tf.where(eligible[:, tf.newaxis], shares, tf.zeros_like(shares)), axis=0)
+    return halves - mean
 
 
 def _inverse(value: tf.Tensor) -> tf.Tensor:
     """1 / value, or 0 where there is nothing to divide by."""
-    return tf.math.divide_no_nan(1.0, value)
+    known = value > _SMALLEST
+    return tf.where(known, 1.0 / tf.where(known, value, 1.0), 0.0)

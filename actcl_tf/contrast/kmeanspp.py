@@ -1,12 +1,13 @@
 """k-means++ seeding (D^2 sampling), also of points given as outer products of two factors."""
 
-from typing import Optional, Union
+from typing import Optional
 
 import tensorflow as tf
 
 from actcl_tf.contrast import (
-    gradient_embeddings,
+    factored_points,
     seeding_exact,
+    seeding_numbers,
     seeding_start,
     seeding_variants,
 )
@@ -15,7 +16,7 @@ METHODS = ("blocked", "plain", "greedy", "afkmc2", "two_level")
 
 
 def kmeans_plusplus(
-    points: Union[tf.Tensor, gradient_embeddings.GradientFactors],
+    points: factored_points.AnyPoints,
     num_picks: int,
     seed: tf.Tensor,
     *,
@@ -31,7 +32,9 @@ def kmeans_plusplus(
     After the first pick, each further one is drawn with probability proportional to its weight
     times its squared distance from the nearest pick so far. Where all that is left coincides with
     picks, the draw is by weight alone. Points given as factors are never built, shapes are static,
-    and arithmetic is in float32 whatever the points' type. The picks are a function of the seed,
+    and arithmetic is in float32 whatever the points' type: points as they come are moved to their
+    mean first, and factored ones are apart if their distance is more than about a thousandth of
+    their lengths (see `factored_points`). The picks are a function of the seed,
     the same eager, in a graph and under XLA (but for a draw that falls between two points to within
     float32 rounding).
 
@@ -44,12 +47,14 @@ def kmeans_plusplus(
 
     Args:
       points: [N, D], or their factors u [N, D] and h [N, d], where point n is outer(h[n], u[n]);
-        floating and finite. N is static; the length of a row is 0 or from 1e-15 to 1e15.
+        floating and finite; N is static. In a graph, where nobody looks at the numbers, points
+        that are not finite are not picked.
       num_picks: M, static.
       seed: [2] int32, stateless seed.
       eligible: [N] bool, points that may be picked; default: all.
       method: one of `METHODS`.
-      weights: [N] float32, not negative; points of weight 0 are not picked. Default: all 1.
+      weights: [N] float32, finite and not negative; points of weight 0 are not picked. Default:
+        all 1.
       first_pick: "uniform" (in proportion to the weights), or "largest_norm" (the longest point;
         the first of several).
       chain_length: of `afkmc2`.
@@ -59,7 +64,9 @@ def kmeans_plusplus(
       Seeding; where fewer than M points can be picked, those come first and the rest are -1.
 
     Raises:
-      ValueError: shapes do not fit together, or an unknown method or rule.
+      ValueError: shapes do not fit together, an unknown method or rule, a seed that is not two
+        whole numbers; and where the numbers are known (always so when eager), a point that may be
+        picked is not finite, or a weight is negative or not finite.
 
     Example:
       >>> points = tf.constant([[0.0, 0.0], [0.0, 0.1], [9.0, 0.0], [9.0, 0.1], [0.0, 9.0]])
@@ -69,14 +76,15 @@ def kmeans_plusplus(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {method}")
-    factors = _factored(points)
-    if eligible is None:
-        eligible = tf.fill([factors.u.shape[0]], True)
+    points = tf.nest.map_structure(tf.convert_to_tensor, points)
+    finite = factored_points.finite(points)
+    eligible = tf.fill(finite.shape, True) if eligible is None else tf.convert_to_tensor(eligible)
+    seed = seeding_numbers.check_seed(seed)
+    weights = seeding_numbers.check(finite, eligible, weights)
     if method == "two_level":
-        counted = tf.ones(eligible.shape) if weights is None else tf.cast(weights, tf.float32)
-        counted = tf.where(eligible, counted, 0.0)
-        return seeding_variants.two_level(factors, counted, num_picks, seed, first_pick, num_shards)
-    begun = seeding_start.start(factors, eligible, num_picks, seed, weights, first_pick)
+        counted = tf.where(eligible, tf.ones(eligible.shape) if weights is None else weights, 0.0)
+        return seeding_variants.two_level(points, counted, num_picks, seed, first_pick, num_shards)
+    begun = seeding_start.start(points, eligible, num_picks, seed, weights, first_pick)
     if method == "blocked":
         return seeding_exact.blocked(begun, num_picks)
     if method == "plain":
@@ -84,14 +92,3 @@ def kmeans_plusplus(
     if method == "greedy":
         return seeding_variants.greedy(begun, num_picks)
     return seeding_variants.afkmc2(begun, num_picks, chain_length)
-
-
-def _factored(
-    points: Union[tf.Tensor, gradient_embeddings.GradientFactors],
-) -> gradient_embeddings.GradientFactors:
-    if isinstance(points, gradient_embeddings.GradientFactors):
-        return points
-    points = tf.convert_to_tensor(points)
-    if points.shape.rank != 2:
-        raise ValueError(f"points must have shape [N, D], got {points.shape}")
-    return gradient_embeddings.GradientFactors(points, tf.ones_like(points[:, :1]))

@@ -33,6 +33,22 @@ def _variable(initial: tf.Tensor, name: str) -> tf.Variable:
     )
 
 
+def _in_kind_of(column: tf.Variable, name: str, values: tf.Tensor) -> tf.Tensor:
+    """Values [m, ...] in the type of a column, if they are of its kind and shape."""
+    values = tf.convert_to_tensor(values)
+    kind, row = column.dtype, column.shape[1:]
+    alike = kind == values.dtype or (
+        (kind.is_floating and values.dtype.is_floating)
+        or (kind.is_integer and values.dtype.is_integer and values.dtype != tf.uint64)
+    )
+    if not alike or not values.shape[1:].is_compatible_with(row) or values.shape.rank == 0:
+        raise ValueError(
+            f"{name} must have type {kind.name} and shape {tf.TensorShape([None, *row])}, got "
+            f"{values.dtype.name} and {values.shape}"
+        )
+    return tf.cast(values, kind)
+
+
 class MemoryQueue(tf.Module):
     """The last `size` rows that were enqueued, each with the id of the clip it came from.
 
@@ -93,12 +109,12 @@ class MemoryQueue(tf.Module):
           count: int32 scalar, how many of the rows (the first ones) to write; default: all.
 
         Raises:
-          ValueError: more rows than the queue holds, or other columns than its own.
+          ValueError: more rows than the queue holds, other columns than its own, numbers of another
+            kind or shape, or (when eager) a negative id.
         """
+        ids, rows = self._checked(ids, rows, count)
         if ids.shape[0] is not None and ids.shape[0] > self.size:
             raise ValueError(f"cannot enqueue {ids.shape[0]} rows into a queue of {self.size}")
-        if set(rows) != set(self.columns):
-            raise ValueError(f"expected columns {sorted(self.columns)}, got {sorted(rows)}")
         m = tf.shape(ids, tf.int64)[0]
         count = m if count is None else tf.cast(count, tf.int64)
         order = tf.range(m)
@@ -124,6 +140,19 @@ class MemoryQueue(tf.Module):
                 updates=tf.where(along, rows[column], old),
             )
         self.pointer.assign((self.pointer.read_value() + count) % self.size)
+
+    def _checked(
+        self, ids: tf.Tensor, rows: dict[str, tf.Tensor], count: Optional[tf.Tensor]
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """The same in the types of the columns; floats are never made whole, nor the reverse."""
+        if set(rows) != set(self.columns):
+            raise ValueError(f"expected columns {sorted(self.columns)}, got {sorted(rows)}")
+        ids = _in_kind_of(self.ids, "ids", ids)
+        if tf.executing_eagerly():
+            written = ids if count is None else ids[: int(count)]
+            if bool(tf.reduce_any(written < 0)):
+                raise ValueError(f"ids must not be negative, got {int(tf.reduce_min(written))}")
+        return ids, {name: _in_kind_of(self.columns[name], name, rows[name]) for name in rows}
 
     def forget(self, ids: tf.Tensor) -> None:
         """Empties the slots of some clips.

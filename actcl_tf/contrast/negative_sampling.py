@@ -8,7 +8,12 @@ from typing import Any, NamedTuple, Optional
 
 import tensorflow as tf
 
-from actcl_tf.contrast import gradient_embeddings, kmeanspp, weighted_draw
+from actcl_tf.contrast import (
+    gradient_embeddings,
+    kmeanspp,
+    seeding_numbers,
+    weighted_draw,
+)
 
 
 class Picks(NamedTuple):
@@ -30,12 +35,16 @@ class RandomSampler:
 
     def __call__(self, eligible: tf.Tensor, num_picks: int, seed: tf.Tensor) -> tf.Tensor:
         """Returns [M] int32 indices, -1 beyond the eligible ones."""
-        order = weighted_draw.uniform(tf.shape(eligible), seed)
+        order = weighted_draw.uniform(tf.shape(eligible), seeding_numbers.check_seed(seed))
         return _first(tf.where(eligible, order, -1.0), num_picks)
 
 
 class _GradientSampler:
-    """Base of the strategies that look at the candidates' gradient embeddings."""
+    """Base of the strategies that look at the candidates' gradient embeddings.
+
+    Candidates whose gradient is not finite are never chosen. Where the numbers can be looked at
+    (always so when eager), features, layer and queries that are not finite are a ValueError.
+    """
 
     needs_gradients = True
 
@@ -78,7 +87,6 @@ class ActiveSampler(_GradientSampler):
         super().__init__(temperature, gradient_space)
         self._seeding = seeding
 
-    @tf.function(jit_compile=True, autograph=False)
     def __call__(
         self,
         eligible: tf.Tensor,
@@ -89,6 +97,20 @@ class ActiveSampler(_GradientSampler):
         queries: tf.Tensor,
     ) -> tf.Tensor:
         """Returns [M] int32 indices, -1 beyond the eligible ones."""
+        seed = seeding_numbers.check_seed(seed)
+        seeding_numbers.check_candidates(eligible, features, last_layer, queries)
+        return self._pick(eligible, num_picks, seed, features, last_layer, queries)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def _pick(
+        self,
+        eligible: tf.Tensor,
+        num_picks: int,
+        seed: tf.Tensor,
+        features: tf.Tensor,
+        last_layer: gradient_embeddings.LastLayer,
+        queries: tf.Tensor,
+    ) -> tf.Tensor:
         factors = self._factors(features, last_layer, queries)
         picked = kmeanspp.kmeans_plusplus(
             factors, num_picks, seed, eligible=eligible, **self._seeding
@@ -110,8 +132,10 @@ class HardestSampler(_GradientSampler):
     ) -> tf.Tensor:
         """Returns [M] int32 indices, -1 beyond the eligible ones; the seed is not used."""
         del seed
+        seeding_numbers.check_candidates(eligible, features, last_layer, queries)
         norms = gradient_embeddings.squared_norms(self._factors(features, last_layer, queries))
-        return _first(tf.where(eligible, norms, -1.0), num_picks)
+        known = tf.logical_and(eligible, tf.math.is_finite(norms))
+        return _first(tf.where(known, norms, -1.0), num_picks)
 
 
 def _first(scores: tf.Tensor, num_picks: int) -> tf.Tensor:

@@ -91,6 +91,10 @@ def blocked(begun: seeding_start.Start, num_picks: int) -> seeding_start.Seeding
     points = begun.points
     block = min(max(num_picks, 16), 256)
     price_of_round = _ROUND_OVERHEAD * block * (block + num_picks)
+    # A round after the bounds were brought up to date accepts its first proposal, and they are as
+    # soon as the rounds since cost as much: so many rounds are never reached.
+    all_columns = num_picks * points.norms.shape[0]
+    most_rounds = num_picks * (2 + int(all_columns / price_of_round))
 
     def run_round(*values: tf.Tensor) -> tuple:
         state = _State(*values)
@@ -117,7 +121,12 @@ def blocked(begun: seeding_start.Start, num_picks: int) -> seeding_start.Seeding
         passes=tf.constant(1),
     )
     state = _State(
-        *tf.while_loop(lambda *values: _State(*values).count < begun.target, run_round, state)
+        *tf.while_loop(
+            lambda *values: _State(*values).count < begun.target,
+            run_round,
+            state,
+            maximum_iterations=most_rounds,
+        )
     )
     return seeding_start.Seeding(
         state.picks[:num_picks], 1 + (state.round - 1) * block, state.covered, state.passes

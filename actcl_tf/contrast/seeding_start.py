@@ -4,8 +4,9 @@ from typing import NamedTuple, Optional
 
 import tensorflow as tf
 
-from actcl_tf.contrast import factored_points, gradient_embeddings, weighted_draw
+from actcl_tf.contrast import factored_points, weighted_draw
 
+_INFINITY = float("inf")
 FIRST_PICKS = ("uniform", "largest_norm")
 
 
@@ -44,29 +45,39 @@ class Start(NamedTuple):
 
 
 def start(
-    factors: gradient_embeddings.GradientFactors,
+    points: factored_points.AnyPoints,
     eligible: tf.Tensor,
     num_picks: int,
     seed: tf.Tensor,
     weights: Optional[tf.Tensor],
     first_pick: str,
 ) -> Start:
-    """Measures the points and makes the first pick; see `kmeanspp.kmeans_plusplus`."""
+    """Measures the points and makes the first pick; see `kmeanspp.kmeans_plusplus`.
+
+    Points with numbers that are not finite cannot be picked, nor can those whose weight is not
+    positive and finite: in a graph nobody can be told.
+    """
     if num_picks < 1:
         raise ValueError(f"num_picks must be at least 1, got {num_picks}")
     if weights is None:
         weights = tf.ones(eligible.shape)
-    weights = tf.where(eligible, tf.cast(weights, tf.float32), 0.0)
-    points = factored_points.build_points(factors, weights > 0.0)
+    weights = tf.cast(weights, tf.float32)
+    eligible = tf.logical_and(eligible, factored_points.finite(points))
+    eligible = tf.logical_and(eligible, tf.logical_and(weights > 0.0, weights < _INFINITY))
+    weights = tf.where(eligible, weights, 0.0)
+    # At most 1, so that no mass overflows.
+    weights = tf.math.divide_no_nan(weights, tf.reduce_max(weights))
+    eligible = weights > 0.0
+    measured = factored_points.build_points(points, eligible)
     if first_pick == "uniform":
         first = weighted_draw.draw(weights, 1, weighted_draw.fold_in(seed, 0))[0]
     elif first_pick == "largest_norm":
-        lengths = tf.where(weights > 0.0, points.norms, -1.0)
-        first = tf.argmax(lengths, output_type=tf.int32)
+        lengths = factored_points.squared_lengths(points, eligible)
+        first = tf.argmax(tf.where(eligible, lengths, -1.0), output_type=tf.int32)
     else:
         raise ValueError(f"first_pick must be one of {FIRST_PICKS}, got {first_pick}")
-    available = tf.math.count_nonzero(weights > 0.0, dtype=tf.int32)
-    return Start(points, weights, first, tf.minimum(available, num_picks), seed)
+    available = tf.math.count_nonzero(eligible, dtype=tf.int32)
+    return Start(measured, weights, first, tf.minimum(available, num_picks), seed)
 
 
 def masses(distances: tf.Tensor, free: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -80,7 +91,8 @@ def masses(distances: tf.Tensor, free: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
       ([N] float32, bool scalar): the D^2 masses; and whether every free point coincides with a
       pick, in which case the masses are the weights alone.
     """
-    squared = distances * free
+    # Before the first distances are known they are infinite.
+    squared = tf.where(free > 0.0, distances * free, 0.0)
     nothing_left = tf.reduce_max(squared) <= 0.0
     return tf.where(nothing_left, free, squared), nothing_left
 

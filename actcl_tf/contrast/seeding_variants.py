@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from actcl_tf.contrast import (
     factored_points,
-    gradient_embeddings,
     seeding_exact,
     seeding_start,
     weighted_draw,
@@ -148,7 +147,7 @@ def _end_of_chain(ratios: tf.Tensor, chance: tf.Tensor) -> tf.Tensor:
 
 
 def two_level(
-    factors: gradient_embeddings.GradientFactors,
+    points: factored_points.AnyPoints,
     weights: tf.Tensor,
     num_picks: int,
     seed: tf.Tensor,
@@ -161,7 +160,7 @@ def two_level(
     different replicas. The picks are spread out but do not follow the law of k-means++ exactly.
 
     Args:
-      factors: u [N, D] and h [N, d].
+      points: [N, D], or their factors u [N, D] and h [N, d].
       weights: [N] float32, 0 for those that cannot be picked.
       num_picks: M, static.
       seed: [2] int32.
@@ -180,13 +179,13 @@ def two_level(
         # The last part overlaps the one before rather than being shorter; none counts twice.
         begin = tf.minimum(shard * size, num_points - size)
         own = begin + tf.range(size)
-        u, h, part = (
-            tf.slice(table, [begin] + [0] * (table.shape.rank - 1), [size, *table.shape[1:]])
-            for table in (*factors, weights)
+        own_points = tf.nest.map_structure(
+            lambda table: tf.slice(table, [begin, 0], [size, table.shape[1]]), points
         )
+        part = tf.slice(weights, [begin], [size])
         part = tf.where(own >= shard * size, part, 0.0)
         begun = seeding_start.start(
-            gradient_embeddings.GradientFactors(u, h),
+            own_points,
             part > 0.0,
             num_picks,
             weighted_draw.fold_in(seed, shard),
@@ -205,7 +204,7 @@ def two_level(
     union = tf.reshape(shards.indices, [num_shards * num_picks])
     rows = tf.maximum(union, 0)
     begun = seeding_start.start(
-        gradient_embeddings.GradientFactors(*(tf.gather(factor, rows) for factor in factors)),
+        tf.nest.map_structure(lambda table: tf.gather(table, rows), points),
         union >= 0,
         num_picks,
         weighted_draw.fold_in(seed, num_shards),

@@ -99,3 +99,23 @@ def test_labels_and_birth_that_nobody_gives_are_marked_as_unknown():
     assert target.queue.ids.numpy().tolist() == [4, 5, -1, -1, -1, -1]
     for fact in ("labels", "born"):
         assert target.queue.columns[fact].numpy()[:2].tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("name", ["active", "moco"])
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"keys": 3.0}, "keys must be unit vectors, got one of length 3; pass tf.math.l2_norm"),
+        ({"keys": np.nan}, "keys must be unit vectors, got one of length nan"),
+        ({"features": np.inf}, "features must be finite, got NaN or infinity in 4 of 4"),
+    ],
+)
+def test_keys_that_would_spoil_the_loss_are_refused(name, changed, message):
+    target, batch = _dictionary(name), _batch([4, 5])
+    (column, factor) = next(iter(changed.items()))
+    with pytest.raises(ValueError, match=message):
+        target.remember(batch._replace(**{column: getattr(batch, column) * factor}))
+    with pytest.raises(ValueError, match="ids must have type int64"):
+        target.remember(batch._replace(ids=tf.cast(batch.ids, tf.float32)))
+    kept = target.pool or target.queue
+    assert int(kept.filled()) == 0

@@ -89,3 +89,47 @@ def test_shapes_that_do_not_fit(shapes):
     factors = GradientFactors(tf.ones(shapes[0]), tf.ones(shapes[1]))
     with pytest.raises(ValueError, match=r"u, h and eligible must have shapes \[N, D\]"):
         factored_points.build_points(factors, tf.fill([shapes[2]], True))
+
+
+@pytest.mark.parametrize("distance", [10.0, 1.0, 0.1, 0.01, 0.004])
+def test_factored_points_are_exact_down_to_a_thousandth_of_their_lengths(distance):
+    # Points of length 1 at a known distance: squared, it is right to 1e-6 of the squared lengths.
+    rng = np.random.default_rng(0)
+    h = rng.normal(size=7)
+    u = rng.normal(size=(2, 200, 5))
+    u[0] /= np.linalg.norm(u[0], axis=1, keepdims=True) * np.linalg.norm(h)
+    step = u[1] / np.linalg.norm(u[1], axis=1, keepdims=True) / np.linalg.norm(h)
+    u = np.concatenate([u[0], u[0] + distance * step]).astype(np.float32)
+    factors = GradientFactors(tf.constant(u), tf.constant(np.tile(h, [400, 1]), tf.float32))
+    points = factored_points.build_points(factors, tf.fill([400], True))
+    ours = np.diag(factored_points.squared_distances(points, points).numpy()[:200, 200:])
+    built = _built(factors)
+    lengths = (built**2).sum(1)
+    expected = ((built[:200] - built[200:]) ** 2).sum(1)
+    sums = (lengths[:200] + lengths[200:]) / lengths.max()
+    assert np.abs(ours - expected / lengths.max()).max() <= 1e-6 * sums.max()
+    assert (ours > 0.0).all()
+
+
+def test_factored_points_closer_than_that_are_one():
+    # At an offset of 1e5 lengths of their distance; as points they are moved and told apart.
+    u = tf.constant([[1e5, 0.0], [1e5, 1.0]])
+    known = tf.fill([2], True)
+    factored = factored_points.build_points(GradientFactors(u, tf.ones([2, 1])), known)
+    np.testing.assert_array_equal(factored_points.squared_distances(factored, factored), 0.0)
+    plain = factored_points.build_points(u, known)
+    np.testing.assert_allclose(
+        factored_points.squared_distances(plain, plain), [[0.0, 4.0], [4.0, 0.0]], rtol=1e-6
+    )
+
+
+def test_distances_from_points_that_are_not_finite_are_finite():
+    u = tf.constant([[1.0, 0.0], [np.nan, 0.0], [np.inf, 1.0], [3e38, 3e38], [0.0, 1.0]])
+    eligible = tf.constant([True, False, False, False, True])
+    for points in (u, GradientFactors(u, tf.ones([5, 1]))):
+        np.testing.assert_array_equal(
+            factored_points.finite(points), [True, False, False, True, True]
+        )
+        built = factored_points.build_points(points, eligible)
+        assert np.isfinite(factored_points.squared_distances(built, built)).all()
+        np.testing.assert_allclose(built.norms, [1.0, 0.0, 0.0, 0.0, 1.0])

@@ -229,6 +229,89 @@ def test_huge_and_tiny_gradients_pick_as_ordinary_ones(scale, method):
     np.testing.assert_array_equal(*picks)
 
 
+_LEFT = GradientFactors(tf.eye(4), tf.ones([4, 1]))
+
+
+@pytest.mark.parametrize(
+    ("method", "mode"), [*((method, "graph") for method in kmeanspp.METHODS), ("blocked", "xla")]
+)
+def test_in_a_graph_what_is_not_finite_is_passed_over(method, mode):
+    # The other four are as if they were alone, as points and as factors, in either factor.
+    for bad in (np.nan, np.inf, -np.inf):
+        u = np.concatenate([[[0, bad, 0, 0]], np.eye(4), [[bad] * 4]]).astype(np.float32)
+        h = np.array([[1.0], [1], [1], [1], [1], [1]], np.float32)
+        whole = np.concatenate([np.ones([1, 4]), np.eye(4), np.ones([1, 4])]).astype(np.float32)
+        broken_h = np.array([[bad], [1], [1], [1], [1], [bad]], np.float32)
+        for points in (
+            tf.constant(u),
+            GradientFactors(tf.constant(u), tf.constant(h)),
+            GradientFactors(tf.constant(whole), tf.constant(broken_h)),
+        ):
+            picked = _MODES[mode](points, 5, tf.constant([1, 2]), method=method, num_shards=2)
+            assert sorted(picked.indices.numpy()) == [-1, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
+def test_in_a_graph_weights_that_are_none_are_passed_over(method):
+    weights = tf.constant([1.0, np.nan, -1.0, np.inf])
+    picked = _MODES["graph"](_LEFT, 2, tf.constant([1, 2]), method=method, weights=weights)
+    np.testing.assert_array_equal(picked.indices, [0, -1])
+
+
+def test_huge_weights_are_proportions_like_any():
+    weights = np.array([1.0, 4.0, 0.0, 0.5, 2.0])
+    factors = _factors(3, n=5)
+    huge = tf.constant(weights * 8e37, tf.float32)
+    for method in _EXACT:
+        picks = _many(factors, 3, 6000, method=method, weights=huge)
+        assert _follows(picks, _law(_squared(factors), 3, weights)) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("method", "mode"), [*((method, "graph") for method in kmeanspp.METHODS), ("blocked", "xla")]
+)
+@pytest.mark.parametrize("scale", [1e-30, 1e19, 1e37])
+def test_numbers_whose_squares_overflow_or_vanish_pick_as_ordinary_ones(scale, method, mode):
+    # A power of two, so that not even rounding differs.
+    scale = np.float32(2.0 ** np.round(np.log2(scale)))
+    points = tf.concat([_factors(4, 30).u, [[0.0, 0.0, 0.0]]], axis=0)
+    for make in (lambda u: u, lambda u: GradientFactors(u, tf.ones([31, 2]))):
+        run = _MODES[mode]
+        picks = [
+            run(make(u), 10, tf.constant([1, 2]), method=method).indices.numpy()
+            for u in (points, points * scale)
+        ]
+        np.testing.assert_array_equal(*picks)
+
+
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
+@pytest.mark.parametrize("offset", [3_000.0, -30_000.0])
+def test_groups_are_told_apart_however_far_from_the_origin(offset, method):
+    # Three groups 5 apart, noise of 0.01: each is hit with a probability of 1 - 1e-5 a seed.
+    rng = np.random.default_rng(0)
+    group = np.arange(60) % 3
+    centers = offset + np.array([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0]])
+    points = tf.constant(centers[group] + 0.01 * rng.normal(size=(60, 2)), tf.float32)
+    picks = _many(points, 3, 30, method=method, num_shards=3)
+    assert [set(row) for row in group[picks]] == [{0, 1, 2}] * 30
+
+
+def test_points_of_double_precision_are_moved_before_they_are_rounded():
+    rng = np.random.default_rng(0)
+    group = np.arange(60) % 3
+    centers = 1e9 + np.array([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0]])
+    points = tf.constant(centers[group] + 0.01 * rng.normal(size=(60, 2)), tf.float64)
+    picks = _many(points, 3, 30)
+    assert [set(row) for row in group[picks]] == [{0, 1, 2}] * 30
+
+
+def test_the_longest_point_is_the_one_farthest_from_the_origin_and_not_from_the_mean():
+    points = tf.constant([[10.0, 0.0], [11.0, 0.0], [0.0, 1.0]])
+    for method in kmeanspp.METHODS:
+        options = {"method": method, "first_pick": "largest_norm", "num_shards": 1}
+        assert int(kmeanspp.kmeans_plusplus(points, 1, [0, 0], **options).indices[0]) == 1
+
+
 @pytest.mark.parametrize("method", kmeanspp.METHODS)
 @pytest.mark.parametrize("length", [1e-6, 1e3, 1e15])
 def test_near_duplicates_give_no_repeats(length, method):
@@ -282,12 +365,38 @@ def test_the_cost_of_plain_seeding_is_a_pass_a_pick():
         ({"method": "lloyd"}, "method must be one of .*got lloyd"),
         ({"first_pick": "median"}, "first_pick must be one of .*got median"),
         ({"num_picks": 0}, "num_picks must be at least 1, got 0"),
+        ({"seed": 3}, r"seed must be two whole numbers, .*got int32 of shape \(\)"),
+        ({"seed": [1, 2, 3]}, r"seed must be two whole numbers, .*got int32 of shape \(3,\)"),
+        ({"seed": [0.0, 1.5]}, "seed must be two whole numbers, .*got float32"),
+        ({"weights": [1.0, 2.0]}, r"weights must have shape \(4,\), one a point, got \(2,\)"),
+        ({"weights": [1.0, 1.0, -2.0, 1.0]}, r"not negative, got -2.0 for point 2 .*1 of 4"),
+        ({"weights": [1.0, np.nan, np.nan, 1.0]}, r"finite .*got nan for point 1 .*2 of 4"),
+        ({"weights": [np.inf, 1.0, 1.0, 1.0]}, "finite .*got inf for point 0"),
+        ({"eligible": [True, False]}, r"eligible must have shape \(4,\), .*got \(2,\)"),
     ],
 )
 def test_wrong_arguments(options, message):
     arguments = {"num_picks": 2, "seed": [0, 0], **options}
-    with pytest.raises(ValueError, match=message):
-        kmeanspp.kmeans_plusplus(_factors(0, 4), **arguments)
+    for method in (options["method"],) if "method" in options else kmeanspp.METHODS:
+        with pytest.raises(ValueError, match=message):
+            kmeanspp.kmeans_plusplus(
+                _factors(0, 4), **{"method": method, "num_shards": 2, **arguments}
+            )
+
+
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
+def test_points_that_are_not_finite_are_refused_where_they_can_be_seen(method):
+    points, others = (
+        tf.constant([[0.0, 1.0], [bad, 0.0], [1.0, 1.0]]) for bad in (np.nan, -np.inf)
+    )
+    for given in (points, GradientFactors(others, tf.ones([3, 2]))):
+        with pytest.raises(ValueError, match=r"must be finite, got .* in point 1 \(1 of 3\)"):
+            kmeanspp.kmeans_plusplus(given, 2, [0, 1], method=method, num_shards=2)
+        for left_out in ({"eligible": [True, False, True]}, {"weights": [1.0, 0.0, 2.0]}):
+            picked = kmeanspp.kmeans_plusplus(
+                given, 2, [0, 1], method=method, num_shards=2, **left_out
+            )
+            assert sorted(picked.indices.numpy()) == [0, 2]
 
 
 def test_points_must_be_a_matrix():

@@ -98,6 +98,31 @@ def test_errors():
 
 
 @pytest.mark.parametrize(
+    ("ids", "keys", "message"),
+    [
+        ([1.0], [[1.0]], "ids must have type int64 and shape .*got float32"),
+        ([True], [[1.0]], "ids must have type int64 .*got bool"),
+        ([[1]], [[1.0]], r"ids must have type int64 and shape \(None,\), got int32 and \(1, 1\)"),
+        ([-3], [[1.0]], "ids must not be negative, got -3"),
+        ([1], [[1]], "keys must have type float32 and shape .*got int32"),
+        ([1], [[1.0, 2.0]], r"keys must have .* shape \(None, 1\), got float32 and \(1, 2\)"),
+    ],
+)
+def test_numbers_of_another_kind_are_refused_and_not_cut(ids, keys, message):
+    queue = _queue()
+    with pytest.raises(ValueError, match=message):
+        queue.enqueue(tf.constant(ids), {"keys": tf.constant(keys)})
+    assert _held(queue) == [-1] * 4
+
+
+def test_other_widths_of_the_same_kind_are_taken():
+    queue = _queue()
+    queue.enqueue(np.array([7], np.int32), {"keys": np.array([[0.5]], np.float64)})
+    assert _held(queue) == [7, -1, -1, -1]
+    assert queue.columns["keys"][0].numpy().tolist() == [0.5]
+
+
+@pytest.mark.parametrize(
     ("ids", "others", "expected"),
     [
         ([1, 5, 9], [9, 1, 7], [True, False, True]),

@@ -77,6 +77,31 @@ def test_no_sampler_without_a_pool(name):
     assert negative_sampling.build_sampler(name, 0.3, "last_layer") is None
 
 
+@pytest.mark.parametrize("name", ["active", "hardest"])
+def test_candidates_that_are_not_finite_are_refused_when_seen_and_else_passed_over(name):
+    features, layer, queries = _setting()
+    broken = tf.tensor_scatter_nd_update(features, [[2, 1], [5, 0]], [np.nan, np.inf])
+    sampler = negative_sampling.build_sampler(name, 0.3, "last_layer")
+    seed, everyone = tf.constant([0, 1]), tf.fill([12], True)
+    with pytest.raises(ValueError, match=r"features of candidates must be finite, got .* in 2 of"):
+        sampler(everyone, 12, seed, broken, layer, queries)
+    rest = tf.constant([i not in (2, 5) for i in range(12)])
+    chosen = sampler(rest, 12, seed, broken, layer, queries).numpy()
+    in_graph = tf.function(sampler.__call__)(everyone, 12, seed, broken, layer, queries).numpy()
+    for picks in (chosen, in_graph):
+        assert sorted(picks) == [-1, -1, 0, 1, 3, 4, 6, 7, 8, 9, 10, 11]
+    with pytest.raises(ValueError, match="queries must be finite"):
+        sampler(rest, 2, seed, features, layer, queries * np.nan)
+    with pytest.raises(ValueError, match="kernel of the last layer must be finite"):
+        sampler(rest, 2, seed, features, layer._replace(kernel=layer.kernel / 0.0), queries)
+
+
+@pytest.mark.parametrize("name", ["active", "random"])
+def test_a_seed_is_two_numbers(name):
+    with pytest.raises(ValueError, match="seed must be two whole numbers"):
+        _choose(name, [True] * 12, 2, seed=3)
+
+
 def test_unknown_name():
     with pytest.raises(ValueError, match="got nearest"):
         negative_sampling.build_sampler("nearest", 0.3, "last_layer")
