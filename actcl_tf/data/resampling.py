@@ -44,7 +44,8 @@ def resize(frames: tf.Tensor, image_size: int) -> tf.Tensor:
     resized = tf.cond(
         longest > _FILTERED_FROM * image_size,
         lambda: filtered(frames, image_size),
-        lambda: tf.image.resize(frames, size),
+        # ONNX gives back the type that it was given, and would round.
+        lambda: tf.image.resize(tf.cast(frames, tf.float32), size),
     )
     return tf.ensure_shape(resized, [None, image_size, image_size, 3])
 
