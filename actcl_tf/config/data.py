@@ -7,7 +7,7 @@ from actcl_tf.config.fields import ConfigError, check_allowed, check_range, fiel
 
 INPUTS = ("records", "media")
 CROPS = ("resized", "fixed")
-AUGMENT_ON = ("host", "device")
+AUGMENT_ON = ("auto", "host", "device")
 ON_BAD_RECORD = ("fail", "skip")
 
 
@@ -61,9 +61,10 @@ class DataConfig:
         "", "Trainers with the same name here share the clips; a new name for each start."
     )
     augment_on: str = field(
-        "host",
-        "Where colours, blur, flips and noise are applied: host (the input pipeline) or device "
-        "(first thing in the training step, on all clips at once). Both give the same clips.",
+        "auto",
+        "Where colours, blur, flips and noise are applied: host (the input pipeline), device "
+        "(first thing in the training step, on all clips at once), or auto (on the device where "
+        "it is a GPU or TPU). All give the same clips.",
         AUGMENT_ON,
     )
     color_jitter: float = field(0.5, "Strength of the colour jitter, 0 (none) to 1.")

@@ -44,7 +44,8 @@ def resize(frames: tf.Tensor, image_size: int) -> tf.Tensor:
     resized = tf.cond(
         longest > _FILTERED_FROM * image_size,
         lambda: filtered(frames, image_size),
-        lambda: tf.image.resize(frames, size),
+        # ONNX gives back the type that it was given, and would round.
+        lambda: tf.image.resize(tf.cast(frames, tf.float32), size),
     )
     return tf.ensure_shape(resized, [None, image_size, image_size, 3])
 
@@ -60,7 +61,7 @@ def filtered(frames: tf.Tensor, image_size: int) -> tf.Tensor:
       [T, H, W, 3] float32.
     """
     height, width = tf.unstack(tf.shape(frames)[1:3])
-    rows = _along_rows(frames, interpolation(height, image_size, _ROWS), image_size)
+    rows = along_rows(frames, interpolation(height, image_size, _ROWS), image_size)
     return _along_columns(rows, interpolation(width, image_size, _COLUMNS), image_size)
 
 
@@ -91,13 +92,38 @@ def interpolation(length: tf.Tensor, size: int, rows: int) -> Band:
     return Band(weights / sums, starts)
 
 
+def band_of(matrix: tf.Tensor, radius: tf.Tensor) -> Band:
+    """Blocks of a matrix that is 0 but near its diagonal.
+
+    Args:
+      matrix: [size, size] float32.
+      radius: [] int32, distance from the diagonal beyond which all is 0, or left out.
+    """
+    size = matrix.shape[0]
+    rows = np.minimum(np.arange(-(-size // _ROWS) * _ROWS, dtype=np.int32), size - 1)
+    rows = rows.reshape([-1, _ROWS])
+    reach = tf.minimum(2 * radius + _ROWS, size)
+    starts = tf.clip_by_value(rows[:, 0] - radius, 0, size - reach)
+    reached = _reached(starts, reach)
+    return Band(tf.gather(tf.gather(matrix, rows), reached, axis=2, batch_dims=1), starts)
+
+
 def _reached(starts: tf.Tensor, reach: tf.Tensor) -> tf.Tensor:
     """Columns that each block reaches, [blocks, reach] int32."""
     return starts[:, None] + tf.range(reach)[None]
 
 
-def _along_rows(frames: tf.Tensor, band: Band, size: int) -> tf.Tensor:
-    """[T, h, w, 3] of any type -> [T, size, w, 3] float32."""
+def along_rows(frames: tf.Tensor, band: Band, size: int) -> tf.Tensor:
+    """The product of a matrix with the columns of frames.
+
+    Args:
+      frames: [T, h, w, 3] uint8 or float32.
+      band: [size, h].
+      size: height of the result, pixels.
+
+    Returns:
+      [T, size, w, 3] float32.
+    """
     shape = tf.shape(frames)
     lines = tf.reshape(frames, [shape[0], shape[1], shape[2] * 3])
     reached = _reached(band.starts, tf.shape(band.weights)[2])

@@ -188,6 +188,10 @@ def _run(
         encoder = configuration.model.video_encoder
         imported = torchvision_weights.read(train.init_from, encoder)
     resuming = _open_run(configuration, facts, together)
+    # From here on; the run keeps what was asked for, and may go on elsewhere.
+    place = strategies.resolve_augmentation(configuration.data, strategy)
+    data = dataclasses.replace(configuration.data, augment_on=place)
+    configuration = dataclasses.replace(configuration, data=data)
     skipping = training_data.build_skipping(configuration, folder)
     precision = strategies.resolve_precision(train.precision)
     say(f"Training on {placement.why}, in {precision}.")

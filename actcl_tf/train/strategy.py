@@ -150,6 +150,19 @@ def _tpu_strategy(name: str) -> tuple[tf.distribute.Strategy, str]:
     return strategy, f"a TPU of {strategy.num_replicas_in_sync} cores"
 
 
+def resolve_augmentation(data: config.DataConfig, strategy: tf.distribute.Strategy) -> str:
+    """Where clips are augmented: "host" or "device"; "auto" is the device unless it is a CPU.
+
+    Args:
+      data: --augment_on.
+      strategy: what is trained on.
+    """
+    if data.augment_on != "auto":
+        return data.augment_on
+    devices = (tf.DeviceSpec.from_string(name) for name in strategy.extended.worker_devices)
+    return "host" if any(device.device_type == "CPU" for device in devices) else "device"
+
+
 def resolve_precision(name: str) -> str:
     """The Keras policy of a precision; "auto" asks the hardware.
 

@@ -1,5 +1,6 @@
 import pathlib
 import socket
+import types
 
 import pytest
 import tensorflow as tf
@@ -25,6 +26,29 @@ def test_mirrored_counts_its_devices():
     chosen, why = strategy.build_strategy("mirrored")
     assert chosen.num_replicas_in_sync >= 1
     assert "mirrored over" in why
+
+
+@pytest.mark.parametrize(
+    ("asked", "devices", "expected"),
+    [
+        ("auto", ["/cpu:0"], "host"),
+        ("auto", ["/job:worker/replica:0/task:1/device:GPU:0", "/gpu:1"], "device"),
+        ("auto", ["/job:tpu/replica:0/task:0/device:TPU:0"], "device"),
+        ("host", ["/gpu:0"], "host"),
+        ("device", ["/cpu:0"], "device"),
+    ],
+)
+def test_clips_are_augmented_on_accelerators(asked, devices, expected):
+    extended = types.SimpleNamespace(worker_devices=devices)
+    placed = types.SimpleNamespace(extended=extended)  # No machine of the tests has them all.
+    data = config.DataConfig(augment_on=asked)
+    assert strategy.resolve_augmentation(data, placed) == expected
+
+
+def test_devices_of_a_real_strategy_are_known():
+    chosen, _ = strategy.build_strategy("auto")
+    expected = "device" if tf.config.list_physical_devices("GPU") else "host"
+    assert strategy.resolve_augmentation(config.DataConfig(), chosen) == expected
 
 
 def test_unknown_strategy():
