@@ -29,6 +29,9 @@ _VERIFY = flags.DEFINE_bool(
 _WRITE_MANIFEST = flags.DEFINE_bool(
     "write_manifest", False, "Write manifest.json for the splits that have none."
 )
+_UNLABELLED = flags.DEFINE_bool(
+    "unlabelled", False, "With --write_manifest: leave all labels of the records out."
+)
 _FRAME_RATE = flags.DEFINE_float(
     "frame_rate", 0, "Frames a second, where the records do not say; 0: they do.", lower_bound=0
 )
@@ -45,6 +48,8 @@ def _inspect(arguments: list[str]) -> int:
     folders = [*arguments, *filter(None, [_DATA_DIR.value])]
     if len(folders) != 1:
         raise config.ConfigError(f"--data_dir={' '.join(folders)}: must name one folder")
+    if _UNLABELLED.value and not _WRITE_MANIFEST.value:
+        raise config.ConfigError("--unlabelled: must come with --write_manifest")
 
     from actcl_tf.inspection import records_inspector
 
@@ -59,7 +64,7 @@ def _inspect(arguments: list[str]) -> int:
     )
     faults = inspection.faults()
     if _WRITE_MANIFEST.value and not faults:
-        print("\n".join(inspection.write_manifests()), end="\n\n")
+        print("\n".join(inspection.write_manifests(unlabelled=_UNLABELLED.value)), end="\n\n")
     print(inspection.describe(), flush=True)
     if faults:
         print("\n".join(["", *faults]), file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from typing import Any, Callable, NamedTuple, Optional
 
-import numpy as np
 import tensorflow as tf
 
 from actcl_tf.contrast import (
@@ -48,7 +47,7 @@ def _check_numbers(batch: KeyBatch) -> None:
             f"keys must be unit vectors, got one of length {float(lengths[wrong][0]):g}; pass "
             "tf.math.l2_normalize(keys, axis=1)"
         )
-    seeding_numbers.require_finite("features", np.asarray(batch.features))
+    seeding_numbers.require_finite("features", batch.features)
 
 
 class Sampled(NamedTuple):

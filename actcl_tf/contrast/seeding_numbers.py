@@ -2,7 +2,6 @@
 
 from typing import Any, Optional
 
-import numpy as np
 import tensorflow as tf
 
 from actcl_tf.contrast import gradient_embeddings
@@ -51,7 +50,9 @@ def check(
             )
     known = None if weights is None else tf.get_static_value(weights)
     if known is not None:
-        wrong = np.flatnonzero(~(np.isfinite(known) & (known >= 0.0)))
+        with tf.init_scope():  # In a graph of constants, too.
+            wrong = tf.where(tf.logical_not((known >= 0.0) & tf.math.is_finite(known)))
+            wrong = wrong[:, 0].numpy()
         if wrong.size:
             raise ValueError(
                 "weights must be finite and not negative, got "
@@ -60,7 +61,7 @@ def check(
     used = eligible if weights is None else tf.logical_and(eligible, weights > 0.0)
     known = tf.get_static_value(tf.logical_and(used, tf.logical_not(finite)))
     if known is not None and known.any():
-        wrong = np.flatnonzero(known)
+        (wrong,) = known.nonzero()
         raise ValueError(
             f"points must be finite, got NaN or infinity in point {wrong[0]} ({wrong.size} of "
             f"{known.size}); leave such points out with eligible="
@@ -87,7 +88,7 @@ def check_candidates(
     """
     known, used = _known(features), _known(eligible)
     if known is not None and used is not None:
-        require_finite("features of candidates", known[np.asarray(used, bool)])
+        require_finite("features of candidates", tf.boolean_mask(known, used))
     layer = {f"{name} of the last layer": value for name, value in last_layer._asdict().items()}
     for name, value in {"queries": queries, **layer}.items():
         known = _known(value)
@@ -95,15 +96,15 @@ def check_candidates(
             require_finite(name, known)
 
 
-def require_finite(name: str, values: np.ndarray) -> None:
+def require_finite(name: str, values: tf.Tensor) -> None:
     """Raises ValueError if any of the values is NaN or infinite."""
-    wrong = np.count_nonzero(~np.isfinite(values))
+    wrong = int(tf.math.count_nonzero(tf.logical_not(tf.math.is_finite(values))))
     if wrong:
         raise ValueError(
-            f"{name} must be finite, got NaN or infinity in {wrong} of {values.size} numbers"
+            f"{name} must be finite, got NaN or infinity in {wrong} of {tf.size(values)} numbers"
         )
 
 
-def _known(value: Any) -> Optional[np.ndarray]:
+def _known(value: Any) -> Optional[tf.Tensor]:
     """The numbers of a tensor, variable or array; None in a graph that has yet to run."""
-    return np.asarray(value) if tf.executing_eagerly() else None
+    return tf.convert_to_tensor(value) if tf.executing_eagerly() else None

@@ -13,6 +13,8 @@ from actcl_tf.data.files import DataError, PathLike
 MANIFEST = "manifest.json"
 _MOST_RATE = 1e6
 TOOL_VERSION = "0.1.0"
+# What of a record says what it is labelled.
+LABELS_BY_INDEX, LABELS_BY_NAME, LABELS_NONE = LABELS = ("index", "name", "none")
 # What the clips of a data set have: picture and sound, the picture alone, the sound alone.
 STREAMS = ("both", "video", "audio")
 _PREPARE = "prepare it with tools/prepare_data.py --input=VIDEOS --output=DATA_DIR"
@@ -55,6 +57,8 @@ class Manifest:
       missing: clips of the data set's own list that were not on disk.
       min_samples: samples of the shortest clip; 0 without sound, or where nobody counted them.
       is_index: whether the records say where the clips are in their videos, and hold none.
+      labels: of `LABELS`: what of a record counts as its labels: its indices (its names, where it
+        has none), its names alone, or nothing.
     """
 
     split: str
@@ -78,6 +82,7 @@ class Manifest:
     missing: int = 0
     min_samples: int = 0
     is_index: bool = False
+    labels: str = LABELS_BY_INDEX
 
 
 def write_manifest(split_dir: PathLike, manifest: Manifest) -> None:
@@ -105,6 +110,8 @@ def load_manifest(split_dir: PathLike) -> Optional[Manifest]:
 
 def _check_values(manifest: Manifest) -> None:
     """Raises ValueError unless names are names and numbers are from 0 on."""
+    if manifest.labels not in LABELS:
+        raise ValueError(f"labels must be one of {', '.join(LABELS)}, got {manifest.labels!r:.80}")
     for shard in manifest.shards:
         # Shards stand in the split's folder or beside it; a longer path would lead elsewhere.
         base = shard["name"].removeprefix("../")

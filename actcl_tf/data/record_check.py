@@ -8,16 +8,15 @@ import hashlib
 import math
 from typing import Any, NamedTuple, Optional
 
-import numpy as np
 import tensorflow as tf
 from google.protobuf import message
 
-from actcl_tf.data import jpeg_header, records, sound_track
+from actcl_tf.data import jpeg_header, records, sound_track, waveforms
 from actcl_tf.data.files import DataError
+from actcl_tf.data.waveforms import KINDS
 
 _SHOWN_KEYS = 6
 _COMMON_RATE = 16000.0  # What loudness is measured at where the rate is not known.
-_KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "integers"}
 _DATA_PATH = "clip/data_path"  # MediaSequence's name of the video.
 
 
@@ -73,8 +72,8 @@ def read_facts(record: bytes, *, every_frame: bool = False) -> RecordFacts:
     except message.DecodeError as error:
         raise DataError("is no tf.train.SequenceExample") from error
     context = example.context.feature
-    waveform = _waveform(example)
     sample_rate = _rate(context, records.SAMPLE_RATE)
+    waveform = waveforms.read(example, sample_rate)
     sizes = _frame_sizes(example, every_frame)
     if not sizes and not waveform.size:
         raise DataError(_nothing_found(example))
@@ -115,7 +114,7 @@ def _values(features: Any, key: str, kind: str) -> list:
         return []
     found = features[key].WhichOneof("kind")
     if found not in (None, kind):
-        raise DataError(f"holds {_KINDS[found]} in {key}, expected {_KINDS[kind]}")
+        raise DataError(f"holds {KINDS[found]} in {key}, expected {KINDS[kind]}")
     return list(getattr(features[key], kind).value)
 
 
@@ -155,29 +154,6 @@ def _labels(context: Any, names: list[str]) -> tuple[int, ...]:
     return tuple(labels)
 
 
-def _waveform(example: tf.train.SequenceExample) -> np.ndarray:
-    """[S] float32; S is 0 without sound."""
-    features = example.feature_lists.feature_list[records.WAVEFORM].feature
-    if not features:
-        return np.zeros([0], np.float32)
-    if len(features) > 1:
-        raise DataError(
-            f"holds {len(features)} features in {records.WAVEFORM}, expected one with all samples"
-        )
-    kind = features[0].WhichOneof("kind")
-    if kind not in (None, "float_list"):
-        raise DataError(f"holds {_KINDS[kind]} in {records.WAVEFORM}, expected floats")
-    waveform = np.array(features[0].float_list.value, np.float32)
-    peak = float(np.max(np.abs(waveform), initial=0.0))
-    # Written so that NaN fails too.
-    if not peak <= records.MOST_OVERSHOOT:
-        raise DataError(
-            f"holds samples up to {peak:g} in {records.WAVEFORM}, expected floats in [-1, 1]; "
-            "integers must be scaled"
-        )
-    return waveform
-
-
 def _frame_sizes(example: tf.train.SequenceExample, every_frame: bool) -> list[tuple[int, int]]:
     """Height and width, of every frame or of the first."""
     features = example.feature_lists.feature_list[records.IMAGE].feature
@@ -186,7 +162,7 @@ def _frame_sizes(example: tf.train.SequenceExample, every_frame: bool) -> list[t
         kind = feature.WhichOneof("kind")
         if kind != "bytes_list" or len(feature.bytes_list.value) != 1:
             raise DataError(
-                f"holds {_KINDS.get(kind, 'nothing')} in feature {index} of {records.IMAGE}, "
+                f"holds {KINDS.get(kind, 'nothing')} in feature {index} of {records.IMAGE}, "
                 "expected the bytes of one JPEG"
             )
         try:

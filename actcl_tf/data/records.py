@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from actcl_tf.data.files import DataError as DataError
 from actcl_tf.data.files import PathLike as PathLike
+from actcl_tf.data.manifest import LABELS_BY_NAME, LABELS_NONE
 from actcl_tf.data.manifest import MANIFEST as MANIFEST
 from actcl_tf.data.manifest import STREAMS as STREAMS
 from actcl_tf.data.manifest import TOOL_VERSION as TOOL_VERSION
@@ -29,9 +30,13 @@ IMAGE = "image/encoded"
 IMAGE_FORMAT = "image/format"
 IMAGE_HEIGHT = "image/height"
 IMAGE_WIDTH = "image/width"
+IMAGE_CHANNELS = "image/channels"
+IMAGE_TIMESTAMP = "image/timestamp"
 FRAME_RATE = "image/frame_rate"
 WAVEFORM = "WAVEFORM/feature/floats"
 SAMPLE_RATE = "WAVEFORM/feature/sample_rate"
+NUM_CHANNELS = "WAVEFORM/feature/num_channels"
+WAVEFORM_TIMESTAMP = "WAVEFORM/feature/timestamp"
 LABEL_INDEX = "clip/label/index"
 LABEL_TEXT = "clip/label/text"
 LABEL_STRING = "clip/label/string"
@@ -120,12 +125,17 @@ def build_example(
         context[IMAGE_FORMAT] = _bytes(b"JPEG")
         context[IMAGE_HEIGHT] = int_feature(height)
         context[IMAGE_WIDTH] = int_feature(width)
+        context[IMAGE_CHANNELS] = int_feature(3)
         context[FRAME_RATE] = _floats([frame_rate])
         lists[IMAGE] = tf.train.FeatureList(feature=[_bytes(frame) for frame in frames_jpeg])
+        shown = (start_us + round(i * 1e6 / frame_rate) for i in range(len(frames_jpeg)))
+        lists[IMAGE_TIMESTAMP] = tf.train.FeatureList(feature=[int_feature(at) for at in shown])
     if waveform is not None:
         context[SAMPLE_RATE] = _floats([sample_rate])
+        context[NUM_CHANNELS] = int_feature(1)
         checked = _check_waveform(example_id, waveform)
         lists[WAVEFORM] = tf.train.FeatureList(feature=[_floats(checked)])
+        lists[WAVEFORM_TIMESTAMP] = tf.train.FeatureList(feature=[int_feature(start_us)])
     if not lists:
         raise DataError(f"clip {example_id}: expected frames, a waveform or both, got neither")
     if caption is not None:
@@ -168,7 +178,13 @@ def identity_context(
 
 
 def _check_waveform(example_id: str, waveform: np.ndarray) -> np.ndarray:
-    waveform = np.asarray(waveform, dtype=np.float32)
+    waveform = np.asarray(waveform)
+    if not np.issubdtype(waveform.dtype, np.floating):
+        raise DataError(
+            f"clip {example_id}: waveform must be float32 in [-1, 1], got {waveform.dtype}; divide "
+            "16-bit samples by 32768.0"
+        )
+    waveform = waveform.astype(np.float32, copy=False)
     if waveform.ndim != 1 or not waveform.size:
         raise DataError(
             f"clip {example_id}: waveform must have shape [S] with S > 0, got {waveform.shape}"
@@ -199,7 +215,8 @@ def parse_example(
     Args:
       serialized: [] string, a `tf.train.SequenceExample`.
       manifest: of the split, for what records made elsewhere may need: its classes give indices to
-        labels that are names only, and its rates cut off frames that outlast the sound.
+        labels that are names only, or that were numbered in several ways, and its rates cut off
+        frames that outlast the sound.
 
     Returns:
       `frames_jpeg` [T] string, `waveform` [S] float32 (T or S is 0 where the record lacks picture
@@ -225,20 +242,24 @@ def parse_example(
         {
             IMAGE: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True),
             WAVEFORM: tf.io.VarLenFeature(tf.float32),
+            WAVEFORM_TIMESTAMP: tf.io.VarLenFeature(tf.int64),
         },
     )
     example_id, labels = context[EXAMPLE_ID], context[LABEL_INDEX].values
     frames_jpeg, waveform = lists[IMAGE], lists[WAVEFORM].values
-    tf.debugging.assert_less_equal(
-        lists[WAVEFORM].dense_shape[0],
-        tf.constant(1, tf.int64),
-        f"{WAVEFORM} must be one feature with all samples",
+    # Packets with a time stamp each are in order, and without gaps: `record_check` looks at that.
+    packets, stamps = (lists[key].dense_shape[0] for key in (WAVEFORM, WAVEFORM_TIMESTAMP))
+    tf.debugging.assert_equal(
+        tf.logical_or(packets <= 1, packets == stamps),
+        True,
+        f"{WAVEFORM} must be one feature with all samples, or packets with a {WAVEFORM_TIMESTAMP} "
+        "each",
     )
     # True for all, so that NaN fails too.
     is_sound = tf.reduce_all(tf.abs(waveform) <= MOST_OVERSHOOT)
     tf.debugging.assert_equal(is_sound, True, f"{WAVEFORM} must be samples in [-1, 1]")
     if manifest is not None:
-        labels = _find_labels(labels, context, manifest.classes)
+        labels = _find_labels(labels, context, manifest)
         if manifest.streams == "both":
             rate = manifest.frame_rate / manifest.sample_rate  # As in `frames_with_sound`.
             covered = tf.math.ceil(
@@ -293,15 +314,19 @@ def only_label(labels: tf.Tensor) -> tf.Tensor:
 
 
 def _find_labels(
-    labels: tf.Tensor, context: dict[str, tf.SparseTensor], classes: Sequence[str]
+    labels: tf.Tensor, context: dict[str, tf.SparseTensor], manifest: Manifest
 ) -> tf.Tensor:
     """Indices [L] int64 of a record's labels: its own, or else those of its classes' names."""
-    if not classes:
+    if manifest.labels == LABELS_NONE:
+        return labels[:0]
+    if not manifest.classes:
         return labels
     strings, texts = context[LABEL_STRING].values, context[LABEL_TEXT].values
     names = tf.cond(tf.size(strings) > 0, lambda: strings, lambda: texts)
-    known = tf.constant([name.encode("utf-8", "surrogateescape") for name in classes])
+    known = tf.constant([name.encode("utf-8", "surrogateescape") for name in manifest.classes])
     found = tf.where(tf.equal(names[:, tf.newaxis], known))[:, 1]
+    if manifest.labels == LABELS_BY_NAME:
+        return found
     return tf.cond(tf.size(labels) > 0, lambda: labels, lambda: found)
 
 

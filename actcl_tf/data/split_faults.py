@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from actcl_tf.data.manifest import MANIFEST, Manifest
+from actcl_tf.data.manifest import LABELS_BY_NAME, LABELS_NONE, MANIFEST, Manifest
 from actcl_tf.data.record_check import RecordFacts
 from actcl_tf.data.split_scan import ShardFacts, SplitFiles
 
@@ -74,6 +74,13 @@ def _against(manifest: Manifest, path: str, clips: Sequence[RecordFacts]) -> lis
 
 
 def _label_faults(manifest: Manifest, clip: RecordFacts) -> Iterable[str]:
+    if manifest.labels == LABELS_NONE:
+        return
+    if manifest.labels == LABELS_BY_NAME:
+        unknown = sorted({*clip.names} - {*manifest.classes})
+        if unknown:
+            yield f"have class {unknown[0]!r}, which is none of {len(manifest.classes)} classes"
+        return
     for place, label in enumerate(clip.labels):
         if label >= len(manifest.classes):
             yield f"have class {label}, of {len(manifest.classes)} classes"

@@ -10,7 +10,15 @@ import numpy as np
 from actcl_tf import config
 from actcl_tf.data import files, records
 from actcl_tf.data.files import DataError
-from actcl_tf.data.manifest import MANIFEST, TOOL_VERSION, Manifest, write_manifest
+from actcl_tf.data.manifest import (
+    LABELS_BY_INDEX,
+    LABELS_BY_NAME,
+    LABELS_NONE,
+    MANIFEST,
+    TOOL_VERSION,
+    Manifest,
+    write_manifest,
+)
 from actcl_tf.data.record_check import RecordFacts
 from actcl_tf.data.split_scan import ShardFacts, SplitFiles
 
@@ -28,6 +36,7 @@ def write_missing(
     *,
     frame_rate: float = 0.0,
     sample_rate: float = 0.0,
+    unlabelled: bool = False,
 ) -> tuple[list[SplitFiles], list[str]]:
     """Writes the manifests that are missing, all or none; arguments of `make_manifests`.
 
@@ -43,8 +52,15 @@ def write_missing(
             f"{splits[0].folder} has a {MANIFEST}, as all splits have; remove what shall be "
             "written again"
         )
-    made = make_manifests(splits, scanned, frame_rate=frame_rate, sample_rate=sample_rate)
-    notes = [note for name in made for note in length_notes(made[name], scanned[name])]
+    made = make_manifests(
+        splits,
+        scanned,
+        frame_rate=frame_rate,
+        sample_rate=sample_rate,
+        unlabelled=unlabelled,
+    )
+    notes = list(label_notes(made.values()))
+    notes += [note for name in made for note in length_notes(made[name], scanned[name])]
     lines, complete = [], []
     for split in splits:
         if split.name in made:
@@ -62,6 +78,7 @@ def make_manifests(
     *,
     frame_rate: float = 0.0,
     sample_rate: float = 0.0,
+    unlabelled: bool = False,
 ) -> dict[str, Manifest]:
     """Makes the manifests that are missing.
 
@@ -71,6 +88,7 @@ def make_manifests(
       scanned: of `split_scan.scan`, without faults.
       frame_rate: frames a second, where the records do not say; 0: they do.
       sample_rate: samples a second, likewise.
+      unlabelled: whether to leave all labels of these splits out.
 
     Returns:
       Name of the split -> its manifest, for each split that had none.
@@ -79,7 +97,7 @@ def make_manifests(
       config.ConfigError: a rate is missing, or is not what the records say.
       DataError: records disagree on a rate or a class, or have neither picture nor sound in common.
     """
-    classes = _classes(splits, scanned)
+    labels, classes = (LABELS_NONE, []) if unlabelled else _labels(splits, scanned)
     clips = [clip for name in scanned for clip in _clips(scanned[name])]
     rates = {
         "frame_rate": _rate("frame_rate", frame_rate, [c for c in clips if c.frames], "frames"),
@@ -104,7 +122,7 @@ def make_manifests(
                 f"{split.folder}: move the shards of each split into a folder of its own; on a "
                 "remote file system they must lie beside their manifest"
             )
-        made[split.name] = _describe(split.name, scanned[split.name], classes, rates)
+        made[split.name] = _describe(split.name, scanned[split.name], classes, rates, labels)
     return made
 
 
@@ -143,7 +161,11 @@ def _clips(shards: Iterable[ShardFacts]) -> Iterator[RecordFacts]:
 
 
 def _describe(
-    name: str, shards: Sequence[ShardFacts], classes: list[str], rates: Mapping[str, float]
+    name: str,
+    shards: Sequence[ShardFacts],
+    classes: list[str],
+    rates: Mapping[str, float],
+    labels: str,
 ) -> Manifest:
     clips = list(_clips(shards))
     if not clips:
@@ -187,7 +209,9 @@ def _describe(
         duration=sum(frames) / frame_rate if has_picture else sum(samples) / sample_rate,
         tool_version=TOOL_VERSION,
         streams=streams,
-        multi_label=any(max(len(clip.labels), len(clip.names)) > 1 for clip in clips),
+        multi_label=labels != LABELS_NONE
+        and any(max(len(clip.labels), len(clip.names)) > 1 for clip in clips),
+        labels=labels,
     )
 
 
@@ -214,6 +238,53 @@ def _rate(name: str, flag: float, clips: Sequence[RecordFacts], what: str) -> fl
     return flag if clips else 0.0
 
 
+def label_notes(manifests: Iterable[Manifest]) -> Iterator[str]:
+    """Says where indices of the records do not count."""
+    manifests = list(manifests)
+    if any(manifest.labels == LABELS_BY_NAME for manifest in manifests):
+        yield (
+            "the records number their classes in more than one way, so the classes are numbered "
+            f"anew, by name: {len(manifests[0].classes)} of them"
+        )
+
+
+def _labels(splits: Sequence[SplitFiles], scanned: Scanned) -> tuple[str, list[str]]:
+    """What of the records counts as their labels, and the names of all classes in order.
+
+    Programs that number the classes of each run, or split, anew write records that contradict each
+    other; where all have names, these tell.
+    """
+    if any(split.manifest and split.manifest.labels == LABELS_BY_NAME for split in splits):
+        return LABELS_BY_NAME, _names(splits, scanned)
+    try:
+        return LABELS_BY_INDEX, _classes(splits, scanned)
+    except Contradiction as error:
+        clips = [clip for split in splits for clip in _clips(scanned[split.name])]
+        if any(split.manifest for split in splits) or any(c.labels and not c.names for c in clips):
+            raise DataError(f"{error}; or leave labels out with --unlabelled") from error
+        return LABELS_BY_NAME, _names(splits, scanned)
+
+
+def _names(splits: Sequence[SplitFiles], scanned: Scanned) -> list[str]:
+    """All classes by their names, sorted; those of a manifest as they are there."""
+    known = next((s.manifest.classes for s in splits if s.manifest and s.manifest.classes), None)
+    found = {
+        name for split in splits for clip in _clips(scanned[split.name]) for name in clip.names
+    }
+    if known is None:
+        return sorted(found)
+    if found - {*known}:
+        raise DataError(
+            f"class {min(found - {*known})!r} is none of the {len(known)} of the other splits: "
+            f"remove their {MANIFEST} to have all written anew"
+        )
+    return known
+
+
+class Contradiction(DataError):
+    """Records give a class two numbers, or a number two classes."""
+
+
 def _classes(splits: Sequence[SplitFiles], scanned: Scanned) -> list[str]:
     """Names of all classes, in the order of their indices."""
     names, places = {}, {}
@@ -222,12 +293,12 @@ def _classes(splits: Sequence[SplitFiles], scanned: Scanned) -> list[str]:
 
     def pair(index: int, name: str, where: str) -> None:
         if names.setdefault(index, (name, where))[0] != name:
-            raise DataError(
+            raise Contradiction(
                 f"class {index} is {name!r} in {where} and {names[index][0]!r} in "
                 f"{names[index][1]}: write the records again with one index a class"
             )
         if places.setdefault(name, (index, where))[0] != index:
-            raise DataError(
+            raise Contradiction(
                 f"class {name!r} is number {index} in {where} and {places[name][0]} in "
                 f"{places[name][1]}: write the records again with one index a class"
             )

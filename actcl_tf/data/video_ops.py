@@ -10,12 +10,22 @@ import tensorflow as tf
 from actcl_tf.data import jpeg_header, resampling
 
 _LOG_ASPECT = math.log(4.0 / 3.0)
+_PNG, _PNG_SIDES = b"\x89PNG", (16, 8)  # How one starts; where its width and height are.
 _RATIOS = (1, 2, 4, 8)  # By which a JPEG decoder can reduce a picture.
 
 
 def frame_size(frame_jpeg: tf.Tensor) -> tf.Tensor:
-    """Height and width of a JPEG, [2] int32, from its header alone."""
-    return tf.io.extract_jpeg_shape(frame_jpeg)[:2]
+    """Height and width of a JPEG or a PNG, [2] int32, from its header alone."""
+
+    def png_size() -> tf.Tensor:
+        sides = tf.strings.substr(frame_jpeg, *_PNG_SIDES)
+        return tf.io.decode_raw(sides, tf.int32, little_endian=False)[::-1]
+
+    return tf.cond(_is_png(frame_jpeg), png_size, lambda: tf.io.extract_jpeg_shape(frame_jpeg)[:2])
+
+
+def _is_png(frame: tf.Tensor) -> tf.Tensor:
+    return tf.equal(tf.strings.substr(frame, 0, len(_PNG)), _PNG)
 
 
 def clip_size(frames_jpeg: tf.Tensor) -> tf.Tensor:
@@ -142,7 +152,7 @@ def decode(frames_jpeg: tf.Tensor, box: tf.Tensor, target: Optional[int] = None)
     smallest at which nothing has to be enlarged.
 
     Args:
-      frames_jpeg: [T] string, JPEG frames of one size.
+      frames_jpeg: [T] string, JPEG or PNG frames of one size.
       box: [4] int32: top, left, height, width.
       target: side of the picture that the window will be resized to, pixels; None: full size.
 
@@ -169,14 +179,30 @@ def _decode_reduced(frames_jpeg: tf.Tensor, box: tf.Tensor, ratio: int) -> tf.Te
 
     def decode_one(frame: tf.Tensor) -> tf.Tensor:
         tf.debugging.assert_equal(frame_size(frame), size, "frames must be of one size")
-        # The accurate transform costs 3% of a clip's time and gives the pixels other decoders give.
-        return tf.io.decode_and_crop_jpeg(
-            frame, window, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
-        )
+
+        def cut_jpeg() -> tf.Tensor:
+            # The accurate transform costs 3% of a clip's time and gives the pixels of others.
+            return tf.io.decode_and_crop_jpeg(
+                frame, window, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
+            )
+
+        return tf.cond(_is_png(frame), lambda: _cut_png(frame, window, ratio), cut_jpeg)
 
     return tf.map_fn(
         decode_one, frames_jpeg, fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8)
     )
+
+
+def _cut_png(frame: tf.Tensor, window: tf.Tensor, ratio: int) -> tf.Tensor:
+    """A window of a PNG, [h, w, 3] uint8, reduced as a JPEG is: by the mean of each square."""
+    pixels = tf.io.decode_png(frame, channels=3)
+    if ratio > 1:
+        room = -tf.shape(pixels)[:2] % ratio
+        edges = tf.stack([tf.stack([0, room[0]]), tf.stack([0, room[1]]), tf.constant([0, 0])])
+        padded = tf.cast(tf.pad(pixels, edges, "SYMMETRIC"), tf.float32)
+        pixels = to_uint8(tf.nn.avg_pool2d(padded[tf.newaxis], ratio, ratio, "VALID"))[0]
+    top, left, height, width = tf.unstack(window)
+    return pixels[top : top + height, left : left + width]
 
 
 def decode_boxes(
@@ -185,7 +211,7 @@ def decode_boxes(
     """Decodes several windows of the same frames, each frame once.
 
     Args:
-      frames_jpeg: [T] string, JPEG frames of one size.
+      frames_jpeg: [T] string, JPEG or PNG frames of one size.
       boxes: windows, [4] int32 each: top, left, height, width.
       target: see `decode`; several windows are decoded in full size.
 

@@ -117,15 +117,22 @@ class Inspection:
         ]
         return "\n\n".join([*parts, *records_text.common_clips(self.found)])
 
-    def write_manifests(self) -> list[str]:
+    def write_manifests(self, *, unlabelled: bool = False) -> list[str]:
         """Writes the manifests that are missing; returns one line on each, and what to know.
+
+        Args:
+          unlabelled: whether to leave all labels out.
 
         Raises:
           config.ConfigError: a rate is missing or wrong.
           DataError: there is none missing, records disagree, or a file cannot be written.
         """
         self.splits, lines = split_manifests.write_missing(
-            self.splits, self.found, frame_rate=self._rates[0], sample_rate=self._rates[1]
+            self.splits,
+            self.found,
+            frame_rate=self._rates[0],
+            sample_rate=self._rates[1],
+            unlabelled=unlabelled,
         )
         return lines
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.axes import Axes
 
-from actcl_tf.data import files, records
+from actcl_tf.data import files, jpeg_header, records
 from actcl_tf.reporting import drawing, spectrogram
 
 _GAP, _CAPTION, _WAVE, _SOUND, _AXIS = 0.12, 0.36, 0.32, 0.6, 0.2  # Inches.
@@ -64,7 +64,7 @@ def read_row(record: bytes, *, title: str, note: str, frame_rate: float, sample_
 
 def _frames(jpegs: np.ndarray) -> np.ndarray:
     """Frames [T, H, W, 3] uint8 for a strip, of encoded ones [n] bytes."""
-    height, width = tf.io.extract_jpeg_shape(jpegs[0]).numpy()[:2]
+    height, width = jpeg_header.read_size(jpegs[0])
     inches = drawing.WIDTH_INCHES - 2 * _GAP
     count = max(1, min(round(inches / _STRIP * height / width), _MOST_FRAMES, len(jpegs)))
     # Each frame stands over its part of the sound: the one in the middle of that part.

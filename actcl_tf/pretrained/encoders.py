@@ -1,10 +1,13 @@
 """Exported encoders as Keras layers: to embed with as they are, or to train further."""
 
 import pathlib
+from collections.abc import Callable
 from typing import Any, Optional, Union
 
+import numpy as np
 import tensorflow as tf
 
+from actcl_tf.pretrained import inputs as checked_inputs
 from actcl_tf.pretrained import layout
 
 Path = Union[str, pathlib.Path]
@@ -22,6 +25,7 @@ class Encoder(tf.keras.layers.Layer):
     """
 
     part = ""
+    _check: Callable[[Any], tf.Tensor]
 
     def __init__(
         self, path: Path, version: Optional[int] = None, trainable: bool = True, **options: Any
@@ -62,7 +66,11 @@ class Encoder(tf.keras.layers.Layer):
 
         Returns:
           `embedding` [B, D] float32 of length 1, and `features` [B, d] float32.
+
+        Raises:
+          ValueError: numbers of another kind or range than the encoder takes.
         """
+        inputs = self._check(inputs)
         return self._model(inputs, training=bool(training) and self.trainable)
 
     def embed(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -75,18 +83,31 @@ class Encoder(tf.keras.layers.Layer):
           As `call`.
 
         Raises:
+          ValueError: numbers of another kind or range than the encoder takes.
           tf.errors.InvalidArgumentError: the input is too short, or otherwise not what is taken.
         """
-        return self._run(self.part, inputs)
+        return self._run(self.part, self._check(inputs))
 
     def get_config(self) -> dict[str, Any]:
         """What `tf.keras.models.load_model` makes the layer of; the export must still be there."""
         return {**super().get_config(), "path": self._path, "version": self._version}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles and copies the layer as its settings and weights; the export must be there."""
+        weights = [variable.numpy() for variable in self.model_variables]
+        return _rebuild, (type(self), self.get_config(), weights)
+
     def _run(self, signature: str, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         run = self._model.signatures[signature]
         (spec,) = run.structured_input_signature[1].values()
         return run(**{signature: tf.convert_to_tensor(inputs, spec.dtype)})
+
+
+def _rebuild(layer: type, config: dict[str, Any], weights: list[np.ndarray]) -> Encoder:
+    built = layer.from_config(config)
+    for variable, value in zip(built.model_variables, weights):
+        variable.assign(value)
+    return built
 
 
 @tf.keras.utils.register_keras_serializable("actcl_tf")
@@ -106,6 +127,7 @@ class VideoEncoder(Encoder):
     """
 
     part = layout.VIDEO
+    _check = staticmethod(checked_inputs.frames)
 
     def embed_jpegs(self, frames_jpeg: tf.Tensor) -> dict[str, tf.Tensor]:
         """As `embed`, of JPEG images: string [B, T]."""
@@ -127,6 +149,7 @@ class AudioEncoder(Encoder):
     """
 
     part = layout.AUDIO
+    _check = staticmethod(checked_inputs.sound)
 
     def embed_wavs(self, wavs: tf.Tensor) -> dict[str, tf.Tensor]:
         """As `embed`, of WAV files: string [B], of any lengths and sample rates."""

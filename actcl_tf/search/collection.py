@@ -9,6 +9,8 @@ from actcl_tf.search import store
 from actcl_tf.search.moments import MODALITIES, PICTURE
 from actcl_tf.search.request import FIND
 
+_LENGTH_ERROR = 0.01  # Of what half precision, or int8 arithmetic, takes for a unit vector.
+
 
 class Hit(NamedTuple):
     """A moment that was found.
@@ -78,9 +80,13 @@ class Collection:
           find: of FIND, what of a moment is compared; any: whichever is nearer.
           top_k: moments at most.
           per_file: moments of one file at most; 0: any number.
+
+        Raises:
+          ValueError: the query is no unit vector of that size, or `find` is another.
         """
         if find not in FIND:
             raise ValueError(f"find must be one of {', '.join(FIND)}, got {find!r}")
+        query = self._checked(query)
         modalities = MODALITIES if find == "any" else (find,)
         scores = np.full([len(modalities), self.num_moments], -np.inf, np.float32)
         for row, modality in zip(scores, modalities):
@@ -106,6 +112,16 @@ class Collection:
                 )
             )
         return hits
+
+    def _checked(self, query: np.ndarray) -> np.ndarray:
+        query, size = np.asarray(query), self.facts.embedding_size
+        wanted = f"query must be a vector [{size}] of floats and of length 1"
+        if query.shape != (size,) or not np.issubdtype(query.dtype, np.floating):
+            raise ValueError(f"{wanted}, got {query.dtype} {list(query.shape)}")
+        length = float(np.linalg.norm(query.astype(np.float64)))
+        if not abs(length - 1.0) < _LENGTH_ERROR:  # Nor is NaN.
+            raise ValueError(f"{wanted}, got length {length:g}: its scores would be no cosines")
+        return query.astype(np.float32, copy=False)
 
 
 def _order(scores: np.ndarray, most: int) -> np.ndarray:

@@ -94,7 +94,7 @@ def of_image(path: str, encoder: Encoder) -> Query:
             data = file.read()
         with PIL.Image.open(io.BytesIO(data)) as picture:
             picture.draft("RGB", [encoder.shape.short_side] * 2)  # No more of a JPEG than is used.
-            upright = PIL.ImageOps.exif_transpose(picture).convert("RGB")
+            upright = _to_rgb(PIL.ImageOps.exif_transpose(picture), f"--image={path}")
     except DataError:
         raise
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
@@ -105,6 +105,15 @@ def of_image(path: str, encoder: Encoder) -> Query:
         upright = upright.resize(size, PIL.Image.Resampling.BICUBIC)
     still = np.asarray(upright, np.uint8)
     return Query(path, PICTURE, None, encoder.still(still), still)
+
+
+def _to_rgb(picture: PIL.Image.Image, where: str) -> PIL.Image.Image:
+    """A picture of any mode as RGB; Pillow itself cuts off what is above 255."""
+    if picture.mode in ("I", "F"):
+        raise DataError(f"{where}: has pixels of 32 bits, of no known range; save it with 8 bits")
+    if picture.mode.startswith("I;16"):
+        picture = PIL.Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    return picture.convert("RGB")
 
 
 def _choose(

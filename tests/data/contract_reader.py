@@ -26,11 +26,15 @@ MEDIA_SEQUENCE_CONTEXT = {
     "image/height": ("int64_list", False),
     "image/width": ("int64_list", False),
     "image/frame_rate": ("float_list", False),
+    "image/channels": ("int64_list", False),
     "WAVEFORM/feature/sample_rate": ("float_list", False),
+    "WAVEFORM/feature/num_channels": ("int64_list", False),
 }
 MEDIA_SEQUENCE_LISTS = {
     "image/encoded": ("bytes_list", False),
+    "image/timestamp": ("int64_list", False),
     "WAVEFORM/feature/floats": ("float_list", True),
+    "WAVEFORM/feature/timestamp": ("int64_list", False),
 }
 
 

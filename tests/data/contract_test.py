@@ -69,8 +69,12 @@ def test_our_records_are_media_sequences(ours):
                 "image/height": 32,
                 "image/width": 43,
                 "image/frame_rate": 10.0,
+                "image/channels": 3,
                 "WAVEFORM/feature/sample_rate": 16000.0,
+                "WAVEFORM/feature/num_channels": 1,
             }
+            assert lists["image/timestamp"] == [100_000 * i for i in range(20)]
+            assert lists["WAVEFORM/feature/timestamp"] == [0]
             assert len(lists["image/encoded"]) == 20
             assert [len(values) for values in lists["WAVEFORM/feature/floats"]] == [32000]
 
@@ -155,6 +159,33 @@ def test_records_made_elsewhere_are_read(tmp_path):
     # The window in the middle: frames 8 to 11, and the sound that goes with them.
     levels = found["video"].mean(axis=(1, 2, 3, 4, 5))
     np.testing.assert_allclose(levels, 6 * 9.5, atol=1.5)
+    np.testing.assert_allclose(found["audio"][0, 0], np.arange(800, 1200) / 10000, atol=1e-6)
+
+
+def test_media_sequences_packets_and_png_frames_are_read(tmp_path):
+    # As MediaPipe writes them: a packet of sound every tenth of a second, and lossless frames.
+    frames = [contract_writer.jpeg(6 * i, kind="PNG") for i in range(20)]
+    shards = []
+    for start in (0, 3_000_000):
+        example = tf.train.SequenceExample.FromString(
+            contract_writer.clip(frames=frames, num_samples=0, image__format=[b"PNG"])
+        )
+        lists = example.feature_lists.feature_list
+        for index in range(20):
+            sound = np.arange(100 * index, 100 * (index + 1)) / 10000
+            lists["WAVEFORM/feature/floats"].feature.add().float_list.value.extend(sound)
+            stamp = start + 100_000 * index
+            lists["WAVEFORM/feature/timestamp"].feature.add().int64_list.value.append(stamp)
+        contract_writer.set_context(example, "WAVEFORM/feature/num_channels", [1])
+        contract_writer.set_context(example, "clip/data_path", [b"x.mp4"])
+        shards.append(example.SerializeToString())
+    contract_writer.write(tmp_path / "train" / "a.tfrecord", shards)
+    describe(tmp_path, **RATES)
+    manifest = records.read_manifest(tmp_path / "train")
+    assert (manifest.streams, manifest.min_samples, manifest.height) == ("both", 2000, 24)
+    found = read_by_us(tmp_path)
+    levels = found["video"].mean(axis=(1, 2, 3, 4, 5))
+    np.testing.assert_allclose(levels, 6 * 9.5, atol=0.5)
     np.testing.assert_allclose(found["audio"][0, 0], np.arange(800, 1200) / 10000, atol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""One lock for runs, data sets and indexes, with the system's locks and without."""
+"""The lock of a folder, with the system's locks and without."""
 
 import errno
 import fcntl
@@ -15,9 +15,6 @@ import pytest
 
 from actcl_tf.data import folder_lock, prepare_plan
 from actcl_tf.data.files import DataError
-from actcl_tf.search.store import Facts
-from actcl_tf.search.store_writing import Writer
-from actcl_tf.train import checkpointing, run_lock
 
 # Holds a folder until it is killed or told to end; "none": on a file system without locks.
 HOLDER = """
@@ -139,23 +136,14 @@ def test_what_is_no_lack_of_locks_is_an_error(tmp_path, monkeypatch):
         pass
 
 
-USERS = {
-    "run": (run_lock.hold, checkpointing.CheckpointError, "--run_dir="),
-    "data": (prepare_plan.Lock, DataError, "--output="),
-    "index": (lambda path: Writer(path, Facts("d" * 16, "m", 3, 1.0)), DataError, "--index="),
-}
-
-
 @pytest.mark.parametrize("locks", ["system", "none"])
-@pytest.mark.parametrize("user", USERS)
-def test_runs_data_sets_and_indexes_are_held_alike(user, locks, tmp_path, request, capfd):
+def test_a_data_set_is_held(locks, tmp_path, request, capfd):
     if locks == "none":
         request.getfixturevalue("without_locks")
-    hold, error, flag = USERS[user]
+    said = re.escape(f"process {os.getpid()} on ")
+    refused = pytest.raises(DataError, match=f"--output={tmp_path}: another run .*{said}")
     for _ in range(2):
-        with hold(str(tmp_path)):
-            said = re.escape(f"process {os.getpid()} on ")
-            with pytest.raises(error, match=f"{flag}{tmp_path}: .*{said}"), hold(str(tmp_path)):
-                pass
+        with prepare_plan.Lock(str(tmp_path)), refused, prepare_plan.Lock(str(tmp_path)):
+            pass
     told = capfd.readouterr().err
-    assert (f"{flag}{tmp_path}: its file system has no locks" in told) == (locks == "none")
+    assert (f"--output={tmp_path}: its file system has no locks" in told) == (locks == "none")

@@ -24,6 +24,14 @@ def test_size_of_what_another_library_wrote(options):
     assert jpeg_header.read_size(jpeg(**options), whole=True) == size
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA"])
+def test_size_of_a_png(mode):
+    data = jpeg(size=(48, 64), kind="PNG", mode=mode)
+    assert jpeg_header.read_size(data, whole=True) == (48, 64)
+    with pytest.raises(DataError, match="is cut off"):
+        jpeg_header.read_size(data[:-5], whole=True)
+
+
 def test_padding_before_a_marker_and_after_the_end():
     assert jpeg_header.read_size(GOOD[:2] + b"\xff" + GOOD[2:] + bytes(9), whole=True) == (48, 64)
 
@@ -33,7 +41,9 @@ def test_padding_before_a_marker_and_after_the_end():
     [
         (b"", "is empty"),
         (b"hello", "is no image, expected a JPEG"),
-        (jpeg(kind="PNG"), "is a PNG image"),
+        (jpeg(kind="PNG")[:20], "is a PNG with a damaged header"),
+        (jpeg(kind="PNG")[:16] + bytes(8), "is a PNG with a damaged header"),
+        (jpeg(kind="PNG")[:16] + b"\0\1\0\0" * 2, "claims 65536 x 65536 pixels"),
         (jpeg(kind="GIF", mode="P"), "is a GIF image"),
         (jpeg(kind="WEBP"), "is a WebP image"),
         (jpeg(kind="BMP"), "is a BMP image"),

@@ -33,8 +33,10 @@ def test_keys_are_those_of_media_sequence():
         "image/format",
         "image/height",
         "image/width",
+        "image/channels",
         "image/frame_rate",
         "WAVEFORM/feature/sample_rate",
+        "WAVEFORM/feature/num_channels",
         "clip/start/timestamp",
         "clip/end/timestamp",
         "clip/label/index",
@@ -46,6 +48,10 @@ def test_keys_are_those_of_media_sequence():
     assert context["clip/end/timestamp"].int64_list.value[:] == [160000]
     lists = built.feature_lists.feature_list
     assert [f.bytes_list.value[:] for f in lists["image/encoded"].feature] == [[b"one"], [b"two"]]
+    assert [f.int64_list.value[:] for f in lists["image/timestamp"].feature] == [[0], [80_000]]
+    assert [f.int64_list.value[:] for f in lists["WAVEFORM/feature/timestamp"].feature] == [[0]]
+    assert context["image/channels"].int64_list.value[:] == [3]
+    assert context["WAVEFORM/feature/num_channels"].int64_list.value[:] == [1]
     (sound,) = lists["WAVEFORM/feature/floats"].feature
     np.testing.assert_allclose(sound.float_list.value, np.linspace(-1, 1, 5))
     assert not {"clip/label/index", "clip/label/text"} & set(example().context.feature)
@@ -75,15 +81,17 @@ def test_parse_gives_back_what_was_built(in_graph, label):
 @pytest.mark.parametrize(
     "changes, keys, num_frames, num_samples",
     [
-        ({"waveform": None}, {"image/format", "image/height", "image/width"}, 2, 0),
-        ({"frames_jpeg": []}, {"WAVEFORM/feature/sample_rate"}, 0, 5),
+        ({"waveform": None}, {"format", "height", "width", "channels", "frame_rate"}, 2, 0),
+        ({"frames_jpeg": []}, {"sample_rate", "num_channels"}, 0, 5),
     ],
 )
 def test_a_clip_may_have_one_stream(changes, keys, num_frames, num_samples):
     built = example(**changes)
     always = {"example/id", "video/filename", "clip/start/timestamp", "clip/end/timestamp"}
-    assert set(built.context.feature) - {"image/frame_rate"} == always | keys
-    assert len(built.feature_lists.feature_list) == 1
+    assert {key.rpartition("/")[2] for key in set(built.context.feature) - always} == keys
+    stream = "image" if num_frames else "WAVEFORM/feature"
+    data = "encoded" if num_frames else "floats"
+    assert set(built.feature_lists.feature_list) == {f"{stream}/{data}", f"{stream}/timestamp"}
     parsed = records.parse_example(tf.constant(built.SerializeToString()))
     assert (len(parsed["frames_jpeg"]), len(parsed["waveform"])) == (num_frames, num_samples)
 
@@ -123,6 +131,8 @@ def test_clip_ids_are_stable_and_differ():
         ({"waveform": np.zeros([2, 3])}, r"\(2, 3\)"),
         ({"waveform": np.array([0.0, 1.5])}, "within"),
         ({"waveform": np.array([0.0, np.nan])}, "finite"),
+        ({"waveform": np.array([0, 1], np.int16)}, "got int16; divide 16-bit samples by 32768"),
+        ({"waveform": np.array([False, True])}, "got bool"),
         ({"labels": [1]}, r"labels=\[1\] need as many names"),
         ({"labels": [1, 2], "label_texts": ["a"]}, r"labels=\[1, 2\] need as many names"),
         (
@@ -232,6 +242,18 @@ def test_a_split_waveform_is_refused():
     dataset = tf.data.Dataset.from_tensors(built.SerializeToString()).map(records.parse_example)
     with pytest.raises(tf.errors.InvalidArgumentError, match="must be one feature"):
         next(iter(dataset))
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_packets_with_a_time_stamp_each_are_joined(in_graph):
+    built = example(start_us=5_000_000)
+    lists = built.feature_lists.feature_list
+    for values, stamp in (([0.25, 0.5], 5_000_312), ([0.75], 5_000_437)):
+        lists[records.WAVEFORM].feature.add().float_list.value.extend(values)
+        lists["WAVEFORM/feature/timestamp"].feature.add().int64_list.value.append(stamp)
+    parse = tf.function(records.parse_example) if in_graph else records.parse_example
+    waveform = parse(tf.constant(built.SerializeToString()))["waveform"]
+    np.testing.assert_allclose(waveform, [*np.linspace(-1, 1, 5), 0.25, 0.5, 0.75])
 
 
 def test_a_clip_without_a_name_is_known_by_its_contents():

@@ -1,9 +1,10 @@
 import json
 
 import pytest
+import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import records, split_manifests, split_scan
+from actcl_tf.data import records, split_faults, split_manifests, split_scan
 from tests import conftest
 from tests.contract_writer import clip, jpeg, labelled, write
 
@@ -173,8 +174,6 @@ def test_classes(tmp_path, train, test, classes, multi_label):
 @pytest.mark.parametrize(
     "train, test, message",
     [
-        (labelled(0, "a"), labelled(0, "b"), r"class 0 is 'a' in .*train.* and 'b' in .*test"),
-        (labelled(0, "a"), labelled(1, "a"), r"class 'a' is number 0 in .*train.* and 1 in .*test"),
         (labelled(0, "a"), named("b"), r"test.*class 'b' has no index there"),
         (labelled(10**7, "a"), clip(20), "class 10000000, expected an index below 1000000"),
     ],
@@ -183,6 +182,59 @@ def test_classes_that_disagree(tmp_path, train, test, message):
     write_splits(tmp_path, train=[train], test=[test])
     with pytest.raises(records.DataError, match=message):
         make(tmp_path, **RATES)
+
+
+@pytest.mark.parametrize(
+    "train, test",
+    [
+        ([labelled(0, "b"), labelled(1, "a")], [labelled(0, "a"), labelled(1, "c")]),
+        ([labelled(0, "a"), labelled(1, "a")], [named("b"), labelled(7, "c")]),
+        ([labelled(0, "a"), labelled(0, "b")], [clip(20), labelled(3, "c")]),
+    ],
+)
+def test_classes_that_every_run_numbers_anew_are_numbered_by_name(tmp_path, train, test):
+    write_splits(tmp_path, train=train, test=test)
+    _, (*_, note) = write_missing(tmp_path, **RATES)
+    assert note == (
+        "Note: the records number their classes in more than one way, so the classes are numbered "
+        "anew, by name: 3 of them"
+    )
+    for split, clips in {"train": train, "test": test}.items():
+        manifest = records.read_manifest(tmp_path / split)
+        assert (manifest.classes, manifest.labels) == (["a", "b", "c"], "name")
+        for record in clips:
+            names = [name.decode() for name in _texts(record)]
+            found = records.parse_example(record, manifest)["labels"].numpy().tolist()
+            assert found == ["abc".index(name) for name in names]
+    splits = split_scan.find_splits(tmp_path)
+    scanned = split_scan.scan(splits, progress=False)
+    assert [split_faults.find_faults(split, scanned[split.name]) for split in splits] == [[], []]
+    # A split that is added later is numbered alike.
+    write_splits(tmp_path, more=[labelled(0, "c")])
+    assert make(tmp_path, **RATES)["more"].classes == ["a", "b", "c"]
+    write_splits(tmp_path, more=[labelled(0, "d")])
+    with pytest.raises(records.DataError, match="class 'd' is none of the 3 of the other splits"):
+        make(tmp_path, **RATES)
+
+
+def _texts(record):
+    features = tf.train.SequenceExample.FromString(record).context.feature
+    return features["clip/label/text"].bytes_list.value
+
+
+def test_indices_without_names_that_contradict_each_other_are_refused_or_left_out(tmp_path):
+    lost = clip(20, clip__label__index=[2])
+    write_splits(tmp_path, train=[labelled(0, "a"), lost], test=[labelled(0, "b")])
+    with pytest.raises(records.DataError, match=r"class 0 is 'a' in .*with --unlabelled"):
+        make(tmp_path, **RATES)
+    splits = split_scan.find_splits(tmp_path)
+    scanned = split_scan.scan(splits, progress=False)
+    written, _ = split_manifests.write_missing(splits, scanned, unlabelled=True, **RATES)
+    for split in written:
+        assert (split.manifest.classes, split.manifest.labels) == ([], "none")
+        assert split_faults.find_faults(split, scanned[split.name]) == []
+        parsed = records.parse_example(lost, split.manifest)
+        assert (parsed["labels"].numpy().tolist(), int(parsed["label"])) == ([], -1)
 
 
 def test_beside_a_split_that_has_a_manifest(tmp_path):

@@ -192,3 +192,23 @@ def test_boxes_stay_inside_their_region():
         top, left, height, width = video_ops.random_box(region, 0.3, [0, i]).numpy()
         assert 10 <= top <= top + height <= 40
         assert 40 <= left <= left + width <= 60
+
+
+@pytest.mark.parametrize(
+    ("box", "target"),
+    [([0, 0, 48, 61], None), ([5, 7, 20, 30], None), ([2, 3, 40, 41], 20), ([1, 0, 47, 61], 10)],
+)
+def test_a_png_is_cut_to_the_pixels_that_it_holds(rng, box, target):
+    frames = _smooth(rng, 2, 48, 61)
+    pngs = tf.stack([tf.io.encode_png(frame) for frame in frames])
+    assert video_ops.clip_size(pngs).numpy().tolist() == [48, 61]
+    cut = tf.function(video_ops.decode)(pngs, tf.constant(box), target).numpy()
+    top, left, height, width = box
+    if target is None:
+        np.testing.assert_array_equal(cut, frames[:, top : top + height, left : left + width])
+        return
+    # Reduced as a JPEG is: of the same shape, and of nearly the same pixels, but for the edges.
+    expected = tf.function(video_ops.decode)(_jpegs(frames), tf.constant(box), target).numpy()
+    assert cut.shape == expected.shape and cut.shape[1] < height
+    np.testing.assert_allclose(cut.astype(int), expected.astype(int), atol=20)
+    assert np.abs(cut.astype(int) - expected).mean() < 2

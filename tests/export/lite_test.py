@@ -55,6 +55,14 @@ def test_a_model_gives_what_the_encoder_gives(run, clips, models, modality):
     assert abs(np.linalg.norm(found["embedding"]) - 1) < 1e-5
 
 
+@pytest.mark.parametrize("kind", lite.FORMATS)
+@pytest.mark.parametrize("modality", ["video", "audio"])
+def test_embeddings_have_length_one_in_every_format(clips, models, modality, kind):
+    runner = lite.Runner(models[modality, kind])
+    found = [runner.encode(clip[np.newaxis])["embedding"] for clip in clips[modality][:8]]
+    np.testing.assert_allclose(np.linalg.norm(found, axis=-1), 1.0, atol=1e-5)
+
+
 def test_agreement_sees_another_encoder(clips, models):
     other = exports.small_run(seed=4)
     found = lite.agreement(models["audio", "float32"], other.audio_tower, clips["audio"][:4])

@@ -1,5 +1,8 @@
 """Exported encoders as Keras layers."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -123,6 +126,90 @@ def test_embed_averages_and_takes_files(folder, rng):
     )
     with pytest.raises(tf.errors.InvalidArgumentError, match="at least 8 frames"):
         video.embed(frames[:, :3])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f / 255.0, r"must be uint8, RGB from 0 to 255, got float\d\d: pass tf\.image"),
+        (
+            lambda f: (f / 255.0).astype(np.float32),
+            "got float32: pass tf.image.convert_image_dtype",
+        ),
+        (lambda f: f.astype(np.int64) + 1, "got int64 from 1 to 256: scale them"),
+        (lambda f: f.astype(np.int16) - 1, "got int16 from -1 to 254: scale them"),
+        (lambda f: f > 100, "got bool"),
+    ],
+)
+def test_frames_of_another_kind_are_refused_and_not_cut(folder, rng, change, message):
+    encoder = actcl_tf.VideoEncoder(folder)
+    frames = exports.pixels(rng, 1, *CLIP)
+    frames[0, 0, 0, 0] = [0, 255, 128]
+    for encode in (encoder, encoder.embed):
+        with pytest.raises(ValueError, match=message):
+            encode(change(frames))
+        with pytest.raises(ValueError, match=message):
+            encode(tf.constant(change(frames)))
+
+
+def test_frames_that_are_converted_as_the_refusal_says_are_those_that_were_meant(folder, rng):
+    encoder = actcl_tf.VideoEncoder(folder)
+    frames = exports.pixels(rng, 1, *CLIP)
+    expected = encoder.embed(frames)["embedding"]
+    scaled = (frames / 255.0).astype(np.float32)
+    meant = tf.image.convert_image_dtype(scaled, tf.uint8, saturate=True)
+    np.testing.assert_allclose(encoder.embed(meant)["embedding"], expected, atol=1e-2)
+    for kind in (np.int64, np.int16, np.uint16):
+        np.testing.assert_array_equal(encoder.embed(frames.astype(kind))["embedding"], expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: (s * 32767).astype(np.int16), "must be float32 in .*got int16: divide 16-bit"),
+        (lambda s: np.zeros(s.shape, np.int64), "got int64: divide 16-bit samples by 32768.0"),
+        (lambda s: s * 32767 * 2, "and finite, got .*: divide 16-bit samples by 32768.0"),
+        (lambda s: s * np.nan, "and finite, got nan"),
+        (lambda s: np.where(s > 0.1, np.inf, s), "and finite, got inf"),
+    ],
+)
+def test_sound_of_another_kind_is_refused_and_not_heard(folder, change, message):
+    encoder = actcl_tf.AudioEncoder(folder)
+    sound = exports.tones(1, 8000)
+    for encode in (encoder, encoder.embed):
+        with pytest.raises(ValueError, match=message):
+            encode(change(sound))
+    for kind in (np.float64, np.float16):
+        found, expected = (encode(sound.astype(kind)) for encode in (encoder.embed, encoder))
+        np.testing.assert_allclose(found["features"], expected["features"], atol=1e-5)
+
+
+def test_in_a_graph_sound_is_checked_when_it_runs(folder):
+    encoder = actcl_tf.AudioEncoder(folder)
+    in_graph = tf.function(lambda sound: encoder(sound)["embedding"])
+    sound = exports.tones(1, 8000)
+    np.testing.assert_allclose(in_graph(sound), encoder(sound)["embedding"], atol=1e-5)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="divide 16-bit samples by 32768"):
+        in_graph(sound * 32768)
+    with pytest.raises(ValueError, match=r"got int64: cast them with tf\.cast"):
+        actcl_tf.VideoEncoder(folder)(tf.keras.Input([8, 32, 32, 3], dtype=tf.int64))
+
+
+def _pickled(layer):
+    return pickle.loads(pickle.dumps(layer))
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, _pickled])
+@pytest.mark.parametrize("layer", [actcl_tf.VideoEncoder, actcl_tf.AudioEncoder])
+def test_a_layer_is_copied_with_its_weights(folder, rng, layer, duplicate):
+    encoder = layer(folder, trainable=False, name="mine")
+    encoder.model_variables[0].assign_add(tf.ones_like(encoder.model_variables[0]))
+    twin = duplicate(encoder)
+    assert (twin.name, twin.trainable, type(twin)) == ("mine", False, layer)
+    inputs = {"video": exports.pixels(rng, 1, *CLIP), "audio": exports.tones(1, 8000)}[layer.part]
+    np.testing.assert_array_equal(twin(inputs)["features"], encoder(inputs)["features"])
+    twin.model_variables[0].assign(tf.zeros_like(twin.model_variables[0]))
+    assert np.abs(encoder.model_variables[0].numpy()).max() > 0  # No weight is shared.
 
 
 def test_what_is_no_export_is_told(folder, tmp_path):

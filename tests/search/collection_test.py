@@ -140,3 +140,18 @@ def test_a_limit_a_file_keeps_the_best_of_each(random_collection):
 def test_a_wrong_find_is_refused(random_collection):
     with pytest.raises(ValueError, match="find must be one of picture, sound, any, got 'smell'"):
         random_collection[0].search(np.ones(16), find="smell")
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (np.array([1, 0, 0]), r"vector \[3\] of floats and of length 1, got int64 \[3\]"),
+        (np.array([1.0, 0.0]), r"got float64 \[2\]"),
+        (np.array([[1.0, 0.0, 0.0]]), r"got float64 \[1, 3\]"),
+        (np.array([3.0, 4.0, 0.0]), "got length 5: its scores would be no cosines"),
+        (np.array([np.nan, 0.0, 0.0]), "got length nan"),
+    ],
+)
+def test_a_query_that_gives_no_cosines_is_refused(tmp_path, query, message):
+    with pytest.raises(ValueError, match=message):
+        build(tmp_path, SMALL, 3).search(query)

@@ -119,6 +119,17 @@ def test_pictures_of_other_modes_and_turned_ones(encoder, tmp_path):
     assert query.of_image(str(tmp_path / "turned.jpg"), encoder).still.shape == (40, 20, 3)
 
 
+def test_numbers_above_255_are_scaled_or_refused_and_not_cut(encoder, tmp_path):
+    grey = np.full([48, 64], 100 * 256 + 7, np.uint16)
+    PIL.Image.fromarray(grey).save(tmp_path / "deep.png")
+    still = query.of_image(str(tmp_path / "deep.png"), encoder).still
+    np.testing.assert_array_equal(np.unique(still), [100])
+    for kind in (np.int32, np.float32):
+        PIL.Image.fromarray(grey.astype(kind)).save(tmp_path / "wide.tiff")
+        with pytest.raises(DataError, match=r"wide.tiff: has pixels of 32 bits.*save it with 8"):
+            query.of_image(str(tmp_path / "wide.tiff"), encoder)
+
+
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + bytes(40), None])
 def test_what_is_no_picture_is_an_error(encoder, tmp_path, data):
     path = tmp_path / "a.png"

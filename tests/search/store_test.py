@@ -1,6 +1,8 @@
 """An index on disk: what counts after appends, kills, damage and other models."""
 
 import dataclasses
+import errno
+import fcntl
 import json
 import os
 import pathlib
@@ -182,6 +184,18 @@ def test_one_writer_at_a_time(tmp_path):
     with Writer(tmp_path, FACTS), pytest.raises(DataError, match="another program writes it"):
         write(tmp_path, [])
     write(tmp_path, ENTRIES)
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch, capfd):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    refused = pytest.raises(DataError, match=r"another program writes it now \(process \d+ on ")
+    for _ in range(2):
+        with Writer(tmp_path, FACTS), refused, Writer(tmp_path, FACTS):
+            pass
+    assert f"--index={tmp_path}: its file system has no locks" in capfd.readouterr().err
 
 
 def test_folders_of_other_things_are_left_alone(tmp_path):

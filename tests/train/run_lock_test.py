@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 import re
 import signal
@@ -59,3 +61,16 @@ def test_it_is_given_back_also_after_an_error(tmp_path):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(checkpointing.CheckpointError, match="none: cannot be written"):
         _hold_for_a_moment(tmp_path / "none")
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch, capfd):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    said = re.escape(f"--run_dir={tmp_path}: process {os.getpid()} on ")
+    refused = pytest.raises(checkpointing.CheckpointError, match=f"{said}.* trains there now")
+    for _ in range(2):
+        with run_lock.hold(str(tmp_path)), refused:
+            _hold_for_a_moment(tmp_path)
+    assert f"--run_dir={tmp_path}: its file system has no locks" in capfd.readouterr().err

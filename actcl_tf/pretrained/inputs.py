@@ -1,0 +1,77 @@
+"""Refuses frames and sound in numbers of the wrong kind, instead of cutting them to fit."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+# As in the signatures: decoders overshoot a little, integers of a file by a thousand times.
+_LOUDEST = 16.0
+_FRAMES = "frames must be uint8, RGB from 0 to 255"
+_SOUND = "sound must be float32 in [-1, 1]"
+
+
+def frames(given: Any) -> tf.Tensor:
+    """Frames as uint8.
+
+    Args:
+      given: [B, T, H, W, 3] uint8, or other integers from 0 to 255 where they can be looked at.
+
+    Raises:
+      ValueError: anything else, above all floats.
+    """
+    given = _tensor(given)
+    if given.dtype == tf.uint8:
+        return given
+    if given.dtype.is_floating:
+        raise ValueError(
+            f"{_FRAMES}, got {given.dtype.name}: pass tf.image.convert_image_dtype(frames, "
+            "tf.uint8, saturate=True) of frames in [0, 1], or tf.cast(tf.round(frames), tf.uint8) "
+            "of frames in [0, 255]"
+        )
+    known = tf.get_static_value(given) if given.dtype.is_integer else None
+    if known is None:
+        raise ValueError(f"{_FRAMES}, got {given.dtype.name}: cast them with tf.cast")
+    if known.size and not (known.min() >= 0 and known.max() <= 255):
+        raise ValueError(
+            f"{_FRAMES}, got {given.dtype.name} from {known.min()} to {known.max()}: scale them"
+        )
+    return tf.cast(given, tf.uint8)
+
+
+def sound(given: Any) -> tf.Tensor:
+    """Sound as float32.
+
+    Args:
+      given: [B, S], floating, in [-1, 1] or thereabouts.
+
+    Returns:
+      [B, S] float32; in a graph, with a check of the numbers that runs with it.
+
+    Raises:
+      ValueError: other than floats, and where they can be looked at, NaN or far from [-1, 1].
+      tf.errors.InvalidArgumentError: likewise, when the graph runs.
+    """
+    given = _tensor(given)
+    if not given.dtype.is_floating:
+        raise ValueError(
+            f"{_SOUND}, got {given.dtype.name}: divide 16-bit samples by 32768.0, and cast"
+        )
+    told = f"{_SOUND} and finite"
+    known = tf.get_static_value(given)
+    given = tf.cast(given, tf.float32)
+    if known is None:
+        is_sound = tf.reduce_all(tf.abs(given) < _LOUDEST)
+        check = tf.debugging.assert_equal(
+            is_sound, True, f"{told}: divide 16-bit samples by 32768.0"
+        )
+        with tf.control_dependencies([check]):
+            return tf.identity(given)
+    loudest = np.max(np.abs(known), initial=0)
+    if not loudest < _LOUDEST:  # Nor is NaN.
+        raise ValueError(f"{told}, got {loudest:g}: divide 16-bit samples by 32768.0")
+    return given
+
+
+def _tensor(given: Any) -> tf.Tensor:
+    return given if tf.is_tensor(given) else tf.convert_to_tensor(given)
