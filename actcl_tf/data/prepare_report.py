@@ -1,6 +1,6 @@
 """What a preparation gave, as text for the terminal."""
 
-from actcl_tf.data import media, prepare, prepare_plan, records
+from actcl_tf.data import catalogs, media, prepare, prepare_plan, records
 
 SHOWN_SOURCES = 3  # Examples named for each reason.
 
@@ -38,7 +38,9 @@ def contents_text(summary: prepare.Summary) -> str:
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
     ]
+    lines += [summary.decision] if summary.decision else []
     lines.append(failure_lines(summary.failures))
+    lines += catalogs.ignored_lines(summary.found)
     missing = max((manifest.missing for manifest in summary.manifests.values()), default=0)
     if missing:
         lines.append(
