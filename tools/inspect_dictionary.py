@@ -19,6 +19,7 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf import config
+from actcl_tf.console import commands
 from actcl_tf.data import records
 from actcl_tf.inspection import dictionary_state, findings, inspector
 from actcl_tf.train import checkpointing
@@ -62,7 +63,8 @@ def main(argv: list[str]) -> int:
     print(f"{len(pictures)} pictures in {output}: {', '.join(pictures)}")
     print(f"The same numbers: {found.files[1]}")
     print(f"Look at the whole report in a browser: {found.files[0]}")
-    print(f"Next: python tools/export.py --checkpoint={run_dir} --output={run_dir}/saved_model")
+    arguments = (f"--checkpoint={run_dir}", f"--output={run_dir}/saved_model")
+    print(f"Next: {commands.tool('export.py', *arguments)}")
     return 0
 
 

@@ -13,7 +13,6 @@ The same command goes on where a run was stopped.
 
 import os
 import pathlib
-import shlex
 import sys
 from typing import Callable, NamedTuple, Optional
 
@@ -24,6 +23,7 @@ import run_flags
 from absl import app
 
 from actcl_tf import config
+from actcl_tf.console import commands
 from actcl_tf.data import bad_records, pipeline, records, synthetic
 from actcl_tf.evaluate import held_out, probes, projector, report
 from actcl_tf.train import (
@@ -96,8 +96,10 @@ def _report(configuration: config.PretrainConfig, result: loop.RunResult) -> Non
         report.write_figure(run_dir / "result.png", **scores)
         print(report.summary_table(**scores))
         print(f"The same numbers: {run_dir / 'result.json'} and {run_dir / 'result.png'}")
-    print(f"Look at the course of training: .venv/bin/tensorboard --logdir={run_dir}")
-    print(f"Next: python tools/export.py --checkpoint={run_dir} --output={run_dir}/saved_model")
+    board = [commands.python(), "-m", "tensorboard.main", f"--logdir={run_dir}"]
+    print(f"Look at the course of training: {commands.join(board)}")
+    arguments = (f"--checkpoint={run_dir}", f"--output={run_dir}/saved_model")
+    print(f"Next: {commands.tool('export.py', *arguments)}")
 
 
 def main(argv: list[str]) -> int:
@@ -124,8 +126,7 @@ def main(argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except callbacks.Interrupted as stop:
-        command = shlex.join(["python", *sys.argv])
-        print(f"\nStopped: {stop}. Go on with:\n  {command}", file=sys.stderr)
+        print(f"\nStopped: {stop}. Go on with:\n  {commands.this()}", file=sys.stderr)
         return 128 + stop.signal_number
     except workers.WorkerLost as error:
         print(f"error: {error}", file=sys.stderr, flush=True)

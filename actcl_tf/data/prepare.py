@@ -12,9 +12,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional, Union
 
-import tqdm
-
 from actcl_tf import config
+from actcl_tf.console import bars
 from actcl_tf.data import catalogs, files, prepare_finish, prepare_plan, shard_pool
 from actcl_tf.data.files import DataError
 from actcl_tf.data.prepare_finish import merge_failures
@@ -213,7 +212,7 @@ def _run(
         failures=len(unlisted) + sum(report.num_failures for report in done.values())
     )
     reports = dict(done)
-    with tqdm.tqdm(
+    with bars.Bar(
         total=num_videos,
         initial=sum(len(task.clips) for task in done),
         unit="video",

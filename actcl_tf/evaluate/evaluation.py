@@ -8,8 +8,8 @@ from typing import Callable, NamedTuple
 import numpy as np
 import sklearn
 import tensorflow as tf
-import tqdm
 
+from actcl_tf.console import bars
 from actcl_tf.data import records
 from actcl_tf.evaluate import (
     context,
@@ -63,7 +63,7 @@ def run(plan: Plan, say: Callable[[str], None] = print) -> Evaluated:
         sets = feature_sets.make(found, say)
         clock["features"] = time.perf_counter()
         measurements = []
-        with tqdm.tqdm(desc="measuring", unit="row") as bar:
+        with bars.Bar(desc="measuring", unit="row") as bar:
             for row in _frozen_rows(found, sets):
                 measurements.append(row)
                 bar.set_postfix_str(row.name)

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional
 
 import tensorflow as tf
-import tqdm
 
+from actcl_tf.console import bars
 from actcl_tf.data import files, shard_pool
 from actcl_tf.data.catalogs import walking
 from actcl_tf.data.files import DataError
@@ -117,7 +117,7 @@ def index_folder(
             num_workers=num_workers or shard_pool.default_num_workers(),
             timeout=timeout,
         )
-        bar = tqdm.tqdm(
+        bar = bars.Bar(
             total=len(found),
             initial=len(found) - len(todo),
             unit="file",
@@ -160,7 +160,7 @@ def _add(
     events: Iterator[reading.Event],
     assembler: Assembler,
     writer: store_writing.Writer,
-    bar: tqdm.tqdm,
+    bar: bars.Bar,
 ) -> int:
     """Encodes files as they are read and adds them; the number of windows."""
     committed, is_dirty = time.monotonic(), False

@@ -10,8 +10,8 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
+from actcl_tf.console import bars
 from actcl_tf.data import files
 from actcl_tf.train import checkpointing, diagnosis, packed_logs, pretrain_model, step_callback
 from actcl_tf.train import scalar_names as names
@@ -54,13 +54,13 @@ class Progress(step_callback.StepCallback):
         self._total_steps = total_steps
         self._every = every
         self._batch_size = batch_size
-        self._bar: Optional[tqdm.tqdm] = None
+        self._bar: Optional[bars.Bar] = None
 
     def on_train_begin(self, logs: Optional[dict] = None) -> None:
         """Opens the bar at the step that training starts from, once for all calls of `fit`."""
         super().on_train_begin(logs)
         if self._bar is None:
-            self._bar = tqdm.tqdm(
+            self._bar = bars.Bar(
                 total=self._total_steps,
                 initial=self.step,
                 desc="training",

@@ -169,6 +169,43 @@ def stop_in_the_middle(videos, output):
     raise AssertionError("no seed puts a good video first")
 
 
+def _summary(folder="data/mine", **splits):
+    """Of splits with so many clips, or (clips, streams)."""
+    manifests = {}
+    for split, held in splits.items():
+        clips, streams = held if isinstance(held, tuple) else (held, "both")
+        manifests[split] = records.Manifest(
+            split, clips, 1, [], ["a"], 10.0, 8000.0, 5, 8, 8, 8, 8, 1.0, "", streams=streams
+        )
+    return prepare.Summary(folder, manifests, 1.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("summary", "arguments"),
+    [
+        (_summary(train=8, test=2), "--data_dir=data/mine"),
+        (_summary(train=8, test=2, val=2), "--data_dir=data/mine"),
+        (_summary(train=8, val=2), "--data_dir=data/mine --eval_split=val"),
+        (_summary(train=8, test=0, val=2), "--data_dir=data/mine --eval_split=val"),
+        (_summary(train=8), "--data_dir=data/mine --eval_split="),
+        (_summary(train=8, test=0), "--data_dir=data/mine --eval_split="),
+        (_summary("my data/it's", train=8, test=1), "'--data_dir=my data/it'\"'\"'s'"),
+        (_summary(test=8), None),
+        (_summary(train=0, test=8), None),
+        (_summary(train=(8, "audio"), test=(2, "audio")), None),
+        (_summary(all=8), None),
+    ],
+)
+def test_the_next_command_is_one_that_works(summary, arguments):
+    text = prepare_report.summary_text(summary)
+    last = text.splitlines()[-1]
+    if arguments is None:
+        assert "train.py" not in text
+    else:
+        assert last.startswith("Next: ") and last.endswith(f"tools/train.py {arguments}")
+    assert ("--test_fraction" in text) == (arguments or "").endswith("--eval_split=")
+
+
 def test_folders_that_cannot_be_listed_count_as_failures(tmp_path):
     root, data = tmp_path / "videos", tmp_path / "data"
     for name in ("train/dog/1.mp4", "train/cat/2.mp4", "test/cat/3.mp4", "test/dog/4.mp4"):
