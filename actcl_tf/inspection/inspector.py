@@ -11,7 +11,7 @@ from actcl_tf import config
 from actcl_tf.console import bars
 from actcl_tf.data import pipeline, records, shards
 from actcl_tf.inspection import clips, dictionary_state, findings, pages, picks, sheets
-from actcl_tf.train import run_checks
+from actcl_tf.train import compiler, run_checks
 
 
 def inspect(
@@ -96,6 +96,7 @@ def _count_picks(
         seed=run.train.seed,
         start_step=state.run.step,
     ).take(draws)
+    compiler.wake_quietly()
     try:
         return picks.count(state, bars.Bar(batches, "sampling", draws, unit="draw"))
     except tf.errors.DataLossError as error:
