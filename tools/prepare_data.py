@@ -29,8 +29,9 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "input",
     None,
-    "Folder of the data set. Of --dataset=folder, subfolders name the classes, and those "
-    "called train, test or val (or training, eval, dev and the like, in any case) the splits. With --csv: where relative video paths start from.",
+    "Folder of the data set. Of --dataset=folder, subfolders name the classes, and those called "
+    "train, test or val (or training, eval, dev and the like, in any case) the splits. With --csv: "
+    "where relative video paths start from.",
 )
 flags.DEFINE_string("csv", None, "CSV file: video_path[,start,end][,label][,split][,caption].")
 flags.DEFINE_string("output", None, "Folder that the data set is written to.")
