@@ -12,9 +12,14 @@ Active sampling, for a contrastive training loop:
 """
 
 import importlib
+import os
 from typing import Any
 
 from actcl_tf import cpu_kernels
+
+if os.path.expanduser("~") == "~":
+    # A user without a home folder, as in containers: Keras would make a folder called ~.
+    os.environ.setdefault("KERAS_HOME", os.devnull)
 
 _NAMES = {
     "load": "pretrained.loading",

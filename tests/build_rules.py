@@ -18,15 +18,17 @@ FOLDERS = ("actcl_tf", "tools", "tests")
 RULES = {
     "actcl_tf": set(),  # the package's own __init__.py, and what must come before TensorFlow
     "config": set(),
-    "data": {"config"},
+    "console": set(),
+    "data": {"config", "console"},
     "models": {"config"},
     "contrast": set(),
     "train.checkpointing": {"config", "data", "models", "contrast"},
-    "train": {"config", "data", "models", "contrast", "train.checkpointing"},
+    "train": {"config", "console", "data", "models", "contrast", "train.checkpointing"},
     "reporting": {"data", "models"},
     "pretrained": {"config", "data"},
     "evaluate": {
         "config",
+        "console",
         "data",
         "models",
         "pretrained",
@@ -36,6 +38,7 @@ RULES = {
     },
     "benchmark": {
         "config",
+        "console",
         "contrast",
         "data",
         "export",
@@ -46,6 +49,7 @@ RULES = {
     },
     "inspection": {
         "config",
+        "console",
         "data",
         "models",
         "contrast",
@@ -54,12 +58,12 @@ RULES = {
         "evaluate",
         "reporting",
     },
-    "export": {"config", "data", "models", "pretrained", "train.checkpointing"},
-    "search": {"config", "data", "pretrained", "reporting"},
+    "export": {"config", "console", "data", "models", "pretrained", "train.checkpointing"},
+    "search": {"config", "console", "data", "pretrained", "reporting"},
 }
 RULES["tools"] = RULES["tests"] = set(RULES)
 # What a part may import besides, where that is limited.
-THIRD_PARTY_RULES = {"config": set(), "contrast": {"tensorflow"}}
+THIRD_PARTY_RULES = {"config": set(), "console": {"tqdm"}, "contrast": {"tensorflow"}}
 
 # Distributions whose name is not that of the module they bring.
 DISTRIBUTIONS = {

@@ -5,6 +5,8 @@ import pathlib
 
 from absl import flags
 
+from actcl_tf import config
+
 _CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "actcl_tf"
 _SIZE, _FRAME_RATE = 64, 12.5  # Pixels a side, and frames a second; both cost training time.
 CACHE_DIR = flags.DEFINE_string(
@@ -24,6 +26,21 @@ _ZIPF = flags.DEFINE_float(
 )
 
 
+def cache_dir() -> pathlib.Path:
+    """The folder of --cache_dir.
+
+    Raises:
+      config.ConfigError: it is in the home folder, and there is none.
+    """
+    try:
+        return pathlib.Path(CACHE_DIR.value).expanduser()
+    except RuntimeError as error:  # No HOME, and nothing in the list of users, as in containers.
+        raise config.ConfigError(
+            f"--cache_dir={CACHE_DIR.value}: this user has no home folder; name another folder, or "
+            "set HOME"
+        ) from error
+
+
 def videos() -> pathlib.Path:
     """Folder of the data set's held-out videos, made where it is not there."""
     return records().parent / "videos" / "test"
@@ -36,7 +53,7 @@ def records() -> pathlib.Path:
     sizes = (_SYNTHETIC_TRAIN.value, _SYNTHETIC_TEST.value)
     version = f"sounding_objects_v{synthetic.FORMAT_VERSION}"
     name = f"{version}_{sizes[0]}_{sizes[1]}_zipf{_ZIPF.value:g}"
-    folder = pathlib.Path(CACHE_DIR.value).expanduser() / name
+    folder = cache_dir() / name
     made, prepared = folder / "videos", folder / "records"
     if not all((prepared / split / manifest.MANIFEST).exists() for split in ("train", "test")):
         print(f"Making the built-in data set in {folder}, once.")

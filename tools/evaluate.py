@@ -7,7 +7,6 @@ Settings of the model and of its input are those of the checkpoint unless named 
 """
 
 import os
-import shlex
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter; errors are raised.
@@ -17,6 +16,7 @@ import field_flags
 from absl import app
 
 from actcl_tf import config
+from actcl_tf.console import commands
 from actcl_tf.train import errors
 
 
@@ -32,7 +32,8 @@ def _evaluate() -> None:
     print(f"\n{tables.text(result)}\n")
     print(f"The same numbers: {plan.output / results.FILE_NAME}")
     print(f"Look at the whole report in a browser: {page}")
-    print(f"Next to other results: python tools/compare_runs.py {plan.output} OTHER_DIR")
+    command = commands.tool("compare_runs.py", str(plan.output), "OTHER_DIR")
+    print(f"Next to other results: {command}")
 
 
 def main(argv: list[str]) -> int:
@@ -44,8 +45,7 @@ def main(argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except errors.Interrupted as stop:
-        command = shlex.join(["python", *sys.argv])
-        print(f"\nStopped: {stop}. Go on with:\n  {command}", file=sys.stderr)
+        print(f"\nStopped: {stop}. Go on with:\n  {commands.this()}", file=sys.stderr)
         return 128 + stop.signal_number
     except KeyboardInterrupt:
         print("interrupted; the same command uses what features are there", file=sys.stderr)

@@ -76,7 +76,7 @@ def read_plan() -> "evaluation.Plan":
     source = pathlib.Path(_CHECKPOINT.value).name if checkpoint else "no_checkpoint"
     name = _NAME.value or f"{source} {settings.protocol}"
     folder = pathlib.Path(_CHECKPOINT.value or "runs") / "evaluations" / name.replace(" ", "_")
-    cache = pathlib.Path(built_in_data.CACHE_DIR.value).expanduser() / "features"
+    cache = built_in_data.cache_dir() / "features"
     return evaluation.Plan(
         name=name,
         settings=settings,

@@ -14,6 +14,7 @@ from typing import Any, Optional
 from absl import flags
 
 from actcl_tf import config
+from actcl_tf.console import streams
 
 _DEFINE = {
     bool: flags.DEFINE_bool,
@@ -89,6 +90,7 @@ def parse(argv: list[str]) -> list[str]:
     --help shows all flags of the tools, not only those that the program itself defines. From here
     on, no file that the program writes can be changed by everybody, whatever the user's umask.
     """
+    streams.escape_what_cannot_be_shown()
     os.umask(os.umask(0o077) | 0o002)
     for flag in of_tools():
         flags.FLAGS.register_key_flag_for_module(argv[0], flag)

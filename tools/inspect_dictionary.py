@@ -19,6 +19,7 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf import config
+from actcl_tf.console import commands
 
 _RUN = flags.DEFINE_string("run", None, "Folder of the run.", required=True)
 _OUTPUT = flags.DEFINE_string("output", "", "Folder to write to; empty: RUN/dictionary.")
@@ -46,7 +47,8 @@ def _inspect() -> None:
     print(f"{len(pictures)} pictures in {output}: {', '.join(pictures)}")
     print(f"The same numbers: {found.files[1]}")
     print(f"Look at the whole report in a browser: {found.files[0]}")
-    print(f"Next: python tools/export.py --checkpoint={run_dir} --output={run_dir}/saved_model")
+    arguments = (f"--checkpoint={run_dir}", f"--output={run_dir}/saved_model")
+    print(f"Next: {commands.tool('export.py', *arguments)}")
 
 
 def main(argv: list[str]) -> int:

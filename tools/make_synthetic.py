@@ -15,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import field_flags
 from absl import app, flags
 
+from actcl_tf.console import commands
 from actcl_tf.data import synthetic, synthetic_plan
 
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write the data set to.")
@@ -74,7 +75,12 @@ def _summary(folder: pathlib.Path, elapsed: float) -> str:
     ]
     megabytes = sum(map(os.path.getsize, files)) / 1e6
     counts = synthetic_plan.category_counts(_NUM_TRAIN.value, _ZIPF.value, _SEED.value)
-    prepared = folder.with_name(folder.name + "_prepared")
+    arguments = (
+        f"--input={folder}",
+        f"--output={folder.with_name(folder.name + '_prepared')}",
+        f"--frame_rate={_FRAME_RATE.value:g}",
+        f"--sample_rate={_SAMPLE_RATE.value}",
+    )
     return "\n".join(
         (
             f"{len(files)} clips of {_SECONDS.value:g} s in {folder}: train {_NUM_TRAIN.value}, "
@@ -83,9 +89,7 @@ def _summary(folder: pathlib.Path, elapsed: float) -> str:
             "clips each",
             f"true parameters of every clip, for evaluation only: "
             f"{folder / synthetic.PARAMETERS_FILE}",
-            "next: python tools/prepare_data.py "
-            f"--input={folder} --output={prepared} --frame_rate={_FRAME_RATE.value:g} "
-            f"--sample_rate={_SAMPLE_RATE.value}",
+            f"next: {commands.tool('prepare_data.py', *arguments)}",
         )
     )
 

@@ -29,10 +29,11 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "input",
     None,
-    "Folder of the data set. Of --dataset=folder, subfolders name the classes, and train, test, "
-    "val and validation at the top the splits. With --csv: where relative video paths start from.",
+    "Folder of the data set. Of --dataset=folder, subfolders name the classes, and those called "
+    "train, test or val (or training, eval, dev and the like, in any case) the splits. With --csv: "
+    "where relative video paths start from.",
 )
-flags.DEFINE_string("csv", None, "CSV file with columns video_path,start,end,label (seconds).")
+flags.DEFINE_string("csv", None, "CSV file: video_path[,start,end][,label][,split][,caption].")
 flags.DEFINE_string("output", None, "Folder that the data set is written to.")
 flags.DEFINE_string("fold", None, "Official split of ucf101, hmdb51, esc50: 1 (default)... or all.")
 flags.DEFINE_bool("whole_videos", None, "Files named by a YouTube id alone are not cut yet.")

@@ -1,7 +1,6 @@
 """The flags of a run, one for each field of the configuration, and the data that they ask for."""
 
 import dataclasses
-import os
 from typing import Any
 
 import built_in_data
@@ -76,7 +75,7 @@ def _index(data: config.DataConfig) -> str:
     print(f"Finding the clips in {data.data_dir}; each video is read through once.")
     summary = media_index.build_index(
         data.data_dir,
-        files.join(os.path.expanduser(built_in_data.CACHE_DIR.value), "media_index"),
+        files.join(built_in_data.cache_dir(), "media_index"),
         settings,
         dataset=_DATASET.value,
         **options,

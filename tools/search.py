@@ -19,6 +19,7 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf import config
+from actcl_tf.console import commands
 from actcl_tf.search import request
 
 _FILE = flags.DEFINE_string("index", "", "The index: a folder; index makes it if it is not there.")
@@ -49,7 +50,8 @@ def _index(arguments: list[str]) -> None:
         arguments[0], model, _FILE.value, num_workers=_NUM_WORKERS.value, timeout=_TIMEOUT.value
     )
     print(texts.summary_text(summary))
-    print(f"Next: python tools/search.py query --index={_FILE.value} --audio=FILE")
+    command = commands.tool("search.py", "query", f"--index={_FILE.value}", "--audio=FILE")
+    print(f"Next: {command}")
 
 
 def _query(arguments: list[str]) -> None:

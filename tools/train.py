@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ import run_flags
 from absl import app
 
 from actcl_tf import config
+from actcl_tf.console import commands
 from actcl_tf.train import errors
 
 if TYPE_CHECKING:
@@ -63,8 +63,10 @@ def _report(configuration: config.PretrainConfig, result: loop.RunResult) -> Non
         report.write_figure(run_dir / "result.png", **scores)
         print(report.summary_table(**scores))
         print(f"The same numbers: {run_dir / 'result.json'} and {run_dir / 'result.png'}")
-    print(f"Look at the course of training: .venv/bin/tensorboard --logdir={run_dir}")
-    print(f"Next: python tools/export.py --checkpoint={run_dir} --output={run_dir}/saved_model")
+    board = [commands.python(), "-m", "tensorboard.main", f"--logdir={run_dir}"]
+    print(f"Look at the course of training: {commands.join(board)}")
+    arguments = (f"--checkpoint={run_dir}", f"--output={run_dir}/saved_model")
+    print(f"Next: {commands.tool('export.py', *arguments)}")
 
 
 def main(argv: list[str]) -> int:
@@ -76,8 +78,7 @@ def main(argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except errors.Interrupted as stop:
-        command = shlex.join(["python", *sys.argv])
-        print(f"\nStopped: {stop}. Go on with:\n  {command}", file=sys.stderr)
+        print(f"\nStopped: {stop}. Go on with:\n  {commands.this()}", file=sys.stderr)
         return 128 + stop.signal_number
     except errors.WorkerLost as error:
         print(f"error: {error}", file=sys.stderr, flush=True)

@@ -21,10 +21,10 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from actcl_tf import config
 from actcl_tf.benchmark.input_settings import Settings
+from actcl_tf.console import bars
 from actcl_tf.data import (
     clip_sampling,
     files,
@@ -118,7 +118,7 @@ def measure(data: config.DataConfig, settings: Settings, batch_size: int, seed: 
         first_batch = time.perf_counter() - started
     rates: dict[str, list[float]] = {name: [] for name in phases}
     turns = itertools.product(range(settings.input_rounds), phases.items())
-    for _, (name, make) in tqdm.tqdm(
+    for _, (name, make) in bars.Bar(
         turns, "timing", settings.input_rounds * len(phases), unit="phase"
     ):
         rates[name].append(_rate(make(), settings.input_batches, batch_size))
@@ -278,7 +278,7 @@ def _watch_memory(
         return None
     first = 0.0
     batches = max(clips // batch_size, 2)
-    for index, _ in enumerate(tqdm.tqdm(dataset.take(batches), "memory", batches, unit="batch")):
+    for index, _ in enumerate(bars.Bar(dataset.take(batches), "memory", batches, unit="batch")):
         if index == batches // 10:
             first = _resident_megabytes()
     return first, _resident_megabytes()

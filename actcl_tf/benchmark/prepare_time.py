@@ -17,10 +17,9 @@ import tempfile
 import time
 from typing import Any, NamedTuple
 
-import tqdm
-
 from actcl_tf import config
 from actcl_tf.benchmark.prepare_settings import Settings
+from actcl_tf.console import bars
 from actcl_tf.data import catalogs, prepare, shard_pool, shard_writing
 
 # mjpeg's quantiser scale that gives files about as large as quality 90 of libjpeg does.
@@ -93,7 +92,7 @@ def measure(settings: Settings, folder: str) -> Rounds:
     execution = prepare.Execution(num_workers=num_workers, progress=False)
     paths = [clip.path for clip in catalog.clips]
     ours, theirs = [], []
-    for _ in tqdm.tqdm(range(settings.prepare_rounds), "timing", unit="round"):
+    for _ in bars.Bar(range(settings.prepare_rounds), "timing", unit="round"):
         with tempfile.TemporaryDirectory() as made:
             begun = time.perf_counter()
             summary = prepare.prepare(catalog, os.path.join(made, "data"), _STORED, execution)

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 import sklearn.linear_model
 import tensorflow as tf
-from tqdm import tqdm
 
 from actcl_tf import config
 from actcl_tf.benchmark import (
@@ -23,6 +22,7 @@ from actcl_tf.benchmark import (
     seeding_memory,
     seeding_ways,
 )
+from actcl_tf.console import bars
 from actcl_tf.contrast import dictionary, gradient_embeddings
 from actcl_tf.train import pretrain_model
 
@@ -184,7 +184,7 @@ def measure(
     watched = [(pools[-1], picks[0], 1), (pools[-1], picks[-1], 1), *held_out]
     sizes = [*grid, *held_out]
     total = len(watched) + len(sizes) * (1 + settings.scaling_rounds)
-    with tqdm(total=total, unit="turn", desc="peak memory") as bar:
+    with bars.Bar(total=total, unit="turn", desc="peak memory") as bar:
         scratch = {}
         for size in watched:
             scratch[size] = _fresh_peak(settings.scaling_points, contrast, modality, size)
@@ -220,7 +220,7 @@ def _time(
     contrast: config.ContrastConfig,
     modality: scaling_counts.Modality,
     sizes: Sequence[tuple[int, int, int]],
-    bar: tqdm,
+    bar: bars.Bar,
 ) -> dict[tuple, tuple[float, float]]:
     """(N, M, R) -> median seconds of sampling and of remembering."""
     calls, seconds = {}, {size: [] for size in sizes}

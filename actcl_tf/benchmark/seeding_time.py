@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
-from tqdm import tqdm
 
 from actcl_tf.benchmark import host, seeding_memory, seeding_settings, seeding_ways
+from actcl_tf.console import bars
 
 # The rounds of a ladder are short, so there are so many for each one of the table.
 _LADDER_ROUNDS = 4
@@ -84,7 +84,7 @@ def measure(settings: seeding_settings.Settings) -> Result:
     keys = list(itertools.product(settings.points, settings.sizes))
     meter = host.CopyMeter()
     copies, extra, timed, ladder = [], {}, {}, []
-    with tqdm(total=_num_turns(settings), unit="turn", desc="peak memory") as bar:
+    with bars.Bar(total=_num_turns(settings), unit="turn", desc="peak memory") as bar:
         for way, size, peak in seeding_memory.measure(settings):
             extra[way, size] = peak
             bar.update()
@@ -130,7 +130,7 @@ def _time_ways(
     size: int,
     meter: host.CopyMeter,
     copies: list[float],
-    bar: tqdm,
+    bar: bars.Bar,
 ) -> dict[str, list[tuple[float, seeding_ways.Picked]]]:
     """Way -> (seconds, what was picked) of each round."""
     factors = seeding_ways.factors_of(settings, kind, size)
@@ -165,7 +165,7 @@ def _figures(
     return seconds, ratio, [low, high], *counts, float(np.median(moved)) / 1e9, share
 
 
-def _time_ladder(settings: seeding_settings.Settings, kind: str, bar: tqdm) -> list[Rung]:
+def _time_ladder(settings: seeding_settings.Settings, kind: str, bar: bars.Bar) -> list[Rung]:
     """Times ours alone at each size of the ladder; the sizes take turns."""
     calls = []
     for size in settings.ladder:

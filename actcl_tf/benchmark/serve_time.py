@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from actcl_tf import config
 from actcl_tf.benchmark import arithmetic, host, served_models
 from actcl_tf.benchmark.serve_settings import BATCH, Settings
+from actcl_tf.console import bars
 from actcl_tf.export import lite
 
 _WARM_UP = 2  # Requests of each form and size before the clock starts.
@@ -139,7 +139,7 @@ def take_turns(
     products = {name: np.zeros([rounds]) for name in multipliers}
     single = np.zeros([len(served), rounds, settings.serve_requests])
     batched = np.zeros([len(served), rounds])
-    for row in tqdm(range(rounds), f"{modality}, timing", unit="round"):
+    for row in bars.Bar(range(rounds), f"{modality}, timing", unit="round"):
         for name, multiply in multipliers.items():
             products[name][row] = multiply()
         for index, form in enumerate(served):
@@ -159,7 +159,7 @@ def _agreements(
 ) -> list[lite.Agreement]:
     """How well each form agrees with the first."""
     found = []
-    for form in tqdm(served, f"{modality}, embeddings", unit="form"):
+    for form in bars.Bar(served, f"{modality}, embeddings", unit="form"):
         parts = np.split(clips, range(BATCH, len(clips), BATCH))
         found.append(np.concatenate([form.encode(part) for part in parts]))
     return [lite.compare(embeddings, found[0]) for embeddings in found]

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from actcl_tf import config
 from actcl_tf.benchmark import arithmetic
+from actcl_tf.console import bars
 from actcl_tf.data import clip_sampling, records, shard_writing
 from actcl_tf.export import description, exporting, forms, lite, saved_models
 from actcl_tf.models import two_tower
@@ -154,7 +154,7 @@ def build(encoders: Encoders, folder: pathlib.Path, num_threads: int) -> dict[st
             saved = layout.model_folder(folder / precision, modality)
             served[modality].append(_saved(f"SavedModel {precision}", saved, modality))
     wanted = [(modality, kind) for modality in MODALITIES for kind in forms.TFLITE]
-    for modality, kind in tqdm(wanted, "TFLite", unit="model"):
+    for modality, kind in bars.Bar(wanted, "TFLite", unit="model"):
         tower = encoders.tower(modality)
         model = lite.convert(tower, encoders.calibration[modality], kind)
         served[modality].append(_tflite(f"TFLite {kind}", model, num_threads))

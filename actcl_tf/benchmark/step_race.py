@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from actcl_tf import config
 from actcl_tf.benchmark import (
@@ -20,6 +19,7 @@ from actcl_tf.benchmark import (
     step_setup,
     torch_peer,
 )
+from actcl_tf.console import bars
 from actcl_tf.models import two_tower
 from actcl_tf.train import checkpointing, optimizers, pretrain_model
 
@@ -94,7 +94,7 @@ def measure(run: config.PretrainConfig, precisions: tuple[str, ...], rounds: int
         for _ in range(_WARM_UP):
             ours()
             theirs()
-    for row in tqdm(range(rounds), "racing", unit="round"):
+    for row in bars.Bar(range(rounds), "racing", unit="round"):
         for precision, multiply in meters.items():
             products[precision][row] = multiply()
         for name, (ours, theirs, _) in sides.items():

@@ -19,11 +19,11 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from actcl_tf import config
 from actcl_tf.benchmark import arithmetic, host, step_parts, step_setup
 from actcl_tf.benchmark.step_settings import Settings
+from actcl_tf.console import bars
 from actcl_tf.train import checkpointing, scalar_names
 
 _WARM_UP = 2  # Steps of each kind before the clock starts.
@@ -109,11 +109,13 @@ def measure(run: config.PretrainConfig, settings: Settings) -> Result:
     facts, input_seconds = step_setup.find_facts(run), None
     if run.data.data_dir:
         input_seconds = step_setup.seconds_a_batch(run, settings.timed_steps)
-    peaks = [_peak(run, *name) if settings.peak_memory else None for name in tqdm(names, "memory")]
+    peaks = [
+        _peak(run, *name) if settings.peak_memory else None for name in bars.Bar(names, "memory")
+    ]
     batches = step_setup.make_batches(run, facts)
     # All are built before any runs: seeding one makes TensorFlow compile the others again.
     steppers = [_Stepper(run, facts, *name) for name in names]
-    for stepper in tqdm(steppers, "compiling", unit="way"):
+    for stepper in bars.Bar(steppers, "compiling", unit="way"):
         for batch in batches[:_WARM_UP]:
             stepper.whole(batch)
             stepper.parts.step(batch)
@@ -122,7 +124,7 @@ def measure(run: config.PretrainConfig, settings: Settings) -> Result:
     products = {precision: np.zeros([rounds]) for precision in meters}
     whole = np.zeros([len(names), rounds])
     parts = [{part: np.zeros([rounds]) for part in step_parts.PARTS} for _ in names]
-    for row in tqdm(range(rounds), "timing", unit="round"):
+    for row in bars.Bar(range(rounds), "timing", unit="round"):
         batch = batches[row % len(batches)]
         for precision, multiply in meters.items():
             products[precision][row] = multiply()

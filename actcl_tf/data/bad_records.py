@@ -16,9 +16,9 @@ from typing import Callable, NamedTuple, Optional, TypedDict
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from actcl_tf.config import typed_json
+from actcl_tf.console import bars
 from actcl_tf.data import files, marked_errors, media_reader, record_check, records, shards
 
 LEDGER = "skipped.jsonl"
@@ -283,10 +283,10 @@ class Skipping:
 
     def _say(self, line: str) -> None:
         if self._tell and len(self._known) <= _SHOWN:
-            tqdm.tqdm.write(line, file=sys.stderr)
+            bars.Bar.write(line, file=sys.stderr)
         elif self._tell and len(self._known) == _SHOWN + 1:
             where = f"; all of them: {self._ledger}" if self._ledger is not None else ""
-            tqdm.tqdm.write(f"left out: and more{where}", file=sys.stderr)
+            bars.Bar.write(f"left out: and more{where}", file=sys.stderr)
 
 
 def _read_ledger(ledger: pathlib.Path) -> dict[int, dict]:
@@ -317,7 +317,7 @@ def find(stream: Stream, start: int, num_clips: int) -> str:
     """
     stream = stream._replace(make_clip=tf.function(stream.make_clip, autograph=False))
     slots = stream.slots(start).take(num_clips)
-    looked_at = tqdm.tqdm(slots, "looking for a bad record", num_clips, unit="clip", delay=2)
+    looked_at = bars.Bar(slots, "looking for a bad record", num_clips, unit="clip", delay=2)
     for _, epoch, place, record, is_end in looked_at:
         why = ""
         if not is_end:

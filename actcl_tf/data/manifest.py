@@ -7,6 +7,7 @@ import os
 from typing import Any, Optional, TypedDict
 
 from actcl_tf.config import typed_json
+from actcl_tf.console import commands
 from actcl_tf.data import files, shard_files
 from actcl_tf.data.files import DataError, PathLike
 
@@ -174,8 +175,7 @@ def read_manifest(
 def _remedy(folder: str) -> str:
     """What makes up for a missing manifest: shards that were made elsewhere never had one."""
     if shard_files.shards_among(files.names_in(folder)):
-        return (
-            f"{folder} holds shards without one, describe them with python "
-            f"tools/inspect_records.py {folder} --write_manifest"
+        return f"{folder} holds shards without one, describe them with " + commands.tool(
+            "inspect_records.py", folder, "--write_manifest"
         )
     return _PREPARE

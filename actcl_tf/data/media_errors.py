@@ -2,6 +2,7 @@
 
 REASONS = {
     "missing": "the file is not there or cannot be read",
+    "unlisted": "the folder cannot be listed, so that nothing in it was taken",
     "empty": "the file has no bytes",
     "damaged": "it cannot be decoded, or decodes with errors",
     "no_picture": "it has no moving picture",

@@ -11,9 +11,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional, Union
 
-import tqdm
-
 from actcl_tf import config
+from actcl_tf.console import bars
 from actcl_tf.data import catalogs, files, prepare_finish, prepare_plan, shard_pool
 from actcl_tf.data.errors import NothingUsableError, TooManyFailuresError
 from actcl_tf.data.prepare_finish import merge_failures
@@ -31,12 +30,16 @@ class Summary:
       manifests: of each split, by name.
       seconds: that this run took.
       made: clips that this run made; fewer than there are if it went on where another stopped.
+      decision: where splits and classes come from, a sentence; empty: from the data set's lists.
+      found: what was found on disk beside the clips.
     """
 
     output_dir: str
     manifests: dict[str, Manifest]
     seconds: float
     made: int
+    decision: str = ""
+    found: catalogs.Found = catalogs.NOTHING_FOUND
 
     @property
     def failures(self) -> dict[str, list[str]]:
@@ -87,11 +90,14 @@ def prepare(
     with prepare_plan.Lock(output_dir):
         manifests = prepare_plan.finished_manifests(output_dir, described)
         if manifests is not None:
-            return Summary(output_dir, manifests, 0.0, 0)
+            return Summary(output_dir, manifests, 0.0, 0, catalog.decision, catalog.found)
         prepare_plan.begin(output_dir, described)
         tasks = prepare_plan.plan_shards(catalog, settings, partial)
         before = _read_reports(tasks)
-        reports = {**before, **_run(tasks, before, settings, execution)}
+        reports = {
+            **before,
+            **_run(tasks, before, settings, execution, list(catalog.found.unlisted)),
+        }
         if not any(report.clips for report in reports.values()):
             _give_up(output_dir, len(catalog.clips), reports)
         if catalog.missing:
@@ -106,7 +112,8 @@ def prepare(
         }
         files.remove(partial)
     made = sum(len(report.clips) for task, report in reports.items() if task not in before)
-    return Summary(output_dir, manifests, time.monotonic() - begun, made)
+    seconds = time.monotonic() - begun
+    return Summary(output_dir, manifests, seconds, made, catalog.decision, catalog.found)
 
 
 def _read_reports(tasks: Sequence[ShardTask]) -> dict[ShardTask, ShardReport]:
@@ -127,14 +134,17 @@ def _run(
     done: Mapping[ShardTask, ShardReport],
     settings: Settings,
     execution: Execution,
+    unlisted: list[str],
 ) -> dict[ShardTask, ShardReport]:
-    """Writes the shards that are not done; their reports."""
+    """Writes the shards that are not done; their reports. Unlisted folders count as failures."""
     todo = [task for task in tasks if task not in done]
     num_videos = sum(len(task.clips) for task in tasks)
     limit = execution.failure_limit(num_videos)
-    totals = collections.Counter(failures=sum(report.num_failures for report in done.values()))
+    totals = collections.Counter(
+        failures=len(unlisted) + sum(report.num_failures for report in done.values())
+    )
     reports = dict(done)
-    with tqdm.tqdm(
+    with bars.Bar(
         total=num_videos,
         initial=sum(len(task.clips) for task in done),
         unit="video",
@@ -158,7 +168,9 @@ def _run(
             f"--max_failures={execution.max_failures}: {totals['failures']} of {num_videos} videos "
             "and spans of them were left out so far; mend them or allow more, and the same command "
             "goes on",
-            merge_failures(report.failures for report in reports.values()),
+            merge_failures(
+                [*(report.failures for report in reports.values()), {"unlisted": unlisted}]
+            ),
         )
     return reports
 

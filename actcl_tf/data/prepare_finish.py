@@ -4,7 +4,7 @@ Doing any of it again after an interruption gives the same.
 """
 
 import collections
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -85,6 +85,8 @@ def finish_split(
     heights, widths = ({getattr(facts, side) for facts in clips} for side in ("height", "width"))
     dropped = [reports[task].clips[place].source for task in mine for place in duplicates[task]]
     failures = [reports[task].failures for task in mine]
+    splits = {task.split for task in tasks}
+    unlisted = [name for name in catalog.found.unlisted if _split_of_folder(name, splits) == split]
     manifest = Manifest(
         split=split,
         num_clips=len(clips),
@@ -101,7 +103,7 @@ def finish_split(
         width=widths.pop() if len(widths) == 1 else None,
         duration=sum(facts.seconds for facts in clips),
         tool_version=records.TOOL_VERSION,
-        failures=merge_failures([*failures, {"duplicate": dropped} if dropped else {}]),
+        failures=merge_failures([*failures, *_reasons(duplicate=dropped, unlisted=unlisted)]),
         settings=described,
         streams=settings.streams,
         multi_label=catalog.multi_label,
@@ -110,6 +112,18 @@ def finish_split(
     )
     records.write_manifest(folder, manifest)
     return records.read_manifest(folder, allow_empty=True)
+
+
+def _reasons(**sources: list[str]) -> list[dict[str, list[str]]]:
+    return [{reason: names} for reason, names in sources.items() if names]
+
+
+def _split_of_folder(name: str, splits: Collection[str]) -> str:
+    """The split whose manifest is to name a folder: its own, or else the first."""
+    split = catalogs.split_of(name.split("/")[0])
+    return (
+        split if split in splits else min(splits, key=lambda each: (each != catalogs.TRAIN, each))
+    )
 
 
 def _place(task: ShardTask, path: str, duplicates: set[int]) -> None:

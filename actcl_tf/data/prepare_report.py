@@ -1,6 +1,7 @@
 """What a preparation gave, as text for the terminal."""
 
-from actcl_tf.data import media, prepare, prepare_plan, records
+from actcl_tf.console import commands
+from actcl_tf.data import catalogs, media, prepare, prepare_plan, records
 
 SHOWN_SOURCES = 3  # Examples named for each reason.
 
@@ -14,10 +15,29 @@ def summary_text(summary: prepare.Summary) -> str:
     else:
         lines.append("It was whole already: nothing was made.")
     lines.append(f"Written to {summary.output_dir}; each split's manifest.json has the details.")
-    lines.append(f"Look at it: python tools/inspect_records.py {summary.output_dir}")
-    if {manifest.streams for manifest in summary.manifests.values()} == {"both"}:
-        lines.append(f"Next: python tools/train.py --data_dir={summary.output_dir}")
-    return "\n".join(lines)
+    lines.append(f"Look at it: {commands.tool('inspect_records.py', str(summary.output_dir))}")
+    return "\n".join(lines + _next(summary))
+
+
+def _next(summary: prepare.Summary) -> list[str]:
+    """What trains on it, if it is for that: measured on a split that has clips, or on none."""
+    manifests = summary.manifests
+    train = manifests.get(catalogs.TRAIN)
+    streams = {manifest.streams for manifest in manifests.values()}
+    if not train or not train.num_clips or streams != {"both"}:
+        return []
+    measured = [name for name in catalogs.SPLITS[1:] if name in manifests]
+    split = next((name for name in measured if manifests[name].num_clips), "")
+    arguments = [f"--data_dir={summary.output_dir}"]
+    lines = []
+    if split != catalogs.TEST:
+        arguments.append(f"--eval_split={split}")
+    if not split:
+        lines.append(
+            "No split has clips to measure on: the training below goes without; a larger "
+            "--test_fraction draws some."
+        )
+    return [*lines, f"Next: {commands.tool('train.py', *arguments)}"]
 
 
 def contents_text(summary: prepare.Summary) -> str:
@@ -38,7 +58,9 @@ def contents_text(summary: prepare.Summary) -> str:
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
     ]
+    lines += [summary.decision] if summary.decision else []
     lines.append(failure_lines(summary.failures))
+    lines += catalogs.ignored_lines(summary.found)
     missing = max((manifest.missing for manifest in summary.manifests.values()), default=0)
     if missing:
         lines.append(

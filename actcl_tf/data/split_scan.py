@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Callable, NamedTuple, Optional
 
 import tensorflow as tf
-import tqdm
 
+from actcl_tf.console import bars
 from actcl_tf.data import files, record_check, shard_files, shards
 from actcl_tf.data.files import DataError, PathLike
 from actcl_tf.data.manifest import Manifest, load_manifest
@@ -138,7 +138,7 @@ def scan(
         for shard in split.shards
     }
     found: dict[str, list[ShardFacts]] = {split.name: [] for split in splits}
-    with tqdm.tqdm(
+    with bars.Bar(
         total=sum(filter(None, sizes.values())),
         desc="Reading",
         unit="B",

@@ -24,8 +24,8 @@ from collections.abc import Iterator
 from typing import Optional, Union
 
 import numpy as np
-import tqdm
 
+from actcl_tf.console import bars
 from actcl_tf.data import synthetic_render, synthetic_sound
 from actcl_tf.data.synthetic_mp4 import PARTIAL_SUFFIX, write_mp4
 from actcl_tf.data.synthetic_plan import (
@@ -101,7 +101,7 @@ def write_dataset(
     _claim_folder(folder, settings)
     items = list_items(settings)
     missing = [item for item in items if not (folder / item.path).is_file()]
-    with tqdm.tqdm(
+    with bars.Bar(
         total=len(items),
         initial=len(items) - len(missing),
         desc="rendering",

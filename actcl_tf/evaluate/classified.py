@@ -74,29 +74,32 @@ def _single_label(
     seed: int,
 ) -> tuple:
     num, names = len(targets.classes), np.array(filenames)
+    # Among five classes or fewer the right one is always among the first five.
+    firsts = {TOP1: 1, **({TOP5: 5} if num > 5 else {})}
     folds, ranks, chances = [], [], []
     confusion = np.zeros([num, num], np.int64)
     for fold, found, chosen in scored:
         labels = targets.values[fold.test]
         each = scores.classification(found, labels, num_classes=num)
-        values = {TOP1: each.top1, TOP5: each.top5, MEAN_CLASS: each.mean_class_accuracy}
+        values = {name: getattr(each, name) for name in (*firsts, MEAN_CLASS)}
         folds.append(results.Fold(fold.name, len(fold.train), len(fold.test), values, chosen))
         confusion += each.confusion
         ranks.append(each.ranks)
         shares = np.sort(each.counts)[::-1] / len(labels)
-        chances.append([shares[0], shares[:5].sum(), 1 / np.count_nonzero(each.counts)])
+        of_firsts = [shares[:k].sum() for k in firsts.values()]
+        chances.append([*of_firsts, 1 / np.count_nonzero(each.counts)])
     videos = np.concatenate([names[each.fold.test] for each in scored])
     all_ranks = np.concatenate(ranks)
     intervals = {
         name: scores.bootstrap_interval(all_ranks <= k, seed=seed, groups=videos)
-        for name, k in ((TOP1, 1), (TOP5, 5))
+        for name, k in firsts.items()
     }
     counts = confusion.sum(axis=1)
     per_class = [
         {"name": name, "count": int(count), "score": float(right / count) if count else None}
         for name, count, right in zip(targets.classes, counts, confusion.diagonal())
     ]
-    chance = dict(zip((TOP1, TOP5, MEAN_CLASS), np.mean(chances, axis=0).tolist()))
+    chance = dict(zip((*firsts, MEAN_CLASS), np.mean(chances, axis=0).tolist()))
     return folds, intervals, confusion.tolist(), per_class, chance
 
 

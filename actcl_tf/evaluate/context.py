@@ -5,9 +5,9 @@ import pathlib
 from typing import Any, Optional
 
 import tensorflow as tf
-import tqdm
 
 from actcl_tf import config
+from actcl_tf.console import bars
 from actcl_tf.data import clip_sampling, records, shards
 from actcl_tf.evaluate import clip_table, encoders, protocols, searches, splits, windows
 
@@ -187,5 +187,5 @@ class _Bars:
     def __call__(self, split: str, done: int, total: int) -> None:
         if self._bar is None or self._bar.desc != f"{self._what} of {split}":
             self.__exit__()
-            self._bar = tqdm.tqdm(total=total, desc=f"{self._what} of {split}", unit="clip")
+            self._bar = bars.Bar(total=total, desc=f"{self._what} of {split}", unit="clip")
         self._bar.update(done - self._bar.n)

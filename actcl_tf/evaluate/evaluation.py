@@ -8,8 +8,8 @@ from typing import Callable, NamedTuple
 import numpy as np
 import sklearn
 import tensorflow as tf
-import tqdm
 
+from actcl_tf.console import bars
 from actcl_tf.data import records
 from actcl_tf.evaluate import (
     context,
@@ -63,7 +63,7 @@ def run(plan: Plan, say: Callable[[str], None] = print) -> Evaluated:
         sets = feature_sets.make(found, say)
         clock["features"] = time.perf_counter()
         measurements = []
-        with tqdm.tqdm(desc="measuring", unit="row") as bar:
+        with bars.Bar(desc="measuring", unit="row") as bar:
             for row in _frozen_rows(found, sets):
                 measurements.append(row)
                 bar.set_postfix_str(row.name)
@@ -115,6 +115,16 @@ def _neighbours(
     )
 
 
+def _warnings(found: context.Context) -> list[str]:
+    """What is odd about the clips of the folds and of the training sets that are drawn."""
+    lines = []
+    for targets in found.targets:
+        folds = splits.labelled(found.folds, targets)
+        subsets = list(splits.subsets(folds, targets, found.table.filenames, found.plan.settings))
+        lines += splits.warnings(folds, targets, subsets)
+    return lines
+
+
 def _result(
     found: context.Context, measurements: list[results.Measurement], seconds: dict[str, float]
 ) -> results.Result:
@@ -140,4 +150,5 @@ def _result(
         seeds=[plan.settings.seed],
         seconds={name: round(value, 3) for name, value in seconds.items()},
         measurements=measurements,
+        warnings=_warnings(found),
     )

@@ -4,9 +4,9 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from actcl_tf import config
+from actcl_tf.console import bars
 from actcl_tf.data import pipeline
 from actcl_tf.evaluate import encoders, feature_store, features, frozen
 from actcl_tf.evaluate.context import Context
@@ -48,7 +48,7 @@ def make(context: Context, say: Callable[[str], None]) -> list[frozen.Frozen]:
 
 def _encoded(context: Context, kind: str, say: Callable[[str], None]) -> feature_store.Arrays:
     num = len(context.table.clip_ids)
-    with tqdm.tqdm(total=num, desc=f"encoding ({kind})", unit="clip") as bar:
+    with bars.Bar(total=num, desc=f"encoding ({kind})", unit="clip") as bar:
         try:
             arrays, were_there = feature_store.load_or_make(
                 context.plan.cache_dir,

@@ -7,9 +7,9 @@ from typing import Any, Callable
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from actcl_tf import config
+from actcl_tf.console import bars
 from actcl_tf.data import files
 from actcl_tf.evaluate import prediction
 from actcl_tf.models import two_tower
@@ -225,7 +225,7 @@ def _fit(job: Job, model: classifier_model.ClassifierModel) -> None:
 def _predict(job: Job, model: classifier_model.ClassifierModel) -> np.ndarray:
     """Scores [m, C] of the test clips, in the order of their records."""
     run, found = None, []
-    with tqdm.tqdm(total=job.num_test, desc="scoring", unit="clip") as bar:
+    with bars.Bar(total=job.num_test, desc="scoring", unit="clip") as bar:
         for batch in job.make_tests():
             clips = {modality: batch[modality] for modality in model.towers}
             if run is None:

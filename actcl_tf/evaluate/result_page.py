@@ -67,7 +67,7 @@ def _facts(result: results.Result) -> list[str]:
             f"Encoders: {checkpoint['path']}, step {checkpoint['step']} "
             f"(digest {checkpoint['digest']}).",
         )
-    return facts
+    return facts + [f"Warning: {line}." for line in result.warnings]
 
 
 def _overview(folder: pathlib.Path, result: results.Result) -> list[html_page.Section]:

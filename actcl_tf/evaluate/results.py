@@ -123,6 +123,7 @@ class Result:
       seeds: that were used.
       seconds: of each phase, by name.
       measurements: the rows of the table.
+      warnings: what a reader of the scores must know, a line each.
     """
 
     name: str
@@ -134,6 +135,7 @@ class Result:
     seeds: list[int]
     seconds: dict[str, float]
     measurements: list[Measurement]
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
 
 def name_of(

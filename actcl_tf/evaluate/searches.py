@@ -49,12 +49,13 @@ def within(
             "for by their one"
         )
     started = time.perf_counter()
+    names = _names(min(len(fold.train) for fold in folds))
     measured, found, chances = [], [], []
     for fold in folds:
         sides = search_rows(features, modality, fold, settings)
         labels = [targets.values[rows] for rows in (fold.train, fold.test)]
         each = clip_retrieval.by_label(sides[1], labels[1], sides[0], labels[0])
-        values = {name: getattr(each.scores, name) for name in _SCORES}
+        values = {name: getattr(each.scores, name) for name in names}
         measured.append(results.Fold(fold.name, len(fold.train), len(fold.test), values))
         # Beyond the last candidate nothing is found.
         found.append(np.where(each.ranks <= len(fold.train), each.ranks, np.inf))
@@ -72,6 +73,12 @@ def within(
         chances,
         started,
     )
+
+
+def _names(num_candidates: int) -> tuple[str, ...]:
+    """The scores that say something: among 5 candidates, the right one is always in the first 5."""
+    trivial = {f"r{k}" for k in retrieval.KS if num_candidates <= k > 1}
+    return tuple(name for name in _SCORES if name not in trivial)
 
 
 def search_rows(
@@ -98,6 +105,7 @@ def across(
       settings: of the evaluation.
     """
     rows = []
+    names = _names(min(len(fold.test) for fold in folds))
     for place, direction in enumerate(ACROSS):
         started = time.perf_counter()
         measured, found, chances = [], [], []
@@ -105,7 +113,7 @@ def across(
             pair = [_by_time(features, stream, fold, settings) for stream in windows.MODALITIES]
             ranks = retrieval.ranks(*(pair if place == 0 else pair[::-1]))
             values = retrieval.score(ranks)._asdict()
-            scores_of_fold = {name: values[name] for name in _SCORES}
+            scores_of_fold = {name: values[name] for name in names}
             measured.append(results.Fold(fold.name, 0, len(fold.test), scores_of_fold))
             found.append(ranks)
             chances.append(retrieval.chance(len(fold.test)))
@@ -151,6 +159,7 @@ def _row(
     intervals = {
         f"r{k}": scores.bootstrap_interval(all_ranks <= k, seed=settings.seed, groups=videos)
         for k in retrieval.KS
+        if f"r{k}" in folds[0].scores
     }
     preprocessing = settings.preprocessing if label else ""
     parts = (RETRIEVAL, features.name, modality, preprocessing, label, "")
@@ -160,7 +169,8 @@ def _row(
         folds=folds,
         summary=results.summarise(folds, intervals),
         chance={
-            name: float(np.mean([getattr(chance, name) for chance in chances])) for name in _SCORES
+            name: float(np.mean([getattr(chance, name) for chance in chances]))
+            for name in folds[0].scores
         },
         confusion=None,
         per_class=[],

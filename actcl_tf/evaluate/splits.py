@@ -1,6 +1,6 @@
 """Which clips are learned from and which are measured: folds, and small draws of training clips."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from actcl_tf.data import files, records
 from actcl_tf.evaluate import clip_table, sampling
 
 _PARTS = ("train", "test")
+_SHOWN = 10  # Classes that a warning names.
 
 
 class Fold(NamedTuple):
@@ -32,10 +33,13 @@ class Subset(NamedTuple):
     Attributes:
       name: empty for all training clips, or "fraction=0.1" or "shots=5".
       folds: one for each official fold and draw.
+      short: class to its training videos in the fold that has fewest, where there are fewer than
+        were asked for; all of them are drawn.
     """
 
     name: str
     folds: list[Fold]
+    short: Mapping[int, int] = {}
 
 
 def names_of(settings: config.EvaluationConfig, data_dir: str) -> tuple[str, ...]:
@@ -141,21 +145,70 @@ def subsets(
     videos = np.array(filenames)
     for kind, size in sizes:
         draw_one = sampling.draw_fraction if kind == "fraction" else sampling.draw_shots
-        drawn = []
+        drawn: list[Fold] = []
+        short: dict[int, int] = {}
         # All clips can be drawn in one way only.
         draws = 1 if (kind, size) == ("fraction", 1) else settings.draws
         for fold in folds:
             for draw in range(draws):
-                rows = draw_one(
+                found = draw_one(
                     targets.values[fold.train],
                     size,
                     groups=videos[fold.train],
                     seed=settings.seed,
                     draw=draw,
-                ).indices
+                )
+                for label, num in found.short.items():
+                    short[label] = min(num, short.get(label, num))
                 name = f"{fold.name}, draw {draw + 1}"
-                drawn.append(Fold(name, fold.train[rows], fold.test))
-        yield Subset(f"{kind}={size:g}", drawn)
+                drawn.append(Fold(name, fold.train[found.indices], fold.test))
+        yield Subset(f"{kind}={size:g}", drawn, short)
+
+
+def warnings(
+    folds: Sequence[Fold], targets: clip_table.Targets, subsets: Sequence[Subset]
+) -> list[str]:
+    """What a reader of the scores must know of the clips: a line each.
+
+    Args:
+      folds: of `labelled`.
+      targets: what is predicted.
+      subsets: of `subsets`.
+
+    Returns:
+      Lines on classes with fewer training videos than --shots asks for, and on those of test clips
+      that training lacks.
+    """
+    lines = []
+    for subset in subsets:
+        if subset.short:
+            named = [f"{targets.classes[c]} ({num})" for c, num in sorted(subset.short.items())]
+            lines.append(
+                f"{targets.name}, {subset.name}: {len(named)} of {len(targets.classes)} classes "
+                f"have fewer training videos, of which all are taken: {_some(named)}"
+            )
+    for fold in folds:
+        train, test = (_counts(targets, rows) for rows in fold[1:])
+        unseen = np.flatnonzero((test > 0) & (train == 0))
+        if len(unseen):
+            named = [f"{targets.classes[c]} ({test[c]})" for c in unseen]
+            lines.append(
+                f"{targets.name}, {fold.name}: {len(named)} classes of the test clips are none of "
+                f"the training clips', so that they are never found: {_some(named)}"
+            )
+    return lines
+
+
+def _counts(targets: clip_table.Targets, rows: np.ndarray) -> np.ndarray:
+    """[C] clips of each class."""
+    values = targets.values[rows]
+    if values.ndim == 2:
+        return values.sum(axis=0)
+    return np.bincount(values, minlength=len(targets.classes))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
 def _require_apart(fold: Fold, filenames: Sequence[str]) -> None:

@@ -127,4 +127,5 @@ def aligned(table: Table) -> str:
 def text(result: results.Result) -> str:
     """All tables of a result, for the terminal."""
     tables = "\n\n".join(aligned(table) for table in build(result.measurements))
-    return f"{result.name}\n{tables}\n{LEGEND}"
+    warnings = "".join(f"\nWarning: {line}." for line in result.warnings)
+    return f"{result.name}\n{tables}\n{LEGEND}{warnings}"

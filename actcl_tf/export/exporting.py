@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from actcl_tf import config
+from actcl_tf.console import bars, commands
 from actcl_tf.data import files, pipeline, records
 from actcl_tf.export import description, forms, lite, saved_models
 from actcl_tf.export.errors import ExportError
@@ -165,7 +165,7 @@ def _write_lite(
     towers = {layout.VIDEO: run.video_tower, layout.AUDIO: run.audio_tower}
     wanted = [(modality, kind) for modality in towers for kind in dict.fromkeys(kinds)]
     models, made = {}, []
-    for modality, kind in tqdm(wanted, desc="TFLite", unit="model"):
+    for modality, kind in bars.Bar(wanted, desc="TFLite", unit="model"):
         tower, name = towers[modality], f"{modality}_{kind}.tflite"
         models[name] = lite.convert(tower, clips["calibrate"][modality], kind)
         agrees = lite.agreement(models[name], tower, clips["check"][modality])
@@ -205,8 +205,9 @@ a second, T of at least {there["num_frames"]}
 or, with TensorFlow alone:
   model = tf.saved_model.load("{folder}/pair/{exported.version}")
   model.signatures["video"](video=frames)["embedding"]  # also video_jpeg, audio, audio_wav
-Next: python tools/search.py index FOLDER_OF_VIDEOS --model={folder} --index=FILE"""
-    return text
+Next: """
+    arguments = ("index", "FOLDER_OF_VIDEOS", f"--model={folder}", "--index=FILE")
+    return text + commands.tool("search.py", *arguments)
 
 
 def _lite_text(exported: Exported) -> str:

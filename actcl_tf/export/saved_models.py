@@ -7,8 +7,8 @@ import uuid
 from typing import Any
 
 import tensorflow as tf
-from tqdm import tqdm
 
+from actcl_tf.console import bars
 from actcl_tf.export import modules, warmup
 from actcl_tf.export.errors import ExportError
 from actcl_tf.pretrained import layout
@@ -48,7 +48,7 @@ def save(
         temporary.mkdir(parents=True)
         asset = temporary / layout.METADATA
         asset.write_text(json.dumps(metadata, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        for name, module in tqdm(parts.items(), desc="SavedModels", unit="model"):
+        for name, module in bars.Bar(parts.items(), desc="SavedModels", unit="model"):
             module.root.metadata = tf.saved_model.Asset(str(asset))
             tf.saved_model.save(module.root, str(temporary / name), signatures=module.signatures)
             warmup.write(temporary / name, name, spec)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
+from actcl_tf.console import bars
 from actcl_tf.data import clip_sources, records, shards
 
 # Shards read side by side.
@@ -70,7 +70,7 @@ def find(data_dir: str, split: str, ids: Iterable[int]) -> dict[int, Place]:
         cycle_length=_CYCLE_LENGTH,
         num_parallel_calls=tf.data.AUTOTUNE,
     )
-    bar = tqdm.tqdm(total=manifest.num_clips, desc="looking up clips", unit="clip")
+    bar = bars.Bar(total=manifest.num_clips, desc="looking up clips", unit="clip")
     with bar:
         try:
             for batch in dataset.batch(64).prefetch(2):
@@ -102,7 +102,7 @@ def read(places: dict[int, Place]) -> dict[int, Clip]:
     for clip_id, place in places.items():
         by_shard[place.path][place.index] = clip_id
     clips = {}
-    with tqdm.tqdm(total=len(places), desc="reading clips", unit="clip") as bar:
+    with bars.Bar(total=len(places), desc="reading clips", unit="clip") as bar:
         for path, wanted in by_shard.items():
             source = clip_sources.of_split(records.read_manifest(os.path.dirname(path)))
             dataset = tf.data.TFRecordDataset(path).take(max(wanted) + 1).enumerate()

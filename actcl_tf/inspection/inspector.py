@@ -6,12 +6,12 @@ from typing import Callable
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from actcl_tf import config
+from actcl_tf.console import bars
 from actcl_tf.data import pipeline, records, shards
 from actcl_tf.inspection import clips, dictionary_state, findings, pages, picks, sheets
-from actcl_tf.train import run_checks
+from actcl_tf.train import compiler, run_checks
 
 
 def inspect(
@@ -53,7 +53,7 @@ def inspect(
     context = pages.Context(state, places, folder, np.random.default_rng(run.train.seed))
     counts = _count_picks(state, run, draws) if state.has_pools else {}
     parts = []
-    with tqdm.tqdm(total=len(state.dictionaries), desc="drawing", unit="dictionary") as bar:
+    with bars.Bar(total=len(state.dictionaries), desc="drawing", unit="dictionary") as bar:
         for modality in state.dictionaries:
             parts.append(pages.describe(context, modality, counts.get(modality)))
             bar.update()
@@ -97,9 +97,10 @@ def _count_picks(
         seed=run.train.seed,
         start_step=state.run.step,
     ).take(num_batches)
+    compiler.wake_quietly()
     try:
         return picks.count(
-            state, tqdm.tqdm(batches, "encoding queries", num_batches, unit="batch"), draws
+            state, bars.Bar(batches, "encoding queries", num_batches, unit="batch"), draws
         )
     except tf.errors.DataLossError as error:
         damage = shards.find_damage(run.data.data_dir, run.data.train_split)

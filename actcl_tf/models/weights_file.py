@@ -48,7 +48,10 @@ def read_tensors(path: str) -> dict[str, np.ndarray]:
     Raises:
       WeightsError: no such file, no torch that reads it safely, or not a state dict.
     """
-    file = pathlib.Path(path).expanduser()
+    try:
+        file = pathlib.Path(path).expanduser()
+    except RuntimeError as error:  # A user without a home folder.
+        raise WeightsError(f"--init_from={path}: {error}") from error
     if not file.is_file():
         raise WeightsError(f"--init_from={path}: no such file")
     if file.suffix == ".safetensors":

@@ -34,6 +34,11 @@ def save(figure: Figure, path: pathlib.Path, dots_per_inch: int = DOTS_PER_INCH)
 
 
 def shorten(name: str, size: int = 22) -> str:
-    """A name that fits beside a figure, with dollars that Matplotlib shall not read as formulas."""
+    """A name that fits beside a figure.
+
+    Dollars are marked, so that Matplotlib does not read formulas, and what is no text, such as the
+    bytes of a file's name that is no UTF-8, stands as an escape.
+    """
+    name = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in name)
     cut = name if len(name) <= size else f"{name[: size - 1]}…"
     return cut.replace("$", r"\$")

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional
 
 import tensorflow as tf
-import tqdm
 
+from actcl_tf.console import bars
 from actcl_tf.data import files, shard_pool
-from actcl_tf.data.catalogs import finding
+from actcl_tf.data.catalogs import walking
 from actcl_tf.data.files import DataError
 from actcl_tf.search import reading, store, store_writing
 from actcl_tf.search.assembling import Assembler
@@ -46,6 +46,7 @@ class Summary:
       vanished: of those that are no more.
       windows: how many this run encoded.
       seconds: that this run took to read and encode.
+      found: what is in the folder beside the files that count.
     """
 
     entries: list[Entry]
@@ -54,6 +55,7 @@ class Summary:
     vanished: list[str]
     windows: int
     seconds: float
+    found: walking.Found = walking.NOTHING
 
 
 def index_folder(
@@ -82,11 +84,15 @@ def index_folder(
     root = folder if files.is_remote(folder) else os.path.abspath(files.local(folder))
     if not files.is_folder(root):
         raise DataError(f"{folder}: there is no such folder; name the folder to index")
-    found = {file.path: file for file in _find(root)}
+    on_disk = walking.find(root, walking.MEDIA)
+    found = {file.path: file for file in _look_up(root, on_disk.names)}
     if not found:  # What vanished with a drive that is not mounted stays in the index.
         raise DataError(
-            f"{folder}: no video or sound in it or its subfolders (names ending in "
-            f"{', '.join(finding.MEDIA_SUFFIXES)})"
+            f"{folder}: no video or sound in it or its subfolders. "
+            + (
+                " ".join([*walking.unlisted_lines(on_disk), *walking.ignored_lines(on_disk)])
+                or "It is empty."
+            )
         )
     facts = store.Facts(
         digest=encoder.digest,
@@ -97,7 +103,9 @@ def index_folder(
     with store_writing.Writer(index, facts) as writer:
         below = files.join(root, "")
         known = {path: entry for path, entry in writer.entries.items() if path.startswith(below)}
-        vanished = [path for path in known if path not in found]
+        # What is in a folder that cannot be listed may well be there.
+        unseen = tuple(files.join(root, name, "") for name in on_disk.unlisted)
+        vanished = [path for path in known if path not in found and not path.startswith(unseen)]
         changed = [path for path, entry in known.items() if _has_changed(entry, found.get(path))]
         if vanished or changed:
             writer.drop({*vanished, *changed})
@@ -109,7 +117,7 @@ def index_folder(
             num_workers=num_workers or shard_pool.default_num_workers(),
             timeout=timeout,
         )
-        bar = tqdm.tqdm(
+        bar = bars.Bar(
             total=len(found),
             initial=len(found) - len(todo),
             unit="file",
@@ -126,11 +134,12 @@ def index_folder(
             vanished=vanished,
             windows=windows,
             seconds=time.monotonic() - begun,
+            found=on_disk,
         )
 
 
-def _find(root: str) -> Iterator[_File]:
-    for name in finding.find_files(root, finding.MEDIA_SUFFIXES):
+def _look_up(root: str, names: Sequence[str]) -> Iterator[_File]:
+    for name in names:
         path = files.join(root, name)
         with contextlib.suppress(OSError, tf.errors.OpError):  # It has just vanished.
             if files.is_remote(path):
@@ -151,7 +160,7 @@ def _add(
     events: Iterator[reading.Event],
     assembler: Assembler,
     writer: store_writing.Writer,
-    bar: tqdm.tqdm,
+    bar: bars.Bar,
 ) -> int:
     """Encodes files as they are read and adds them; the number of windows."""
     committed, is_dirty = time.monotonic(), False

@@ -4,6 +4,7 @@ import collections
 from collections.abc import Sequence
 
 from actcl_tf.data import media
+from actcl_tf.data.catalogs import walking
 from actcl_tf.search.collection import Hit
 from actcl_tf.search.indexing import Summary
 from actcl_tf.search.moments import MODALITIES
@@ -66,6 +67,7 @@ def summary_text(summary: Summary) -> str:
         lines.append(
             f"Encoded {summary.windows} windows in {summary.seconds:.1f} s, {rate:.0f} a second."
         )
+    lines += [*walking.unlisted_lines(summary.found), *walking.ignored_lines(summary.found)]
     used = [entry for entry in summary.entries if entry.moments]
     counts = [sum(entry.num_rows(modality) for entry in used) for modality in MODALITIES]
     lines.append(

@@ -14,6 +14,7 @@ from actcl_tf.models import layers, torchvision_weights, two_tower
 from actcl_tf.train import (
     callbacks,
     checkpointing,
+    compiler,
     custom_layout,
     failures,
     fitting,
@@ -147,6 +148,8 @@ def run(
     facts = run_checks.check(configuration)
     placement = placement or strategies.build_placement(configuration.train)
     together = placement.workers
+    if together.count == 1:
+        compiler.wake_quietly()
     run_dir = configuration.train.run_dir
     with failures.naming_full_disks(run_dir):
         try:

@@ -4,8 +4,8 @@ import time
 from typing import Callable, Optional
 
 import numpy as np
-import tqdm
 
+from actcl_tf.console import bars
 from actcl_tf.train import packed_logs, step_callback, time_left
 from actcl_tf.train import scalar_names as names
 
@@ -44,7 +44,7 @@ class Progress(step_callback.StepCallback):
         self._batch_size = batch_size
         self._shorter = shorter
         self._clock = clock
-        self._bar: Optional[tqdm.tqdm] = None
+        self._bar: Optional[bars.Bar] = None
         self._left: Optional[time_left.TimeLeft] = None
         self._numbers = ""
         self._has_judged = False  # Whether it is a long run was found out.
@@ -54,7 +54,7 @@ class Progress(step_callback.StepCallback):
         super().on_train_begin(logs)
         if self._bar is None:
             self._left = time_left.TimeLeft(self.step, self._total_steps)
-            self._bar = tqdm.tqdm(
+            self._bar = bars.Bar(
                 total=self._total_steps,
                 initial=self.step,
                 desc="training",

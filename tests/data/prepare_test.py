@@ -19,6 +19,7 @@ from actcl_tf.data import (
     shard_writing,
 )
 from tests.media_files import grey, tone, write_clip, write_media
+from tests.permissions import closed, unprivileged
 
 SETTINGS = {"short_side": 32, "clip_seconds": 1.0}
 EXECUTION = prepare.Execution(num_workers=1, progress=False)
@@ -166,6 +167,63 @@ def stop_in_the_middle(videos, output):
             return seed
         shutil.rmtree(output)
     raise AssertionError("no seed puts a good video first")
+
+
+def _summary(folder="data/mine", **splits):
+    """Of splits with so many clips, or (clips, streams)."""
+    manifests = {}
+    for split, held in splits.items():
+        clips, streams = held if isinstance(held, tuple) else (held, "both")
+        manifests[split] = records.Manifest(
+            split, clips, 1, [], ["a"], 10.0, 8000.0, 5, 8, 8, 8, 8, 1.0, "", streams=streams
+        )
+    return prepare.Summary(folder, manifests, 1.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("summary", "arguments"),
+    [
+        (_summary(train=8, test=2), "--data_dir=data/mine"),
+        (_summary(train=8, test=2, val=2), "--data_dir=data/mine"),
+        (_summary(train=8, val=2), "--data_dir=data/mine --eval_split=val"),
+        (_summary(train=8, test=0, val=2), "--data_dir=data/mine --eval_split=val"),
+        (_summary(train=8), "--data_dir=data/mine --eval_split="),
+        (_summary(train=8, test=0), "--data_dir=data/mine --eval_split="),
+        (_summary("my data/it's", train=8, test=1), "'--data_dir=my data/it'\"'\"'s'"),
+        (_summary(test=8), None),
+        (_summary(train=0, test=8), None),
+        (_summary(train=(8, "audio"), test=(2, "audio")), None),
+        (_summary(all=8), None),
+    ],
+)
+def test_the_next_command_is_one_that_works(summary, arguments):
+    text = prepare_report.summary_text(summary)
+    last = text.splitlines()[-1]
+    if arguments is None:
+        assert "train.py" not in text
+    else:
+        assert last.startswith("Next: ") and last.endswith(f"tools/train.py {arguments}")
+    assert ("--test_fraction" in text) == (arguments or "").endswith("--eval_split=")
+
+
+def test_folders_that_cannot_be_listed_count_as_failures(tmp_path):
+    root, data = tmp_path / "videos", tmp_path / "data"
+    for name in ("train/dog/1.mp4", "train/cat/2.mp4", "test/cat/3.mp4", "test/dog/4.mp4"):
+        write_clip(root / name, 1.0)
+    (root / "notes.txt").write_text("x")
+    with closed(root / "train" / "cat", root / "test" / "dog"), unprivileged(tmp_path):
+        catalog = catalogs.from_folder(str(root))
+    settings = shard_writing.Settings(**SETTINGS)
+    with pytest.raises(prepare.TooManyFailuresError, match="2 of 2 videos") as error:
+        prepare.prepare(catalog, str(data), settings, NO_FAILURE)
+    assert error.value.failures == {"unlisted": ["test/dog", "train/cat"]}
+    summary = prepare.prepare(catalog, str(data), settings, EXECUTION)
+    held = {split: manifest.failures for split, manifest in summary.manifests.items()}
+    assert held == {"train": {"unlisted": ["train/cat"]}, "test": {"unlisted": ["test/dog"]}}
+    text = prepare_report.summary_text(summary)
+    assert "\nSplits from folders: train, test; classes: 2.\n" in text
+    assert "2  unlisted (the folder cannot be listed, so that nothing in it was taken): " in text
+    assert "\nNot taken: 1 .txt (notes.txt).\n" in text
 
 
 def test_work_goes_on_where_it_stopped(videos, tmp_path):

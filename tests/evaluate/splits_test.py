@@ -94,6 +94,36 @@ def test_sizes_and_draws():
     assert (whole.name, whole.folds) == ("", folds)
 
 
+def test_what_a_reader_must_know():
+    names = [f"v{i}" for i in range(12)]
+    classes = ["cat", "dog", "owl", "yak"]
+    #                 train: 5 cats, 3 dogs, no owl; test: a cat, an owl, an owl
+    values = np.array([0, 0, 0, 0, 0, 1, 1, 1, 0, 2, 2, -1])
+    targets = clip_table.Targets("label", classes, values)
+    folds = splits.labelled([made.fold(range(8), range(8, 12))], targets)
+
+    def warned(**changes):
+        subsets = list(splits.subsets(folds, targets, names, _settings(**changes)))
+        return splits.warnings(folds, targets, subsets)
+
+    unseen = (
+        "label, test: 1 classes of the test clips are none of the training clips', so that they "
+        "are never found: owl (2)"
+    )
+    assert warned() == warned(shots=(3,)) == warned(train_fraction=(0.1,)) == [unseen]
+    assert warned(shots=(4, 6)) == [
+        "label, shots=4: 1 of 4 classes have fewer training videos, of which all are taken: "
+        "dog (3)",
+        "label, shots=6: 2 of 4 classes have fewer training videos, of which all are taken: "
+        "cat (5), dog (3)",
+        unseen,
+    ]
+    several = clip_table.Targets("label", classes, np.eye(4, dtype=bool)[values])
+    (line,) = splits.warnings([made.fold(range(8), range(8, 11))], several, [])
+    assert line == unseen
+    assert splits.warnings([made.fold(range(8), range(8))], several, []) == []
+
+
 def test_several_labels_cannot_be_drawn():
     targets = clip_table.Targets("label", ["a", "b"], np.eye(2, dtype=bool))
     with pytest.raises(config.ConfigError, match="may have several labels"):

@@ -60,3 +60,8 @@ def test_aligned_text():
     table = tables.Table(["a", "score"], [["long name", "1"], ["b", "22.0"]])
     assert tables.aligned(table) == "a          score\nlong name  1\nb          22.0"
     assert tables.text(made_results.result()).startswith("run\nmodality  features  top-1")
+
+
+def test_warnings_follow_the_tables():
+    found = tables.text(made_results.result(warnings=["label, shots=5: so and so", "and more"]))
+    assert found.endswith("\nWarning: label, shots=5: so and so.\nWarning: and more.")

@@ -11,6 +11,7 @@ from actcl_tf.data import clip_cutting
 from actcl_tf.data.files import DataError
 from actcl_tf.search import encoding, indexing, store, texts
 from tests import media_files, rounding
+from tests.permissions import NOBODY, closed, unprivileged
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +184,23 @@ def test_a_folder_without_media_is_an_error_and_drops_nothing(media, encoder, tm
     with pytest.raises(DataError, match="there is no such folder"):
         index(folder / "none", encoder, path)
     assert len(store.load(path).entries) == 1
+
+
+def test_what_is_in_a_folder_that_cannot_be_listed_stays(media, encoder, tmp_path):
+    folder, path = copied(media, tmp_path / "a", "both.mp4", "heard.wav"), tmp_path / "index"
+    copied(media, folder / "shut", "seen.mp4")
+    (folder / "notes.txt").write_text("x")
+    index(folder, encoder, path)
+    (folder / "heard.wav").unlink()
+    for each in (path, *path.iterdir()):
+        os.chown(each, NOBODY, -1)
+    with closed(folder / "shut"), unprivileged(tmp_path):
+        summary = index(folder, encoder, path)
+    assert summary.vanished == [str(folder / "heard.wav")]
+    assert sorted(entry.name for entry in store.load(path).entries) == ["both.mp4", "shut/seen.mp4"]
+    text = texts.summary_text(summary)
+    assert "error: shut/ cannot be listed (Permission denied): nothing in it was taken." in text
+    assert "Not taken: 1 .txt (notes.txt)." in text
 
 
 def test_a_failure_in_the_middle_keeps_what_was_finished(media, encoder, tmp_path, monkeypatch):

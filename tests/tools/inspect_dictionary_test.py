@@ -68,7 +68,7 @@ def test_what_a_user_looks_at(run, tmp_path):
         "Video keys, serving audio queries",
         f"10 pictures in {output}",
         f"in a browser: {output}/report.html",
-        "Next: python tools/export.py --checkpoint=",
+        "tools/export.py --checkpoint=",
     ):
         assert words in done.stdout
     for bar in (

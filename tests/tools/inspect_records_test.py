@@ -1,5 +1,6 @@
 """tools/inspect_records.py as a user runs it."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -125,3 +126,29 @@ def test_bad_input_ends_in_one_clear_line(folder):
         assert found[0] == status, (arguments, found)
         last = found[2].splitlines()[-1]
         assert last.startswith("error: ") and words in last, (arguments, found)
+
+
+def test_names_that_are_no_text_on_a_terminal_of_ascii(tmp_path):
+    """From the file to the sheet: no name ends the work, and every one is shown."""
+    write_clip(tmp_path / "in" / "dog" / "good.mp4", 1.2)
+    (tmp_path / "in" / "dog" / "bad.mp4").write_text("no video" * 100)
+    os.rename(tmp_path / "in" / "dog" / "bad.mp4", os.fsencode(tmp_path / "in/dog") + b"/\xff.mp4")
+    os.rename(tmp_path / "in" / "dog", os.fsencode(tmp_path / "in") + b"/d\xf6g \xc3\xbc")
+    data, out = tmp_path / "data", []
+    for tool, flags in (
+        ("prepare_data.py", [f"--input={tmp_path / 'in'}", f"--output={data}", "--num_workers=1"]),
+        ("inspect_records.py", [str(data)]),
+    ):
+        done = subprocess.run(
+            [sys.executable, str(TOOL.with_name(tool)), *flags],
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        out.append(done.stdout)
+    assert r"d\udcf6g \xfc/\udcff.mp4" in out[0] and "Written to " in out[0]
+    assert r"d\udcf6g \xfc " in out[1]
+    assert (data / "contact_sheet.png").stat().st_size > 0

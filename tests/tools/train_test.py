@@ -77,7 +77,7 @@ def test_main_job_from_nothing_to_the_summary(first_run):
         "trained",
         "chance",
         "tensorboard --logdir=",
-        "Next: python tools/export.py",
+        "tools/export.py --checkpoint=",
     ):
         assert words in done.stdout
     assert "clips/s" in done.stderr  # The progress bar.

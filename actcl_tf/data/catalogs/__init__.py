@@ -14,27 +14,29 @@ from actcl_tf.data.catalogs.catalog import (
     classes_of,
     draw_key,
     draw_test_split,
+    split_of,
 )
 from actcl_tf.data.catalogs.datasets import DATASETS, read
 from actcl_tf.data.catalogs.esc50 import from_esc50
-from actcl_tf.data.catalogs.finding import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from actcl_tf.data.catalogs.hmdb51 import from_hmdb51
 from actcl_tf.data.catalogs.kinetics import KINETICS_SOUNDS, from_kinetics, from_kinetics_sounds
 from actcl_tf.data.catalogs.own import from_csv, from_folder
 from actcl_tf.data.catalogs.ucf101 import from_ucf101
 from actcl_tf.data.catalogs.vggsound import from_vggsound
+from actcl_tf.data.catalogs.walking import NOTHING as NOTHING_FOUND
+from actcl_tf.data.catalogs.walking import Found, ignored_lines
 
 __all__ = [
     "ALL",
-    "AUDIO_SUFFIXES",
     "DATASETS",
     "KINETICS_SOUNDS",
+    "NOTHING_FOUND",
     "SPLITS",
     "TEST",
     "TRAIN",
-    "VIDEO_SUFFIXES",
     "Catalog",
     "Clip",
+    "Found",
     "classes_of",
     "draw_key",
     "draw_test_split",
@@ -47,5 +49,7 @@ __all__ = [
     "from_kinetics_sounds",
     "from_ucf101",
     "from_vggsound",
+    "ignored_lines",
     "read",
+    "split_of",
 ]

@@ -4,7 +4,7 @@ from typing import Any
 
 from actcl_tf.config import typed_json
 from actcl_tf.data import files
-from actcl_tf.data.catalogs import finding, youtube
+from actcl_tf.data.catalogs import finding, walking, youtube
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
 from actcl_tf.data.files import DataError
 
@@ -52,8 +52,8 @@ def from_audioset(folder: str, *, whole_videos: bool = False) -> Catalog:
         for where, line in finding.read_rows(path, skipinitialspace=True):
             row = _row(line, where, split, whole_videos, texts)
             rows.setdefault(row.name, row)
-    names = finding.find_files(folder, finding.MEDIA_SUFFIXES)
-    clips, missing = finding.match(rows.values(), folder, names)
+    found = walking.find(folder, walking.MEDIA)
+    clips, missing = finding.match(rows.values(), folder, found.names)
     finding.require_some(clips, missing, folder, LAYOUT)
     classes = tuple(sorted(texts))
     return Catalog(
@@ -62,6 +62,7 @@ def from_audioset(folder: str, *, whole_videos: bool = False) -> Catalog:
         tuple(missing),
         multi_label=True,
         class_texts=tuple(texts[name] for name in classes),
+        found=found,
     )
 
 

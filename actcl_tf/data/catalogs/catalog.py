@@ -3,14 +3,22 @@
 import dataclasses
 import hashlib
 import math
+import unicodedata
 from collections.abc import Iterable
 from typing import Optional
 
+from actcl_tf.data.catalogs.walking import NOTHING, Found
 from actcl_tf.data.dataset_choice import ALL as ALL
 from actcl_tf.data.dataset_choice import check_test_fraction
 
-TRAIN, TEST = "train", "test"
-SPLITS = (TRAIN, TEST, "val", "validation")
+TRAIN, TEST, VAL = "train", "test", "val"
+SPLITS = (TRAIN, TEST, VAL)
+_SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training", "trainset"), TRAIN),
+    **dict.fromkeys(("test", "testing", "testset", "eval", "evaluation", "holdout"), TEST),
+    **dict.fromkeys(("val", "valid", "validate", "validation", "valset"), VAL),
+    **dict.fromkeys(("dev", "devel", "development", "devset"), VAL),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +59,9 @@ class Catalog:
       streams: what its clips are used for, of `records.STREAMS`.
       multi_label: whether a clip may have several labels.
       class_texts: names of the classes as people read them; empty: the machine names.
+      found: what was found on disk beside the clips.
+      decision: where splits and classes come from, a sentence for people; empty: from the data
+        set's own lists.
     """
 
     clips: tuple[Clip, ...]
@@ -59,6 +70,8 @@ class Catalog:
     streams: str = "both"
     multi_label: bool = False
     class_texts: tuple[str, ...] = ()
+    found: Found = NOTHING
+    decision: str = ""
 
     def text_of(self, name: str) -> str:
         """The name of a class as people read it."""
@@ -70,10 +83,24 @@ class Catalog:
         return dataclasses.replace(self, clips=clips, classes=(), multi_label=False, class_texts=())
 
 
-def of_clips(clips: Iterable[Clip]) -> Catalog:
-    """A catalog of clips whose labels are all the classes there are."""
+def split_of(name: str) -> str:
+    """The split that people mean by a name, such as Training or dev; empty if it is none's."""
+    return _SPLIT_NAMES.get(name.strip().casefold(), "")
+
+
+def composed(text: str) -> str:
+    """A name in Unicode's composed form (NFC), in which names are compared and stored.
+
+    Some systems write an accented letter as a letter and an accent, which reads the same.
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def of_clips(clips: Iterable[Clip], found: Found = NOTHING, decision: str = "") -> Catalog:
+    """A catalog of clips whose labels are all the classes there are; see `Catalog`."""
     clips = tuple(clips)
-    return Catalog(clips, tuple(classes_of(clips)))
+    classes = tuple(classes_of(clips))
+    return Catalog(clips, classes, found=found, decision=f"{decision}; classes: {len(classes)}.")
 
 
 def draw_test_split(clips: Iterable[Clip], fraction: float, seed: int) -> list[Clip]:
@@ -95,7 +122,7 @@ def draw_test_split(clips: Iterable[Clip], fraction: float, seed: int) -> list[C
 
 def draw_key(name: str, seed: int) -> bytes:
     """A stable random number of a name and a seed, to sort by."""
-    return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(f"{seed}:{composed(name)}".encode("utf-8", "surrogateescape")).digest()
 
 
 def classes_of(clips: Iterable[Clip]) -> list[str]:

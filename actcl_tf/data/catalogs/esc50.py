@@ -1,7 +1,7 @@
 """ESC-50 and ESC-10 (Piczak 2015): sounds of 5 seconds, five folds."""
 
 from actcl_tf.data import dataset_choice, files
-from actcl_tf.data.catalogs import finding, folds
+from actcl_tf.data.catalogs import finding, folds, walking
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
 from actcl_tf.data.files import DataError
 
@@ -43,7 +43,7 @@ def from_esc50(folder: str, *, fold: dataset_choice.Fold = 1) -> Catalog:
         if rows.setdefault(name, row) != row:
             raise DataError(f"{where}: {name} is listed twice, with other folds or categories")
     classes = tuple(sorted({row.labels[0] for row in rows.values()}))
-    names = finding.find_files(folder, finding.MEDIA_SUFFIXES)
-    clips, missing = finding.match(folds.choose(rows.values(), fold), folder, names)
+    found = walking.find(folder, walking.MEDIA)
+    clips, missing = finding.match(folds.choose(rows.values(), fold), folder, found.names)
     finding.require_some(clips, missing, folder, LAYOUT)
-    return Catalog(tuple(clips), classes, tuple(missing), streams="audio")
+    return Catalog(tuple(clips), classes, tuple(missing), streams="audio", found=found)

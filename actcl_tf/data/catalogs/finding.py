@@ -1,29 +1,20 @@
-"""What is on disk: all media below a folder in one walk, and official lists matched with them.
+"""Official lists of data sets, read and matched with the media that are on disk.
 
-Lists have up to two million rows, so that files are looked up by name in what the walk found, and
+Lists have up to two million rows, so that files are looked up by name in what `walking` found, and
 never one by one on disk.
 """
 
 import collections
 import csv
-import os
-import pathlib
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
-import tensorflow as tf
-
 from actcl_tf.data import files
-from actcl_tf.data.catalogs.catalog import Clip
+from actcl_tf.data.catalogs import endings
+from actcl_tf.data.catalogs.catalog import Clip, composed
 from actcl_tf.data.files import DataError
 
-VIDEO_SUFFIXES = (
-    *(".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
-    *(".mpg", ".mts", ".mxf", ".ogv", ".qt", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
-)
-AUDIO_SUFFIXES = (".aac", ".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav")
-MEDIA_SUFFIXES = VIDEO_SUFFIXES + AUDIO_SUFFIXES
 Span = Optional[tuple[float, Optional[float]]]
 _SHOWN_TEXT = 200  # Characters of a line.
 _SHOWN = 8  # Names that an error shows of what it found.
@@ -48,60 +39,19 @@ class Row(NamedTuple):
     folds: tuple[str, ...] = ()
 
 
-def find_files(root: str, suffixes: Sequence[str]) -> list[str]:
-    """Names of the files below a folder, relative to it, sorted; hidden ones are left out.
-
-    Args:
-      root: the folder, local or of any file system that TensorFlow knows.
-      suffixes: endings that count, in lower case, with the dot.
-
-    Raises:
-      DataError: there is no such folder.
-    """
-    if not files.is_folder(root):
-        raise DataError(f"--input={root}: there is no such folder")
-    walk = _walk_remote(root) if files.is_remote(root) else _walk_local(files.local(root))
-    return sorted(
-        name
-        for name in walk
-        if not posixpath.basename(name).startswith(".")
-        and posixpath.splitext(name)[1].lower() in suffixes
-    )
-
-
-def _walk_local(root: str) -> Iterator[str]:
-    """Files below a folder of this machine; links to folders are followed, each folder once."""
-    seen = set()
-    for current, folders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(current)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            yield (pathlib.Path(current) / name).relative_to(root).as_posix()
-
-
-def _walk_remote(root: str) -> Iterator[str]:
-    root = root.rstrip("/")
-    with files.naming(root, "listed"):
-        for current, _, names in tf.io.gfile.walk(root):
-            below = current.rstrip("/")[len(root) + 1 :]
-            if not any(part.startswith(".") for part in below.split("/")):
-                for name in names:
-                    yield posixpath.join(below, name)
-
-
 def key_of(name: str, folders: int = 0) -> str:
-    """What a file is looked up by: its name without its ending, in one case.
+    """What a file is looked up by: its name, without its ending, in one case and Unicode form.
 
     Args:
       name: of the file, with `/` between folders.
       folders: how many of the folders it is in belong to the key.
     """
     parts = posixpath.splitext(name)[0].split("/")
-    return "/".join(parts[-1 - folders :]).casefold()
+    return _folded("/".join(parts[-1 - folders :]))
+
+
+def _folded(text: str) -> str:
+    return composed(composed(text).casefold())
 
 
 def read_text(path: str) -> str:
@@ -120,7 +70,7 @@ def read_text(path: str) -> str:
 
 def read_lines(path: str) -> list[str]:
     """The lines of a text file that are not empty, without what ends them; see `read_text`."""
-    return [line.rstrip() for line in read_text(path).splitlines() if line.strip()]
+    return [line.rstrip() for line in composed(read_text(path)).splitlines() if line.strip()]
 
 
 def read_rows(path: str, **options: Any) -> Iterator[tuple[str, list[str]]]:
@@ -133,7 +83,9 @@ def read_rows(path: str, **options: Any) -> Iterator[tuple[str, list[str]]]:
     Raises:
       DataError: it cannot be read, or is no CSV.
     """
-    lines = ["" if line.startswith("#") else line for line in read_text(path).splitlines()]
+    lines = [
+        "" if line.startswith("#") else line for line in composed(read_text(path)).splitlines()
+    ]
     reader = csv.reader(lines, **options)
     try:
         for row in reader:
@@ -180,11 +132,11 @@ def match(
     Args:
       rows: of the list.
       root: that `names` are relative to.
-      names: of the files, of `find_files`.
+      names: of the files, of `walking.find`.
       key: what a file is looked up by.
     """
     by_key: dict[str, str] = {}
-    for name in sorted(names, key=_is_sound):
+    for name in sorted(names, key=endings.is_sound):
         by_key.setdefault(key(name), name)
     found = [(row, _first(row.files, by_key)) for row in rows]
     uses = collections.Counter(file for _, file in found)
@@ -209,16 +161,12 @@ def match(
     return clips, missing
 
 
-def _is_sound(name: str) -> bool:
-    return posixpath.splitext(name)[1].lower() in AUDIO_SUFFIXES
-
-
 def _first(
     wanted: Iterable[tuple[str, Span]], by_key: dict[str, str]
 ) -> Optional[tuple[str, Span]]:
     """The first file of those wanted that is there, and its span."""
     for key, span in wanted:
-        name = by_key.get(key.casefold())
+        name = by_key.get(_folded(key))
         if name is not None:
             return name, span
     return None

@@ -3,7 +3,7 @@
 import re
 
 from actcl_tf.data import dataset_choice, files
-from actcl_tf.data.catalogs import finding, folds
+from actcl_tf.data.catalogs import finding, folds, walking
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
 from actcl_tf.data.files import DataError
 
@@ -74,9 +74,9 @@ def from_hmdb51(folder: str, *, fold: dataset_choice.Fold = 1) -> Catalog:
         )
         for (label, name), roles in parts.items()
     ]
-    names = finding.find_files(folder, finding.VIDEO_SUFFIXES)
+    found = walking.find(folder, walking.VIDEOS)
     clips, missing = finding.match(
-        folds.choose(rows, fold), folder, names, key=lambda name: finding.key_of(name, 1)
+        folds.choose(rows, fold), folder, found.names, key=lambda name: finding.key_of(name, 1)
     )
     finding.require_some(clips, missing, folder, LAYOUT)
-    return Catalog(tuple(clips), classes, tuple(missing), streams="video")
+    return Catalog(tuple(clips), classes, tuple(missing), streams="video", found=found)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from actcl_tf.data import files
-from actcl_tf.data.catalogs import finding, youtube
+from actcl_tf.data.catalogs import finding, walking, youtube
 from actcl_tf.data.catalogs.catalog import Catalog
 from actcl_tf.data.files import DataError
 
@@ -96,7 +96,7 @@ def _row(line: dict[str, str], where: str, path: str, whole_videos: bool) -> fin
 
 
 def _catalog(folder: str, rows: Iterable[finding.Row], classes: tuple[str, ...]) -> Catalog:
-    names = finding.find_files(folder, finding.VIDEO_SUFFIXES)
-    clips, missing = finding.match(rows, folder, names)
+    found = walking.find(folder, walking.VIDEOS)
+    clips, missing = finding.match(rows, folder, found.names)
     finding.require_some(clips, missing, folder, LAYOUT)
-    return Catalog(tuple(clips), classes, tuple(missing))
+    return Catalog(tuple(clips), classes, tuple(missing), found=found)

@@ -4,53 +4,64 @@ import collections
 import csv
 import io
 import math
+import os
 import posixpath
+import unicodedata
+from collections.abc import Sequence
 
 from actcl_tf.data import files
-from actcl_tf.data.catalogs import catalog, finding
-from actcl_tf.data.catalogs.catalog import SPLITS, TRAIN, Catalog, Clip
+from actcl_tf.data.catalogs import catalog, finding, folders, walking
+from actcl_tf.data.catalogs.catalog import SPLITS, TEST, TRAIN, Catalog, Clip, composed
 from actcl_tf.data.files import DataError
 
 CSV_COLUMNS = ("video_path", "start", "end", "label", "split", "caption")
 
 
 def from_folder(folder: str, *, test_fraction: float = 0.1, seed: int = 0) -> Catalog:
-    """Finds the videos in a folder and its subfolders.
-
-    If every top-level subfolder that holds videos is called train, test, val or validation, these
-    are the splits; otherwise videos are drawn for the test split. The first folder below (the
-    split, or the data set) is the class.
+    """Finds the videos in a folder and its subfolders; see `folders` for what the layout says.
 
     Args:
       folder: to look in.
-      test_fraction: share of the videos that is drawn for the test split, in [0, 1).
+      test_fraction: share of the videos that is drawn for the test split, in [0, 1), where the
+        layout has no splits.
       seed: of that draw.
 
     Raises:
-      DataError: the folder is missing or holds no video.
+      DataError: the folder is missing, cannot be listed, holds no video, or has splits that are not
+        clear.
     """
-    names = finding.find_files(folder, finding.VIDEO_SUFFIXES)
-    if not names:
+    found = walking.find(folder, walking.VIDEOS)
+    if not found.names:
         raise DataError(
-            f"--input={folder}: no video in it or its subfolders (names ending in "
-            f"{', '.join(finding.VIDEO_SUFFIXES)})"
-        )
-    parts = [name.split("/") for name in names]
-    has_splits = all(len(part) > 1 and part[0] in SPLITS for part in parts)
-    clips = []
-    for name, part in zip(names, parts):
-        folders = part[1:-1] if has_splits else part[:-1]
-        clips.append(
-            Clip(
-                path=files.join(folder, name),
-                name=name,
-                labels=tuple(folders[:1]),
-                split=part[0] if has_splits else "",
+            f"--input={folder}: no video in it or its subfolders. "
+            + (
+                " ".join([*walking.unlisted_lines(found), *walking.ignored_lines(found)])
+                or "It is empty."
             )
         )
-    if not has_splits:
+    try:
+        layout = folders.understand(found.names)
+    except DataError as error:
+        raise DataError(f"--input={folder}: {error}") from error
+    clips = [
+        Clip(
+            path=files.join(folder, place.name),
+            name=place.name,
+            labels=(place.label,) if place.label else (),
+            split=place.split,
+        )
+        for place in layout.places
+    ]
+    decision = layout.decision
+    if not clips[0].split:
         clips = catalog.draw_test_split(clips, test_fraction, seed)
-    return catalog.of_clips(clips)
+        decision += _drawn(clips)
+    return catalog.of_clips(clips, found, decision)
+
+
+def _drawn(clips: Sequence[Clip]) -> str:
+    test = len({clip.name for clip in clips if clip.split == TEST})
+    return f"; test drawn by video: {test} of {len({clip.name for clip in clips})}"
 
 
 def from_csv(path: str, *, folder: str = "", test_fraction: float = 0.1, seed: int = 0) -> Catalog:
@@ -87,9 +98,11 @@ def from_csv(path: str, *, folder: str = "", test_fraction: float = 0.1, seed: i
     (name, start, end), count = spans.most_common(1)[0]
     if count > 1:
         raise DataError(f"--csv={path}: {name},{start},{end} is listed {count} times")
+    decision = "Splits from the column split: " + ", ".join(sorted({clip.split for clip in clips}))
     if "split" not in columns:
         clips = catalog.draw_test_split(clips, test_fraction, seed)
-    return catalog.of_clips(clips)
+        decision = "Splits from the column split: none" + _drawn(clips)
+    return catalog.of_clips(clips, decision=decision)
 
 
 def _from_row(row: dict, where: str, root: str) -> Clip:
@@ -110,16 +123,29 @@ def _from_row(row: dict, where: str, root: str) -> Clip:
     start, end = times[0] or 0.0, times[1]
     if end is not None and end <= start:
         raise DataError(f"{where}: end must be later than start, got {start} and {end}")
-    split = (row.get("split") or TRAIN).strip()
-    if split not in SPLITS:
-        raise DataError(f"{where}: split must be one of {', '.join(SPLITS)}, got {split!r}")
-    label = (row.get("label") or "").strip()
+    named = (row.get("split") or "").strip() or TRAIN
+    split = catalog.split_of(named)
+    if not split:
+        raise DataError(f"{where}: split must be one of {', '.join(SPLITS)}, got {named!r}")
+    label = composed((row.get("label") or "").strip())
     return Clip(
-        path=name if "://" in name else files.join(root, name),
+        path=name if "://" in name else _on_disk(root, name),
         name=name,
         start=start,
         end=end,
         labels=(label,) if label else (),
         split=split if "split" in row else "",
-        caption=(row.get("caption") or "").strip() or None,
+        caption=composed((row.get("caption") or "").strip()) or None,
     )
+
+
+def _on_disk(root: str, name: str) -> str:
+    """The path of a file that the list may name in another form of Unicode than the disk."""
+    path = files.join(root, name)
+    if name.isascii() or files.is_remote(path) or os.path.exists(files.local(path)):
+        return path
+    for form in ("NFC", "NFD"):
+        other = files.join(root, unicodedata.normalize(form, name))
+        if os.path.exists(files.local(other)):
+            return other
+    return path

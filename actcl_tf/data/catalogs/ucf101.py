@@ -3,7 +3,7 @@
 import posixpath
 
 from actcl_tf.data import dataset_choice, files
-from actcl_tf.data.catalogs import finding, folds
+from actcl_tf.data.catalogs import finding, folds, walking
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
 from actcl_tf.data.files import DataError
 
@@ -59,7 +59,7 @@ def from_ucf101(folder: str, *, fold: dataset_choice.Fold = 1) -> Catalog:
             raise DataError(f"{folder}: {name} is of no class of classInd.txt")
         of_name = ((finding.key_of(name), None),)
         rows.append(finding.Row(name, of_name, (label,), "", tuple(roles)))
-    names = finding.find_files(folder, finding.VIDEO_SUFFIXES)
-    clips, missing = finding.match(folds.choose(rows, fold), folder, names)
+    found = walking.find(folder, walking.VIDEOS)
+    clips, missing = finding.match(folds.choose(rows, fold), folder, found.names)
     finding.require_some(clips, missing, folder, LAYOUT)
-    return Catalog(tuple(clips), classes, tuple(missing), streams="video")
+    return Catalog(tuple(clips), classes, tuple(missing), streams="video", found=found)

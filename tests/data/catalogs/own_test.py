@@ -170,8 +170,10 @@ def test_a_folder_of_another_file_system():
 
 
 def test_csv_with_splits(tmp_path):
-    path = write_csv(tmp_path, "video_path,split\na.mp4,test\nb.mp4,train\nc.mp4,\n")
-    assert [clip.split for clip in catalogs.from_csv(path).clips] == ["test", "train", "train"]
+    path = write_csv(tmp_path, "video_path,split\na.mp4,test\nb.mp4,Train\nc.mp4,\nd.mp4,DEV \n")
+    read = catalogs.from_csv(path)
+    assert [clip.split for clip in read.clips] == ["test", "train", "train", "val"]
+    assert read.decision == "Splits from the column split: test, train, val; classes: 0."
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_csv_with_splits(tmp_path):
         ("video_path,start\na.mp4,1\nb.mp4,x\n", "csv:3: start must be seconds.*'x'"),
         ("video_path,end\na.mp4,nan\n", "csv:2: end must be seconds"),
         ("video_path,start,end\na.mp4,2,2\n", "csv:2: end must be later than start"),
-        ("video_path,split\na.mp4,dev\n", "csv:2: split must be one of train.*'dev'"),
+        ("video_path,split\na.mp4,dog\n", "csv:2: split must be one of train.*'dog'"),
         ("video_path,label\na.mp4,x\na.mp4,y\n", "a.mp4.* is listed 2 times"),
     ],
 )

@@ -1,0 +1,131 @@
+"""What a folder's layout says: which of its folders are splits, and which are classes.
+
+A folder called Train beside one called test is a split, whatever lies beside them, and never a
+class: an evaluation that tells "train" from "test" would measure nothing.
+"""
+
+import collections
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Optional
+
+from actcl_tf.data.catalogs.catalog import SPLITS, TRAIN, composed, split_of
+from actcl_tf.data.files import DataError
+
+_SHOWN = 3
+
+
+class Place(NamedTuple):
+    """What the layout says of one file: its split, empty if it is to be drawn, and its class."""
+
+    name: str
+    split: str = ""
+    label: str = ""
+
+
+class Layout(NamedTuple):
+    """What a layout comes down to.
+
+    Attributes:
+      places: of the files that count, in their order.
+      strays: names of the files beside the splits, which belong to none.
+      decision: where splits and classes come from, for people.
+    """
+
+    places: list[Place]
+    strays: list[str]
+    decision: str
+
+
+class _Splits(NamedTuple):
+    """Folders of one depth that are splits, and whether they lie in those of the classes."""
+
+    depth: int
+    folders: dict[str, list[str]]  # Split -> folders that mean it.
+    in_classes: bool
+
+
+def understand(names: Sequence[str]) -> Layout:
+    """Finds splits and classes in the names of files.
+
+    Splits are looked for at the top, and one folder below: under a folder that holds the whole data
+    set, or under each class. Folders that mean splits are not taken as such where only one stands
+    among others, as a class may be called train.
+
+    Args:
+      names: of the videos, relative to the folder, with `/` between folders.
+
+    Raises:
+      DataError: a split other than train has videos beside it that are in no split.
+    """
+    parts = [name.split("/") for name in names]
+    splits = _splits_at_top(parts) or _splits_below(parts)
+    if splits is None:
+        return _classes_alone(names, parts)
+    depth = splits.depth
+    places, strays = [], []
+    for name, part in zip(names, parts):
+        split = split_of(part[depth]) if len(part) > depth + 1 else ""
+        if not split:
+            strays.append(name)
+            continue
+        classes = part[:1] if splits.in_classes else part[depth + 1 : -1]
+        places.append(Place(name, split, composed(classes[0]) if classes else ""))
+    shown = ", ".join(
+        split if held == [split] else f"{split} ({', '.join(held)})"
+        for split, held in splits.folders.items()
+    )
+    decision = f"Splits from folders: {shown}"
+    if strays:
+        listed = ", ".join(strays[:_SHOWN]) + (", ..." if len(strays) > _SHOWN else "")
+        decision += f"; left out as in none of them: {len(strays)} ({listed})"
+    return Layout(places, strays, decision)
+
+
+def _classes_alone(names: Sequence[str], parts: Sequence[Sequence[str]]) -> Layout:
+    places = [
+        Place(name, "", composed(part[0]) if len(part) > 1 else "")
+        for name, part in zip(names, parts)
+    ]
+    heads = sorted({part[0] for part in parts if len(part) > 1 and split_of(part[0])})
+    note = f" ({', '.join(heads)} stands among other folders: a class)" if heads else ""
+    return Layout(places, [], f"Splits from folders: none{note}")
+
+
+def _splits_at_top(parts: Sequence[Sequence[str]]) -> Optional[_Splits]:
+    inside = [part for part in parts if len(part) > 1]
+    known, others = _sort(part[0] for part in inside)
+    if not known or (others and (TRAIN not in known or len(known) == 1)):
+        return None
+    beside = len(parts) - len(inside)
+    if beside and TRAIN not in known:
+        first = next(part[0] for part in parts if len(part) == 1)
+        raise DataError(
+            f"{beside} videos, such as {first}, lie beside the folders of the splits "
+            f"{', '.join(known)}: move them into a folder train, or those folders elsewhere"
+        )
+    return _Splits(0, known, in_classes=False)
+
+
+def _splits_below(parts: Sequence[Sequence[str]]) -> Optional[_Splits]:
+    inside = [part for part in parts if len(part) > 2]
+    known, others = _sort(part[1] for part in inside)
+    tops = {part[0] for part in parts if len(part) > 1}
+    in_classes = len(tops) > 1
+    if TRAIN not in known or (len(known) == 1 and (others or in_classes)):
+        return None
+    if others and in_classes:
+        return None
+    # In one folder that holds the whole data set, the classes lie in the splits.
+    return _Splits(1, known, in_classes)
+
+
+def _sort(folders: Iterable[str]) -> tuple[dict[str, list[str]], set[str]]:
+    """Those that mean splits, by split, and the others."""
+    held, others = collections.defaultdict(set), set()
+    for folder in folders:
+        split = split_of(folder)
+        if split:
+            held[split].add(folder)
+        else:
+            others.add(folder)
+    return {split: sorted(held[split]) for split in SPLITS if split in held}, others
