@@ -34,5 +34,5 @@ NETWORK = of_sums(27 * 64, 10)
 def assert_close(found, expected, rtol: float = NETWORK, err_msg: str = "") -> None:
     """Checks that values differ by at most `rtol` of the largest of those expected."""
     expected = np.asarray(expected)
-    atol = rtol * float(np.abs(expected).max())
+    atol = rtol * float(np.abs(expected).max(initial=0.0))
     np.testing.assert_allclose(found, expected, rtol=0, atol=atol, err_msg=err_msg)
