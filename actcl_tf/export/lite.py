@@ -18,6 +18,8 @@ from actcl_tf.export.errors import ExportError
 LEAST_COSINE = {"float32": 0.999, "float16": 0.999, "int8": 0.97}
 # Levels of sound span more than 8 bits can tell apart, and TFLite has no integers for transforms.
 _STAYS_FLOAT = "/frontend/"
+# What makes the embedding a unit vector: in integers its length would be 1 to within a few percent.
+_NORMALISES = "L2_NORMALIZATION"
 _MOVES_DATA = {"QUANTIZE", "DEQUANTIZE", "CAST"}
 
 
@@ -42,7 +44,8 @@ def convert(tower: tf.keras.Model, clips: np.ndarray, kind: str) -> bytes:
       tower: [1, ...] -> TowerOutput; the model takes what it takes: frames are cut and resized.
       clips: [n, ...] of the tower's input; int8 is calibrated on them, other kinds take the shape.
       kind: of forms.TFLITE. float16 stores the weights in half precision; int8 computes in integers
-        what TFLite can (3-D convolutions stay float, and so does the frontend: see `float_ops`).
+        what TFLite can (3-D convolutions stay float, and so do the frontend and the last
+        normalisation, so that the embedding has length 1: see `float_ops`).
 
     Raises:
       ExportError: the model cannot be converted.
@@ -71,7 +74,11 @@ def convert(tower: tf.keras.Model, clips: np.ndarray, kind: str) -> bytes:
         plain = tf.lite.TFLiteConverter.from_concrete_functions(
             [encode.get_concrete_function()], tower
         ).convert()
-        stay = [output for _, output, _ in _operations(plain) if _STAYS_FLOAT in output]
+        stay = [
+            output
+            for name, output, _ in _operations(plain)
+            if name == _NORMALISES or _STAYS_FLOAT in output
+        ]
         selective = tf.lite.experimental.QuantizationDebugger(
             converter=converter(),
             debug_dataset=lambda: ([clip[np.newaxis]] for clip in clips[:1]),
