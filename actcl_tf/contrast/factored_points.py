@@ -20,6 +20,8 @@ AnyPoints = Union[tf.Tensor, gradient_embeddings.GradientFactors]
 _ROUNDING = 1e-6
 # Lengths below this count as 0: their inverse would overflow.
 _SMALLEST = 1e-37
+# Within these, squared lengths neither overflow nor vanish, and one pass measures all rows.
+_LEAST_SQUARE, _MOST_SQUARE = 1e-25, 1e30
 _INFINITY = float("inf")
 
 
@@ -30,7 +32,7 @@ class Points(NamedTuple):
       u: [n, D] float32, one factor as it came.
       h: [n, d] float32, the other.
       norms: [n] float32, squared lengths in those units, in [0, 1]; 0 where not eligible.
-      u_scale: float32 scalar, 1 / (the largest number in an eligible row of u).
+      u_scale: float32 scalar; eligible rows of u times this have numbers of at most 1.
       h_scale: float32 scalar, likewise for h.
       unit: float32 scalar; the product of two points, each factor scaled, times this is in those
         units.
@@ -56,8 +58,7 @@ def finite(points: AnyPoints) -> tf.Tensor:
       ValueError: the shapes do not fit together.
     """
     u, h = _factors(points)
-    known = (tf.math.is_finite(tf.cast(factor, tf.float32)) for factor in (u, h))
-    return tf.logical_and(*(tf.reduce_all(rows, axis=1) for rows in known))
+    return tf.logical_and(*(_finite_rows(tf.cast(factor, tf.float32)) for factor in (u, h)))
 
 
 def build_points(points: AnyPoints, eligible: tf.Tensor) -> Points:
@@ -97,9 +98,20 @@ def _measure(u: tf.Tensor, h: tf.Tensor, eligible: tf.Tensor) -> Points:
     u, h = (tf.cast(factor, tf.float32) for factor in (u, h))
 
     def measure(factor: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        largest = tf.reduce_max(tf.abs(factor), axis=1)
-        scale = _inverse(tf.reduce_max(tf.where(eligible, largest, 0.0)))
-        squares = tf.reduce_sum(tf.square(factor * scale), axis=1)
+        squares = _squares(factor)
+        top = tf.reduce_max(tf.where(eligible, squares, 0.0))
+
+        def usual() -> tuple[tf.Tensor, tf.Tensor]:
+            scale = tf.math.rsqrt(top)
+            return squares * scale * scale, scale
+
+        def extreme() -> tuple[tf.Tensor, tf.Tensor]:
+            largest = tf.reduce_max(tf.abs(factor), axis=1)
+            scale = _inverse(tf.reduce_max(tf.where(eligible, largest, 0.0)))
+            return _squares(factor * scale), scale
+
+        is_usual = tf.logical_and(top > _LEAST_SQUARE, top < _MOST_SQUARE)
+        squares, scale = tf.cond(is_usual, usual, extreme)
         return tf.where(eligible, squares, 0.0), scale
 
     (u_norms, u_scale), (h_norms, h_scale) = measure(u), measure(h)
@@ -160,6 +172,20 @@ def _around_mean(points: tf.Tensor, eligible: tf.Tensor) -> tf.Tensor:
     shares = halves * tf.cast(1.0 / tf.cast(count, tf.float32), points.dtype)
     mean = tf.reduce_sum(tf.where(eligible[:, tf.newaxis], shares, tf.zeros_like(shares)), axis=0)
     return halves - mean
+
+
+def _squares(factor: tf.Tensor) -> tf.Tensor:
+    """Squared lengths [N] of rows; what else is asked of rows is asked of these where they tell."""
+    return tf.reduce_sum(tf.square(factor), axis=1)
+
+
+def _finite_rows(factor: tf.Tensor) -> tf.Tensor:
+    known = tf.math.is_finite(_squares(factor))
+    return tf.cond(
+        tf.reduce_all(known),
+        lambda: known,
+        lambda: tf.reduce_all(tf.math.is_finite(factor), axis=1),  # Squares overflow early.
+    )
 
 
 def _inverse(value: tf.Tensor) -> tf.Tensor:
