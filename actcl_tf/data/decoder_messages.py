@@ -44,6 +44,7 @@ class SpanRequest(NamedTuple):
       frame_stride: step between them.
       first_sample: of the clip's sound that is wanted.
       num_samples: samples wanted.
+      has_jumps: whether time stamps jump somewhere in the video.
     """
 
     path: str
@@ -53,6 +54,7 @@ class SpanRequest(NamedTuple):
     frame_stride: int
     first_sample: int
     num_samples: int
+    has_jumps: bool = False
 
 
 class Span(NamedTuple):

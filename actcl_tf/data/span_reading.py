@@ -11,13 +11,11 @@ from typing import Any
 import av
 import av.logging
 
-from actcl_tf.data import media
-from actcl_tf.data.clip_cutting import SEEK_FROM
+from actcl_tf.data import media, media_parts
 from actcl_tf.data.decoder_messages import Span, SpanRequest
+from actcl_tf.data.part_packets import FRONT, Approach
 from actcl_tf.data.picture_track import TIME_SLACK, PictureTrack
 from actcl_tf.data.sound_track import SoundTrack
-
-_BEFORE = 1.0  # Seconds of run-up that decoders get before the part.
 
 
 def read_span(request: SpanRequest, reading: dict[str, Any]) -> Span:
@@ -35,19 +33,20 @@ def read_span(request: SpanRequest, reading: dict[str, Any]) -> Span:
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
     try:
-        if part.start >= SEEK_FROM:
+        way = Approach.to(part.start, part.stretch.begin, can_seek=not request.has_jumps)
+        if way != FRONT:
             try:
-                return _read(request, reading, part, part.start - _BEFORE)
+                return _read(request, reading, part, way)
             except media.MediaError:
                 pass  # An index may lead too far, and decoders may stumble; the front is safe.
-        return _read(request, reading, part, 0.0)
+        return _read(request, reading, part, FRONT)
     except (av.FFmpegError, ValueError, OverflowError) as error:
         raise media.MediaError("damaged", str(error)) from error
     finally:
         av.logging.set_level(level)
 
 
-def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", seek_to: float) -> Span:
+def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", way: Approach) -> Span:
     source = media.Media(request.path)
     pictures = PictureTrack(
         source,
@@ -61,9 +60,9 @@ def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", seek_to:
     )
     sound = SoundTrack(reading["sample_rate"])
     with source.container:
-        if seek_to > 0:
-            source.seek(seek_to)
-        for event in source.decode():
+        if way.seek_to > 0:
+            source.seek(way.seek_to)
+        for event in source.decode(part.stretch, way.skip):
             if isinstance(event, media.Spoiled):
                 part.check_damage(event)
                 continue
@@ -90,6 +89,11 @@ class _Part:
     """Where the part lies, in seconds and samples of the video, and what must not be there."""
 
     def __init__(self, request: SpanRequest, frame_rate: float, sample_rate: int):
+        timeline = media_parts.CONTINUOUS
+        if request.has_jumps:
+            timeline = media_parts.find_parts(request.path)
+        # The part of the file that it lies in.
+        self.stretch = timeline.part_at(request.start)
         self.first_sample = round(request.start * sample_rate) + request.first_sample
         self.end_sample = self.first_sample + request.num_samples
         self.start = request.start + request.first_frame / frame_rate
