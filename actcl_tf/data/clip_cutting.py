@@ -144,28 +144,30 @@ def _read_parts(
     if way.seek_to and max(firsts) > start and not timeline.has_jumps:
         # The index led too far; read from the front.
         way, firsts = FRONT, media.first_times(path, 0.0, streams)
-    source = media.Media(path, streams)
-    with source.container:
-        if way.seek_to:
-            source.seek(way.seek_to)
-        lost: Optional[float] = None  # Time from which on a jump left no clip.
-        found = is_spoiled = False
-        for part, events in source.decode_parts(parts, way.skip):
+    lost: Optional[float] = None  # Time from which on a jump left no clip.
+    found = is_spoiled = False
+    for part in parts:
+        # Opened anew: what a decoder gives depends on all that it has seen.
+        source = media.Media(path, streams)
+        with source.container:
+            if way.seek_to:
+                source.seek(way.seek_to)
             begin = max([*(part.starts_of(source.used) or firsts), start])
             if lost is not None:
                 yield Rejected(min(lost, begin), begin, "discontinuity")
             cutter = build_cutter(source, begin, min(end, part.end), timeline.has_jumps)
             is_jumping = part.jumps(source.used)
             knows_end = not is_jumping and not timeline.is_shifted
+            events = source.decode(part, way.skip)
             for piece in _cut(source, events, cutter, lengths, knows_end):
                 found = True
                 yield piece
-            is_spoiled |= cutter.is_spoiled
-            lost = cutter.cut_until if is_jumping and cutter.cut_until < end else None
-        if lost is not None:
-            yield Rejected(lost, max(lost, min(end, timeline.end)), "discontinuity")
-        elif not found:
-            raise media.MediaError("damaged" if is_spoiled else "too_short")
+        is_spoiled |= cutter.is_spoiled
+        lost = cutter.cut_until if is_jumping and cutter.cut_until < end else None
+    if lost is not None:
+        yield Rejected(lost, max(lost, min(end, timeline.end)), "discontinuity")
+    elif not found:
+        raise media.MediaError("damaged" if is_spoiled else "too_short")
 
 
 class _Cutter:

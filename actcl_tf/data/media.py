@@ -20,7 +20,7 @@ from actcl_tf.data.media_parts import WHOLE, Part
 from actcl_tf.data.part_decoding import Event as Event
 from actcl_tf.data.part_decoding import PartDecoder
 from actcl_tf.data.part_decoding import Spoiled as Spoiled
-from actcl_tf.data.part_packets import NOTHING, PartPackets, Skip, leave_out
+from actcl_tf.data.part_packets import NOTHING, Skip, leave_out, of_part
 
 STREAMS = ("both", "video", "audio")  # Picture and sound, the picture alone, the sound alone.
 END_SLACK = 0.5  # Seconds by which a video may be shorter than its container announces.
@@ -95,34 +95,17 @@ class Media:
     def decode(self, part: Part = WHOLE, skip: Skip = NOTHING) -> Iterator[Event]:
         """Frames of the streams in the order of decoding, each with a sound `pts`; damage.
 
+        To be asked for once: decoders remember what they have decoded.
+
         Args:
           part: of `media_parts.find_parts`.
           skip: what need not be decoded.
         """
-        for _, events in self.decode_parts([part], skip):
-            yield from events
-
-    def decode_parts(
-        self, parts: Sequence[Part], skip: Skip = NOTHING
-    ) -> Iterator[tuple[Part, Iterator[Event]]]:
-        """Decodes parts of the file one after the other, from the front on.
-
-        Args:
-          parts: of `media_parts.find_parts`, those that are wanted, in order.
-          skip: what need not be decoded.
-
-        Yields:
-          Each part with what `decode` gives of it, which is to be taken before the next part.
-        """
-        streams = [stream.index for stream in self.used]
-        packets = PartPackets(self.container.demux(*self.used), streams, parts)
+        indices = [stream.index for stream in self.used]
+        packets = of_part(self.container.demux(*self.used), part, indices)
+        wanted = leave_out(packets, skip, self.origin - part.shift)
         with av.logging.Capture() as log:
-            for index, part in enumerate(parts):
-                if index:  # What comes has nothing to do with what was.
-                    for stream in self.used:
-                        stream.codec_context.flush_buffers()
-                wanted = leave_out(packets.of(index), skip, self.origin - part.shift)
-                yield part, PartDecoder(self.used, part, self.origin, log).decode(wanted)
+            yield from PartDecoder(self.used, part, self.origin, log).decode(wanted)
 
     def time_of(self, frame: Union[av.VideoFrame, av.AudioFrame]) -> float:
         """Presentation time of a frame in seconds from the beginning of the video."""

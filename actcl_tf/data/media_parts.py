@@ -9,7 +9,7 @@ one of them jumps alone, nobody can tell what belongs together, and what follows
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import av
 import av.logging

@@ -1,8 +1,7 @@
-"""Packets of a file in the order of its parts, and those that need not be decoded left out."""
+"""Which packets of a file are decoded, and where reading begins, to get at a part or a time."""
 
-import collections
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from av.packet import Packet
@@ -59,49 +58,25 @@ class Approach(NamedTuple):
 FRONT = Approach(0.0, NOTHING)
 
 
-class PartPackets:
-    """Sorts packets by the parts they belong to.
+def of_part(packets: Iterator[Packet], part: Part, streams: Collection[int]) -> Iterator[Packet]:
+    """Packets of a part; where it meets the next one, packets of both may stand mixed.
 
-    Where parts meet, packets of the next one may stand among the last ones of this one: they are
-    held back.
+    Args:
+      packets: as the file has them, from its first on; what reading them raises is raised.
+      part: of the file.
+      streams: indices of those that the packets are of.
     """
-
-    def __init__(
-        self, packets: Iterator[Packet], streams: Collection[int], parts: Sequence[Part]
-    ) -> None:
-        """Takes packets as the file has them.
-
-        Args:
-          packets: of the streams.
-          streams: their indices.
-          parts: wanted, in order; what is in none of them is left out.
-        """
-        self._packets, self._parts = packets, parts
-        self._counts = dict.fromkeys(streams, 0)
-        self._held: dict[int, collections.deque[Packet]] = collections.defaultdict(
-            collections.deque
-        )
-
-    def of(self, index: int) -> Iterator[Packet]:
-        """Packets of a part, by its place among those wanted; raises what reading them raises."""
-        part = self._parts[index]
-        yield from self._held.pop(index, ())
-        while any(count < part.stops.get(s, math.inf) for s, count in self._counts.items()):
-            packet = next(self._packets, None)
-            if packet is None:
-                return
-            if is_end(packet):
-                continue
-            stream = packet.stream.index
-            number = self._counts[stream]
-            self._counts[stream] += 1
-            if part.holds(stream, number):
-                yield packet
-                continue
-            for later in range(index + 1, len(self._parts)):
-                if self._parts[later].holds(stream, number):
-                    self._held[later].append(packet)
-                    break
+    counts = dict.fromkeys(streams, 0)
+    while any(count < part.stops.get(stream, math.inf) for stream, count in counts.items()):
+        packet = next(packets, None)
+        if packet is None:
+            return
+        if is_end(packet):
+            continue
+        stream = packet.stream.index
+        if part.holds(stream, counts[stream]):
+            yield packet
+        counts[stream] += 1
 
 
 def leave_out(packets: Iterator[Packet], skip: Skip, zero: float) -> Iterator[Packet]:

@@ -57,8 +57,8 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
       serialized: [] string.
 
     Returns:
-      `path` [] string, `start` [] float64, seconds, `num_frames` [] int32, `has_jumps` [] int64, and
-      `clip_id`, `label`, `labels`, `filename` and `example_id` as of `records.parse_example`.
+      `path` [] string, `start` [] float64, seconds, `num_frames` [] int32, `has_jumps` [] int64,
+      and `clip_id`, `label`, `labels`, `filename` and `example_id` as of `records.parse_example`.
 
     Raises:
       tf.errors.InvalidArgumentError: the record is damaged, or no reference.
