@@ -28,7 +28,7 @@ END_SLACK = 0.5  # Seconds by which a video may be shorter than its container an
 # it from the last stamps that it finds.
 _LENGTH_GUESSED = frozenset({"aac", "ac3", "eac3", "mp3", "mpeg", "mpegts"})
 # Formats whose writers may put down when the last packet ends, instead of the length.
-_LENGTH_IS_END = frozenset({"matroska,webm"})
+_LENGTH_IS_END = frozenset({"matroska,webm", "nut", "ogg"})
 
 
 class Media:
@@ -75,17 +75,26 @@ class Media:
         if self.container.format.name in _LENGTH_GUESSED:
             return -math.inf
         announced = [
-            (float((stream.start_time or 0) + stream.duration) * stream.time_base, end)
+            (
+                self._end_of(
+                    float(stream.duration * stream.time_base),
+                    float((stream.start_time or 0) * stream.time_base),
+                ),
+                end,
+            )
             for stream, end in ends.items()
             if stream.duration
         ]
         if self.container.duration and len(self.container.streams) == len(self.used):
-            end = length = self.container.duration / av.time_base
-            if self.container.format.name not in _LENGTH_IS_END or length < self.origin:
-                end = length + self.origin
-            announced.append((end, max(ends.values())))
+            length = self.container.duration / av.time_base
+            announced.append((self._end_of(length, self.origin), max(ends.values())))
         missed = [a - self.origin for a, end in announced if a - self.origin > end + END_SLACK]
         return max(missed, default=-math.inf)
+
+    def _end_of(self, length: float, start: float) -> float:
+        """The stamp at which something ends that is said to be so long, seconds."""
+        is_end = self.container.format.name in _LENGTH_IS_END and length >= start
+        return length if is_end else start + length
 
     def seek(self, seconds: float) -> None:
         """Goes to a key frame before `seconds`, or stays where it is."""
