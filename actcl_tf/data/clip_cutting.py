@@ -163,7 +163,8 @@ def _read_parts(
                 found = True
                 yield piece
         is_spoiled |= cutter.is_spoiled
-        lost = cutter.cut_until if is_jumping and cutter.cut_until < end else None
+        is_over = is_jumping and min(cutter.ends(source).values()) < end
+        lost = cutter.cut_until if is_over else None
     if lost is not None:
         yield Rejected(lost, max(lost, min(end, timeline.end)), "discontinuity")
     elif not found:

@@ -59,6 +59,8 @@ class _Stream:
         self.declared = math.nan  # The same, if the last packet's duration is believed.
         self.unpaired: list[Run] = []
         self.back = _BACK
+        self.usual = _LONGEST_PACKET  # Shortest duration of a packet.
+        self.delay = 0.0  # From decoding to showing.
         self.splits_at = math.inf  # Time from which on a new run begins, though it does not jump.
 
 
@@ -82,6 +84,8 @@ class Runs:
         base = float(packet.time_base)
         time, duration = stamp * base, (packet.duration or 0) * base
         shown = time if packet.pts is None else packet.pts * base
+        if abs(shown - time) > _NEAR:  # The last picture before a jump may get a time from after.
+            shown = time + stream.delay
         others = [each for each in self._streams.values() if each is not stream]
         if not stream.runs:
             self._begin_run(stream, others, Run(number, shown, time, is_jump=True))
@@ -94,9 +98,12 @@ class Runs:
             is_jump = time < stream.runs[-1].last - tolerance or self._goes_astray(stream, time)
             self._begin_run(stream, others, Run(number, shown, time, is_jump))
         run = stream.runs[-1]
+        stream.delay = shown - time
+        if 0 < duration <= _LONGEST_PACKET:
+            stream.usual = min(stream.usual, duration)
         run.last = time if packet.dts is not None else max(run.last, time)
         self.position = max(self.position, time)
-        run.end = max(run.end, shown + min(duration, _LONGEST_PACKET))
+        run.end = max(run.end, shown + (duration if duration <= _LONGEST_PACKET else stream.usual))
         stream.next, stream.declared = time + min(duration, _LONGEST_PACKET), time + duration
         if run.key is None and packet.is_keyframe:
             run.key, run.key_time = number, shown
@@ -112,6 +119,7 @@ class Runs:
 
     def _begin_run(self, stream: _Stream, others: Sequence[_Stream], run: Run) -> None:
         due, stream.splits_at = stream.next, math.inf
+        was_astray = stream.runs[1:] and stream.runs[-1].is_jump and not stream.runs[-1].partner
         stream.runs.append(run)
         for other in others:
             if not other.runs:
@@ -129,7 +137,8 @@ class Runs:
                 stream.unpaired.clear()
                 return
             heard = other.runs[-1].last
-            if abs(run.begin - heard) <= _NEAR < abs(due - heard):  # Back where the other one is.
+            is_return = run.is_jump or was_astray
+            if is_return and abs(run.begin - heard) <= _NEAR < abs(due - heard):
                 other.splits_at = run.begin
         stream.unpaired.append(run)
 

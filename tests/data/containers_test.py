@@ -88,9 +88,9 @@ def decode_with_ffmpeg(path, has_video, has_audio):
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-threads", "1", "-i", str(path)]
     sound = path.parent / "sound.raw"
     if has_video:
-        command += [*"-map 0:v:0 -fps_mode passthrough -f framecrc -".split()]
+        command += ["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framecrc", "-"]
     if has_audio:
-        command += [*"-map 0:a:0 -ac 1 -ar 16000 -f s16le -y".split(), str(sound)]
+        command += ["-map", "0:a:0", "-ac", "1", "-ar", "16000", "-f", "s16le", "-y", str(sound)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == "", done.stderr
     frames = sum(not line.startswith("#") for line in done.stdout.splitlines())
