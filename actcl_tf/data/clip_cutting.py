@@ -9,7 +9,7 @@ is laid on the same axis and cut by the same span.
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Callable, Optional, Union
+from typing import Callable, NamedTuple, Optional, Union
 
 import av
 import av.logging
@@ -72,6 +72,7 @@ def read_clips(
     streams: str = "both",
     start: float = 0.0,
     end: Optional[float] = None,
+    tell: Callable[[], None] = lambda: None,
 ) -> Iterator[Union[MediaClip, Rejected]]:
     """Decodes a video or a sound file, or a span of it, and cuts it into clips.
 
@@ -91,6 +92,7 @@ def read_clips(
       streams: of media.STREAMS; what is not read may be missing.
       start: of the span, seconds from the beginning of the video.
       end: of the span, seconds; None: to the end of the video.
+      tell: called now and then before the first clip, for which a long file takes its time.
 
     Yields:
       The clips, in order of time, and the spans that give none.
@@ -112,11 +114,12 @@ def read_clips(
             sound = SoundTrack(sample_rate)
         return _Cutter(pictures, sound, (begin, end), frame_rate, silence_db, has_jumps)
 
-    lengths = (max(1, round(clip_seconds * frame_rate)), min_seconds * frame_rate)
+    num_frames = max(1, round(clip_seconds * frame_rate))
+    lengths = _Lengths(frame_rate, num_frames, min(num_frames, min_seconds * frame_rate))
     try:
         with media.Media(path, streams).container:
             pass  # It can be opened, and has the streams.
-        yield from _read_parts(path, streams, (start, end), build_cutter, lengths)
+        yield from _read_parts(path, streams, (start, end), build_cutter, lengths, tell)
     except (av.FFmpegError, ValueError, OverflowError) as error:
         # Streams that announce what no resampler or scaler accepts.
         raise media.MediaError("damaged", str(error)) from error
@@ -124,17 +127,26 @@ def read_clips(
         av.logging.set_level(level)
 
 
+class _Lengths(NamedTuple):
+    """Frames a second, and frames of a whole clip and of the shortest."""
+
+    rate: float
+    whole: int
+    shortest: float
+
+
 def _read_parts(
     path: PathLike,
     streams: str,
     span: tuple[float, float],
     build_cutter: Callable[[media.Media, float, float, bool], "_Cutter"],
-    lengths: tuple[int, float],
+    lengths: "_Lengths",
+    tell: Callable[[], None],
 ) -> Iterator[Union[MediaClip, Rejected]]:
     """Cuts each part of a file for itself, and says where time stamps jumped between them."""
     start, end = span
     way = Approach.to(start)
-    timeline = media_parts.find_parts(path, way.seek_to, end)
+    timeline = media_parts.find_parts(path, way.seek_to, end, tell)
     parts = [part for part in timeline.parts if part.end > start and part.begin < end]
     if not parts:
         raise media.MediaError("too_short" if start >= timeline.end else "discontinuity")
@@ -147,6 +159,10 @@ def _read_parts(
     lost: Optional[float] = None  # Time from which on a jump left no clip.
     found = is_spoiled = False
     for part in parts:
+        length = part.end - max(part.starts.values(), default=-math.inf)
+        if length < (lengths.shortest - 1) / lengths.rate:  # There may be thousands of them.
+            lost = part.begin if lost is None else lost
+            continue
         # Opened anew: what a decoder gives depends on all that it has seen.
         source = media.Media(path, streams)
         with source.container:
@@ -263,19 +279,19 @@ def _cut(
     source: media.Media,
     events: Iterator[media.Event],
     cutter: _Cutter,
-    lengths: tuple[int, float],
+    lengths: _Lengths,
     knows_end: bool,
 ) -> Iterator[Union[MediaClip, Rejected]]:
-    """Cuts clips of a number of frames, the last one of at least another.
+    """Cuts whole clips; the last one may be shorter.
 
     Args:
       source: the open file.
       events: what is decoded of it, or of a part.
       cutter: new.
-      lengths: of a clip, and of the shortest, frames.
+      lengths: of clips.
       knows_end: whether it ends where the file is said to end.
     """
-    num_frames, min_length = lengths
+    num_frames = lengths.whole
     for event in events:
         is_damage = isinstance(event, media.Spoiled)
         cutter.add(event, event.start if is_damage else source.time_of(event))
@@ -291,7 +307,7 @@ def _cut(
     if is_cut_off:  # The last frames may lack bytes.
         cutter.add(media.Spoiled(last - TIME_SLACK, math.inf, "damaged"), last)
     total, before = cutter.total(last), cutter.done
-    shortest = min(num_frames, max(1e-6, min_length - 1e-6))
+    shortest = min(num_frames, max(1e-6, lengths.shortest - 1e-6))
     while total - cutter.done >= shortest:
         yield cutter.next_clip(min(num_frames, total - cutter.done))
     if is_cut_off and cutter.done == before > 0:

@@ -20,6 +20,7 @@ from typing import Any, Optional, TextIO, Union
 
 from actcl_tf.data.clip_cutting import Rejected
 from actcl_tf.data.decoder_messages import (
+    ALIVE,
     CutClip,
     CutOptions,
     CutRequest,
@@ -117,6 +118,8 @@ class Decoder:
             self._connection.send(request)
             while True:
                 message = self._receive(self._timeout)
+                if isinstance(message, str) and message == ALIVE:
+                    continue
                 finished = message is None or isinstance(message, (Failure, Span))
                 if message is None:
                     return

@@ -6,6 +6,8 @@ import numpy as np
 
 from actcl_tf.data.clip_cutting import MediaClip
 
+ALIVE = "alive"  # The child's, so that nobody takes it for hanging.
+
 
 class CutOptions(NamedTuple):
     """What is done with every video.

@@ -6,10 +6,10 @@ looked at without decoding them. Each part gets one shift for both, so that they
 one of them jumps alone, nobody can tell what belongs together, and what follows is in no part.
 """
 
-import functools
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 import av
 import av.logging
@@ -29,6 +29,8 @@ _STEADY_FAMILIES = ("mov,",)
 # Formats of broadcasts and discs, where players, too, count on through a long jump ahead. In others
 # stamps are times of the whole file, and a jump ahead is a time when nothing was recorded.
 _RUNNING_ON = frozenset({"mpeg", "mpegts", "ogg"})
+_TELL_EVERY = 5000  # Packets.
+_MOST_FOUND = 256  # Files remembered.
 
 
 class Part(NamedTuple):
@@ -103,24 +105,38 @@ class Timeline(NamedTuple):
 
 
 CONTINUOUS = Timeline((WHOLE,), math.inf, can_seek=True)
+_found: dict[tuple, Timeline] = {}
 
 
-def find_parts(path: PathLike, seek_to: float = 0.0, until: float = math.inf) -> Timeline:
+def find_parts(
+    path: PathLike,
+    seek_to: float = 0.0,
+    until: float = math.inf,
+    tell: Callable[[], None] = lambda: None,
+) -> Timeline:
     """Looks through the packets of a file; what it found is remembered while the file stays as is.
 
     Args:
       path: of the file, local or remote.
       seek_to: seconds; what lies before does not count where seeking by time is safe.
       until: seconds; nor does what comes well after.
+      tell: called now and then, as it may take its time.
 
     Raises:
       MediaError: it cannot be opened.
     """
-    return _find_parts(path, seek_to, until, version(path))
+    key = (os.fspath(path), version(path), seek_to, until)
+    if key not in _found:
+        timeline = _look_through(path, seek_to, until, tell)
+        while len(_found) >= _MOST_FOUND:
+            del _found[next(iter(_found))]
+        _found[key] = timeline
+    return _found[key]
 
 
-@functools.lru_cache(maxsize=256)
-def _find_parts(path: PathLike, seek_to: float, until: float, _: object) -> Timeline:
+def _look_through(
+    path: PathLike, seek_to: float, until: float, tell: Callable[[], None]
+) -> Timeline:
     container = open_container(path)
     with container, av.logging.Capture():
         streams = chosen(container)
@@ -130,8 +146,10 @@ def _find_parts(path: PathLike, seek_to: float, until: float, _: object) -> Time
         if is_steady and seek_to > 0:
             seek(container, seek_to + origin)
         runs = Runs([stream.index for stream in streams])
-        for packet in packets_of(container, streams):
+        for number, packet in enumerate(packets_of(container, streams)):
             runs.add(packet)
+            if number % _TELL_EVERY == _TELL_EVERY - 1:
+                tell()
             if is_steady and runs.position > until + origin + 2 * LONG_JUMP:
                 break
     if not runs.has_jumps:

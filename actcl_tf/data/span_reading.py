@@ -1,12 +1,13 @@
 """A part of a clip, read out of its video: only what is used is decoded.
 
 The clip was found by `clip_cutting`, so where it begins is known to be good. The very frames and
-samples come out that `clip_cutting` would have stored; only in a long video, where reading begins
-at a key frame before the part, resampling may shift the sound by less than a sample.
+samples come out that `clip_cutting` would have stored; only half a minute and more into a video,
+where reading begins at a key frame before the part, resampling may shift the sound by less than a
+sample.
 """
 
 import math
-from typing import Any
+from typing import Any, Callable
 
 import av
 import av.logging
@@ -18,18 +19,25 @@ from actcl_tf.data.picture_track import TIME_SLACK, PictureTrack
 from actcl_tf.data.sound_track import SoundTrack
 
 
-def read_span(request: SpanRequest, reading: dict[str, Any]) -> Span:
+def read_span(
+    request: SpanRequest, reading: dict[str, Any], tell: Callable[[], None] = lambda: None
+) -> Span:
     """Reads frames and samples of a part of a clip.
 
     Args:
       request: what is wanted.
       reading: arguments of `clip_cutting.read_clips` that the clip was found with; of these
         `frame_rate`, `sample_rate`, `short_side` and `jpeg_quality` count.
+      tell: called now and then while the file is looked through.
 
     Raises:
       media.MediaError: the video cannot be opened, or is damaged or over within the part.
     """
-    part = _Part(request, reading["frame_rate"], reading["sample_rate"])
+    timeline = media_parts.CONTINUOUS
+    if request.has_jumps:
+        timeline = media_parts.find_parts(request.path, tell=tell)
+    stretch = timeline.part_at(request.start)
+    part = _Part(request, stretch, reading["frame_rate"], reading["sample_rate"])
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
     try:
@@ -88,12 +96,14 @@ def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", way: App
 class _Part:
     """Where the part lies, in seconds and samples of the video, and what must not be there."""
 
-    def __init__(self, request: SpanRequest, frame_rate: float, sample_rate: int):
-        timeline = media_parts.CONTINUOUS
-        if request.has_jumps:
-            timeline = media_parts.find_parts(request.path)
-        # The part of the file that it lies in.
-        self.stretch = timeline.part_at(request.start)
+    def __init__(
+        self,
+        request: SpanRequest,
+        stretch: media_parts.Part,
+        frame_rate: float,
+        sample_rate: int,
+    ):
+        self.stretch = stretch  # Of the file, that it lies in.
         self.first_sample = round(request.start * sample_rate) + request.first_sample
         self.end_sample = self.first_sample + request.num_samples
         self.start = request.start + request.first_frame / frame_rate

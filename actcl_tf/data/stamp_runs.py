@@ -17,6 +17,7 @@ _BACK = 0.1  # Seconds back that are a jump; within a run packets are in order o
 _REORDERED = 1.0  # The same where only the times of showing are known.
 _NEAR = 5.0  # Seconds between the first stamps of partners.
 _LAG = 3.0  # Seconds that one stream may go on in its new run before the other one follows.
+_MOST_UNPAIRED = 8  # Latest runs that may still find their partners.
 _LONGEST_PACKET = 0.5  # Seconds; a longer duration may have been stretched over a jump.
 
 
@@ -129,7 +130,8 @@ class Runs:
                 for each in other.unpaired
                 if abs(each.begin - run.begin) <= _NEAR and each.last - each.begin <= _LAG
             ]
-            near = [each for each in near if each.is_jump] or near
+            sure = [each for each in near if each.is_jump]
+            near = sure if sure or not stream.runs[1:] else near
             if len(near) == 1:
                 run.partner, near[0].partner = near[0], run
             if near:  # Of several nobody can tell which it is.
@@ -140,7 +142,7 @@ class Runs:
             is_return = run.is_jump or was_astray
             if is_return and abs(run.begin - heard) <= _NEAR < abs(due - heard):
                 other.splits_at = run.begin
-        stream.unpaired.append(run)
+        stream.unpaired = [*stream.unpaired[-_MOST_UNPAIRED:], run]
 
     @property
     def has_jumps(self) -> bool:

@@ -267,3 +267,26 @@ def test_far_into_a_part_only_sound_is_decoded_from_its_beginning(tmp_path):
     assert made[-1].start > 6.0
     for clip in (made[-1], dataclasses.replace(made[-2])):
         check_media(path, clip)
+
+
+def test_stamps_that_jump_all_the_time_give_nothing(tmp_path):
+    path = write_joined(tmp_path, [(0.12, 3 * n % 7, 3 * n % 7) for n in range(60)], **VOB)
+    try:
+        made, rejected = cut(path)
+    except media.MediaError as error:
+        assert error.reason in ("discontinuity", "too_short")
+    else:
+        assert not made and {piece.reason for piece in rejected} == {"discontinuity"}
+
+
+def test_a_long_file_is_told_to_be_alive(tmp_path, monkeypatch):
+    monkeypatch.setattr(media_parts, "_TELL_EVERY", 10)
+    path = write_joined(tmp_path, [(1.0, 0, 0), (1.0, 0, 0)], **VOB)
+    told = []
+    assert media_parts.find_parts(path, tell=lambda: told.append(1)).has_jumps
+    assert len(told) >= 9  # Of 50 pictures and 76 packets of sound.
+    told.clear()
+    media_parts.find_parts(path, tell=lambda: told.append(1))
+    assert not told  # It is remembered...
+    write_joined(tmp_path, [(1.0, 0, 0)], **VOB)
+    assert not media_parts.find_parts(path).has_jumps  # ... while the file stays as it is.
