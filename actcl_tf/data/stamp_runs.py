@@ -11,12 +11,13 @@ from typing import Optional
 
 from av.packet import Packet
 
-HOLE = 1.0  # Seconds ahead from which on both streams together have jumped.
+HOLE = 0.5  # Seconds ahead from which on both streams together have jumped.
 LONG_JUMP = 10.0  # Seconds ahead that a stream alone cannot go.
 _BACK = 0.1  # Seconds back that are a jump; within a run packets are in order of decoding.
 _REORDERED = 1.0  # The same where only the times of showing are known.
 _NEAR = 5.0  # Seconds between the first stamps of partners.
-_LAG = 3.0  # Seconds that one stream may go on in its new run before the other one follows.
+_LAG = 1.5  # Seconds that one stream may go on in its new run before the other one follows.
+_RAGGED = 1.5  # Seconds by which the jumps of partners may differ.
 _MOST_UNPAIRED = 8  # Latest runs that may still find their partners.
 _LONGEST_PACKET = 0.5  # Seconds; a longer duration may have been stretched over a jump.
 
@@ -42,6 +43,7 @@ class Run:
         self.begin = decoding  # Time of decoding of the first packet, and `last` of the last one.
         self.key: Optional[int] = None
         self.key_time = math.inf
+        self.jump = math.nan  # Seconds ahead of what was due; NaN where nothing was.
         self.partner: Optional[Run] = None
         self.stop: Optional[int] = None
 
@@ -62,6 +64,7 @@ class _Stream:
         self.back = _BACK
         self.usual = _LONGEST_PACKET  # Shortest duration of a packet.
         self.delay = 0.0  # From decoding to showing.
+        self.is_late = False  # Whether its first packet came long after those of its time.
         self.splits_at = math.inf  # Time from which on a new run begins, though it does not jump.
 
 
@@ -85,12 +88,13 @@ class Runs:
         base = float(packet.time_base)
         time, duration = stamp * base, (packet.duration or 0) * base
         shown = time if packet.pts is None else packet.pts * base
-        if abs(shown - time) > _NEAR:  # The last picture before a jump may get a time from after.
-            shown = time + stream.delay
+        if stream.runs and abs(shown - time - stream.delay) > HOLE:
+            shown = time + stream.delay  # The last picture before a jump may get a time from after.
         others = [each for each in self._streams.values() if each is not stream]
         if not stream.runs:
             self._begin_run(stream, others, Run(number, shown, time, is_jump=True))
             stream.unpaired.clear()
+            stream.is_late = any(s.runs and time < s.runs[-1].last - _LAG for s in others)
         elif (
             time < stream.runs[-1].last - tolerance
             or time > stream.next + HOLE
@@ -119,7 +123,10 @@ class Runs:
         return abs(time - heard[0]) > LONG_JUMP
 
     def _begin_run(self, stream: _Stream, others: Sequence[_Stream], run: Run) -> None:
-        due, stream.splits_at = stream.next, math.inf
+        due = stream.next
+        if run.begin < stream.splits_at:
+            run.jump = run.begin - due
+        stream.splits_at = math.inf
         was_astray = stream.runs[1:] and stream.runs[-1].is_jump and not stream.runs[-1].partner
         stream.runs.append(run)
         for other in others:
@@ -128,7 +135,9 @@ class Runs:
             near = [
                 each
                 for each in other.unpaired
-                if abs(each.begin - run.begin) <= _NEAR and each.last - each.begin <= _LAG
+                if abs(each.begin - run.begin) <= _NEAR
+                and each.last - each.begin <= _LAG
+                and not abs(each.jump - run.jump) > _RAGGED
             ]
             sure = [each for each in near if each.is_jump]
             near = sure if sure or not stream.runs[1:] else near
@@ -150,6 +159,10 @@ class Runs:
         return any(len(self._joined(stream)) > 1 for stream in self._streams.values())
 
     @property
+    def _is_late(self) -> bool:
+        return any(stream.is_late for stream in self._streams.values())
+
+    @property
     def streams(self) -> set[int]:
         """Those that have packets."""
         return {index for index, stream in self._streams.items() if stream.runs}
@@ -167,8 +180,9 @@ class Runs:
             leading, *others = runs
             members = {leading: run}
             for other in others:
-                first = runs[other][0]
-                partner = first if not number and first.partner is None else run.partner
+                partner, first = run.partner, runs[other][0]
+                if not number and first.partner is None and not self._is_late:
+                    partner = first
                 if partner is not None:
                     members[other] = partner
             parts.append(members)
