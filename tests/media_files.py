@@ -203,3 +203,51 @@ def write_frames(
         for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
             container.mux(packet)
     return path
+
+
+def write_coded(
+    path,
+    frames,
+    sound,
+    *,
+    video="libx264",
+    audio="aac",
+    sample_rate=44100,
+    container_format=None,
+    start=0.0,
+    sound_start=None,
+    options=None,
+):
+    """Writes frames at 25 a second and mono sound with any codecs, the container's own way.
+
+    start: seconds, the first time stamp of the picture. sound_start: of the sound; None: the same.
+    """
+    with av.open(str(path), "w", format=container_format, options=options or {}) as container:
+        packets = []
+        if video:
+            stream = container.add_stream(video, rate=25)
+            stream.height, stream.width = frames[0].shape[:2]
+            kinds = [each.name for each in stream.codec_context.codec.video_formats or ()]
+            stream.pix_fmt = "yuv420p" if "yuv420p" in kinds or not kinds else kinds[0]
+            if video == "mjpeg":
+                stream.pix_fmt = "yuvj420p"
+            stream.codec_context.bit_rate = 1_000_000
+            stream.codec_context.gop_size = 12
+            if video in ("libx264", "libx265"):
+                stream.options = {"preset": "ultrafast", "x265-params": "log-level=none"}
+            for index, frame in enumerate(frames):
+                picture = av.VideoFrame.from_ndarray(frame).reformat(format=stream.pix_fmt)
+                picture.pts, picture.time_base = index + round(start * 25), Fraction(1, 25)
+                packets += stream.encode(picture)
+            packets += stream.encode(None)
+        if audio:
+            stream = container.add_stream(audio, rate=sample_rate)
+            stream.layout = "mono"
+            stream.codec_context.bit_rate = 12200 if "amr" in audio else 64_000
+            samples = av.AudioFrame.from_ndarray(sound[None], "fltp", "mono")
+            samples.sample_rate, samples.time_base = sample_rate, Fraction(1, sample_rate)
+            samples.pts = round((start if sound_start is None else sound_start) * sample_rate)
+            packets += stream.encode(samples) + stream.encode(None)
+        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
+            container.mux(packet)
+    return path

@@ -9,19 +9,19 @@ is laid on the same axis and cut by the same span.
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Optional, Union
+from typing import Callable, NamedTuple, Optional, Union
 
 import av
 import av.logging
 import numpy as np
 
-from actcl_tf.data import media, sound_track
+from actcl_tf.data import media, media_parts, sound_track
 from actcl_tf.data.media_opening import PathLike
+from actcl_tf.data.part_packets import FRONT, Approach
 from actcl_tf.data.picture_track import TIME_SLACK, PictureTrack
 from actcl_tf.data.sound_track import SoundTrack
 from actcl_tf.data.sound_track import loudest_db as loudest_db
 
-SEEK_FROM = 5.0  # Seconds into a video from which on seeking is worth its while.
 ROUNDING = 0.02  # Of a frame, by which the sound may end before the picture does.
 
 
@@ -38,6 +38,7 @@ class MediaClip:
         is read.
       height: of the frames, pixels; 0 without frames.
       width: of the frames, pixels; 0 without frames.
+      has_jumps: whether time stamps jump somewhere in the video.
     """
 
     start: float
@@ -46,6 +47,7 @@ class MediaClip:
     waveform: Optional[np.ndarray]
     height: int
     width: int
+    has_jumps: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +72,7 @@ def read_clips(
     streams: str = "both",
     start: float = 0.0,
     end: Optional[float] = None,
+    tell: Callable[[], None] = lambda: None,
 ) -> Iterator[Union[MediaClip, Rejected]]:
     """Decodes a video or a sound file, or a span of it, and cuts it into clips.
 
@@ -89,6 +92,7 @@ def read_clips(
       streams: of media.STREAMS; what is not read may be missing.
       start: of the span, seconds from the beginning of the video.
       end: of the span, seconds; None: to the end of the video.
+      tell: called now and then before the first clip, for which a long file takes its time.
 
     Yields:
       The clips, in order of time, and the spans that give none.
@@ -101,29 +105,86 @@ def read_clips(
     end = math.inf if end is None else end
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
+
+    def build_cutter(source: media.Media, begin: float, end: float, has_jumps: bool) -> _Cutter:
+        pictures, sound = None, None
+        if source.picture is not None:
+            pictures = PictureTrack(source, begin, end, frame_rate, short_side, jpeg_quality)
+        if source.sound is not None:
+            sound = SoundTrack(sample_rate)
+        return _Cutter(pictures, sound, (begin, end), frame_rate, silence_db, has_jumps)
+
+    num_frames = max(1, round(clip_seconds * frame_rate))
+    lengths = _Lengths(frame_rate, num_frames, min(num_frames, min_seconds * frame_rate))
     try:
-        seek_to = max(0.0, start - 1.0) if start >= SEEK_FROM else 0.0
-        firsts = media.first_times(path, seek_to, streams)
-        if seek_to and max(firsts) > start:  # The index led too far; read from the front.
-            seek_to, firsts = 0.0, media.first_times(path, 0.0, streams)
-        begin = max([*firsts, start])
-        source = media.Media(path, streams)
-        with source.container:
-            if seek_to:
-                source.seek(seek_to)
-            pictures, sound = None, None
-            if source.picture is not None:
-                pictures = PictureTrack(source, begin, end, frame_rate, short_side, jpeg_quality)
-            if source.sound is not None:
-                sound = SoundTrack(sample_rate)
-            cutter = _Cutter(pictures, sound, (begin, end), frame_rate, silence_db)
-            num_frames = max(1, round(clip_seconds * frame_rate))
-            yield from _cut(source, cutter, num_frames, min_seconds * frame_rate)
+        with media.Media(path, streams).container:
+            pass  # It can be opened, and has the streams.
+        yield from _read_parts(path, streams, (start, end), build_cutter, lengths, tell)
     except (av.FFmpegError, ValueError, OverflowError) as error:
         # Streams that announce what no resampler or scaler accepts.
         raise media.MediaError("damaged", str(error)) from error
     finally:
         av.logging.set_level(level)
+
+
+class _Lengths(NamedTuple):
+    """Frames a second, and frames of a whole clip and of the shortest."""
+
+    rate: float
+    whole: int
+    shortest: float
+
+
+def _read_parts(
+    path: PathLike,
+    streams: str,
+    span: tuple[float, float],
+    build_cutter: Callable[[media.Media, float, float, bool], "_Cutter"],
+    lengths: "_Lengths",
+    tell: Callable[[], None],
+) -> Iterator[Union[MediaClip, Rejected]]:
+    """Cuts each part of a file for itself, and says where time stamps jumped between them."""
+    start, end = span
+    way = Approach.to(start)
+    timeline = media_parts.find_parts(path, way.seek_to, end, tell)
+    parts = [part for part in timeline.parts if part.end > start and part.begin < end]
+    if not parts:
+        raise media.MediaError("too_short" if start >= timeline.end else "discontinuity")
+    if not timeline.can_seek:
+        way = Approach.to(start, parts[0].begin, can_seek=False)
+    firsts = media.first_times(path, way.seek_to, streams)
+    if way.seek_to and max(firsts) > start and not timeline.has_jumps:
+        # The index led too far; read from the front.
+        way, firsts = FRONT, media.first_times(path, 0.0, streams)
+    lost: Optional[float] = None  # Time from which on a jump left no clip.
+    found = is_spoiled = False
+    for part in parts:
+        length = part.end - max(part.starts.values(), default=-math.inf)
+        if length < (lengths.shortest - 1) / lengths.rate:  # There may be thousands of them.
+            lost = part.begin if lost is None else lost
+            continue
+        # Opened anew: what a decoder gives depends on all that it has seen.
+        source = media.Media(path, streams)
+        with source.container:
+            if way.seek_to:
+                source.seek(way.seek_to)
+            begin = max([*(part.starts_of(source.used) or firsts), start])
+            if lost is not None:
+                yield Rejected(min(lost, begin), begin, "discontinuity")
+            cutter = build_cutter(source, begin, min(end, part.end), timeline.has_jumps)
+            is_jumping = part.jumps(source.used)
+            knows_end = not is_jumping and not timeline.is_shifted
+            events = source.decode(part, way.skip)
+            for piece in _cut(source, events, cutter, lengths, knows_end):
+                found = True
+                yield piece
+        is_spoiled |= cutter.is_spoiled
+        is_over = is_jumping and min(cutter.ends(source).values()) < end
+        lost = cutter.cut_until if is_over else None
+    if lost is not None:
+        yield Rejected(lost, max(lost, min(end, timeline.end)), "discontinuity")
+    elif not found:
+        raise media.MediaError("damaged" if is_spoiled else "too_short")
 
 
 class _Cutter:
@@ -136,8 +197,9 @@ class _Cutter:
         span: tuple[float, float],
         rate: float,
         silence_db: Optional[float],
+        has_jumps: bool,
     ):
-        self._pictures, self._sound = pictures, sound
+        self._pictures, self._sound, self._has_jumps = pictures, sound, has_jumps
         (self._begin, self.end), self._rate, self._silence_db = span, rate, silence_db
         self._spoiled: list[media.Spoiled] = []
         self.done = 0.0  # Length given out; a whole number but for the end of sound alone.
@@ -162,6 +224,11 @@ class _Cutter:
     def is_spoiled(self) -> bool:
         """Whether there was damage."""
         return bool(self._spoiled)
+
+    @property
+    def cut_until(self) -> float:
+        """Where the last clip ends, seconds."""
+        return self._begin + self.done / self._rate
 
     def ends(self, source: media.Media) -> dict:
         """Time until which each stream was decoded, seconds."""
@@ -205,14 +272,27 @@ class _Cutter:
                 reason = bad.reason
         if reason is not None:
             return Rejected(start, end, reason)
-        return MediaClip(start, end, frames, waveform, *size)
+        return MediaClip(start, end, frames, waveform, *size, self._has_jumps)
 
 
 def _cut(
-    source: media.Media, cutter: _Cutter, num_frames: int, min_length: float
+    source: media.Media,
+    events: Iterator[media.Event],
+    cutter: _Cutter,
+    lengths: _Lengths,
+    knows_end: bool,
 ) -> Iterator[Union[MediaClip, Rejected]]:
-    """Cuts clips of `num_frames` frames, the last one of at least `min_length`."""
-    for event in source.decode():
+    """Cuts whole clips; the last one may be shorter.
+
+    Args:
+      source: the open file.
+      events: what is decoded of it, or of a part.
+      cutter: new.
+      lengths: of clips.
+      knows_end: whether it ends where the file is said to end.
+    """
+    num_frames = lengths.whole
+    for event in events:
         is_damage = isinstance(event, media.Spoiled)
         cutter.add(event, event.start if is_damage else source.time_of(event))
         while not is_damage and cutter.has(num_frames):
@@ -221,15 +301,14 @@ def _cut(
             break
     cutter.finish()
     ends = cutter.ends(source)
-    last, announced = min(ends.values()), source.announced_end(ends)
+    last = min(ends.values())
+    announced = source.announced_end(ends) if knows_end else -math.inf
     is_cut_off = last < min(cutter.end, announced)
     if is_cut_off:  # The last frames may lack bytes.
         cutter.add(media.Spoiled(last - TIME_SLACK, math.inf, "damaged"), last)
     total, before = cutter.total(last), cutter.done
-    shortest = min(num_frames, max(1e-6, min_length - 1e-6))
+    shortest = min(num_frames, max(1e-6, lengths.shortest - 1e-6))
     while total - cutter.done >= shortest:
         yield cutter.next_clip(min(num_frames, total - cutter.done))
     if is_cut_off and cutter.done == before > 0:
         yield Rejected(last, min(cutter.end, announced), "damaged")
-    if cutter.done == 0:
-        raise media.MediaError("damaged" if cutter.is_spoiled else "too_short")

@@ -132,7 +132,9 @@ class ClipsInVideos:
     def _read(self, clip: Clip, *numbers: Union[int, tf.Tensor]) -> FramesAndSound:
         """Reads first frame, number of frames, stride, first sample and number of samples."""
         return tf.numpy_function(
-            self._read_now, [clip["path"], clip["start"], *numbers], [tf.string, tf.float32]
+            self._read_now,
+            [clip["path"], clip["start"], *numbers, clip["has_jumps"]],
+            [tf.string, tf.float32],
         )
 
     def _read_now(

@@ -16,10 +16,11 @@ import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from typing import Any, Optional, Union
+from typing import Any, Optional, TextIO, Union
 
 from actcl_tf.data.clip_cutting import Rejected
 from actcl_tf.data.decoder_messages import (
+    ALIVE,
     CutClip,
     CutOptions,
     CutRequest,
@@ -117,6 +118,8 @@ class Decoder:
             self._connection.send(request)
             while True:
                 message = self._receive(self._timeout)
+                if isinstance(message, str) and message == ALIVE:
+                    continue
                 finished = message is None or isinstance(message, (Failure, Span))
                 if message is None:
                     return
@@ -135,15 +138,38 @@ class Decoder:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+        if self._connection is not None:
             self._connection.close()
-            self._process = self._connection = None
-            self._requests = 0
+        self._process = self._connection = None
+        self._requests = 0
 
     def _start(self) -> None:
+        why = ""
+        try:
+            with tempfile.TemporaryFile("w+", errors="replace") as said:
+                try:
+                    self._spawn(said)
+                    self._connection.send(self._options)
+                    self._receive(_START_SECONDS)
+                finally:
+                    said.seek(0)
+                    why = (said.read().strip().splitlines() or [""])[-1]
+        except (EOFError, OSError, MediaError) as error:
+            # Of the system, too: no memory, no more processes or open files.
+            self.close()
+            raise DataError(
+                f"no process to decode videos in can be started: {why or str(error) or repr(error)}"
+            ) from error
+        except Stopped:
+            self.close()
+            raise
+
+    def _spawn(self, said: TextIO) -> None:
+        """Starts the child, which writes its errors to a file."""
         self._connection, theirs = multiprocessing.Pipe()
         root = str(pathlib.Path(__file__).resolve().parents[2])  # Whether installed or not.
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        with theirs, tempfile.TemporaryFile("w+", errors="replace") as said:
+        with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "actcl_tf.data.decoder_process", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
@@ -152,18 +178,6 @@ class Decoder:
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             )
-            theirs.close()
-            try:
-                self._connection.send(self._options)
-                self._receive(_START_SECONDS)
-            except (EOFError, OSError, MediaError) as error:
-                self.close()
-                said.seek(0)
-                last = (said.read().strip().splitlines() or [repr(error)])[-1]
-                raise DataError(f"no process to decode videos in can be started: {last}") from error
-            except Stopped:
-                self.close()
-                raise
 
     def _receive(self, seconds: float) -> Any:
         """The next message of the child, which has this long for it."""

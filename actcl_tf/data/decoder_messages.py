@@ -6,6 +6,8 @@ import numpy as np
 
 from actcl_tf.data.clip_cutting import MediaClip
 
+ALIVE = "alive"  # The child's, so that nobody takes it for hanging.
+
 
 class CutOptions(NamedTuple):
     """What is done with every video.
@@ -44,6 +46,7 @@ class SpanRequest(NamedTuple):
       frame_stride: step between them.
       first_sample: of the clip's sound that is wanted.
       num_samples: samples wanted.
+      has_jumps: whether time stamps jump somewhere in the video.
     """
 
     path: str
@@ -53,6 +56,7 @@ class SpanRequest(NamedTuple):
     frame_stride: int
     first_sample: int
     num_samples: int
+    has_jumps: bool = False
 
 
 class Span(NamedTuple):

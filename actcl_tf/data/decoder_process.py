@@ -2,28 +2,38 @@
 
 It reads requests from a connection. A `CutRequest` is answered with the clips of the video as they
 are cut, and None at the end; a `SpanRequest` with a `Span`; either with a `Failure` if the video
-gives nothing more. It ends when the other side is gone, and never imports TensorFlow unless a path
-is remote: it starts in a moment.
+gives nothing more, and before with ALIVE while a long file is looked through. It ends when the
+other side is gone, and never imports TensorFlow unless a path is remote: it starts in a moment.
 """
 
 import signal
 import sys
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from typing import Union
+from typing import Callable, Union
 
 from actcl_tf.data import clip_cutting, clip_filters, media, span_reading
-from actcl_tf.data.decoder_messages import CutClip, CutOptions, CutRequest, Failure, SpanRequest
+from actcl_tf.data.decoder_messages import (
+    ALIVE,
+    CutClip,
+    CutOptions,
+    CutRequest,
+    Failure,
+    SpanRequest,
+)
 
 
 def _answer(
     connection: Connection, request: Union[CutRequest, SpanRequest], options: CutOptions
 ) -> None:
+    def tell() -> None:
+        connection.send(ALIVE)
+
     try:
         if isinstance(request, SpanRequest):
-            connection.send(span_reading.read_span(request, options.reading))
+            connection.send(span_reading.read_span(request, options.reading, tell))
             return
-        for piece in _cut(request, options):
+        for piece in _cut(request, options, tell):
             connection.send(piece)
         connection.send(None)
     except media.MediaError as error:
@@ -31,11 +41,11 @@ def _answer(
 
 
 def _cut(
-    request: CutRequest, options: CutOptions
+    request: CutRequest, options: CutOptions, tell: Callable[[], None]
 ) -> Iterator[Union[CutClip, clip_cutting.Rejected]]:
     fingerprints = "duplicate" in options.filters
     for piece in clip_cutting.read_clips(
-        request.path, start=request.start, end=request.end, **options.reading
+        request.path, start=request.start, end=request.end, tell=tell, **options.reading
     ):
         if isinstance(piece, clip_cutting.Rejected):
             yield piece

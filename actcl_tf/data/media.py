@@ -4,35 +4,31 @@ Time is presentation time: start offsets and edit lists come out of FFmpeg in th
 is where the container says it begins, which is what players and annotations count from.
 """
 
-import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Union
+from typing import Union
 
 import av
 import av.logging
-from av.stream import Disposition, Stream
+from av.stream import Stream
 
+from actcl_tf.data import media_parts, media_streams
 from actcl_tf.data.media_errors import REASONS as REASONS
 from actcl_tf.data.media_errors import MediaError as MediaError
 from actcl_tf.data.media_opening import PathLike, open_container
+from actcl_tf.data.media_parts import WHOLE, Part
+from actcl_tf.data.part_decoding import Event as Event
+from actcl_tf.data.part_decoding import PartDecoder
+from actcl_tf.data.part_decoding import Spoiled as Spoiled
+from actcl_tf.data.part_packets import NOTHING, Skip, leave_out, of_part
 
 STREAMS = ("both", "video", "audio")  # Picture and sound, the picture alone, the sound alone.
 END_SLACK = 0.5  # Seconds by which a video may be shorter than its container announces.
-TICK = 1e-3  # Seconds; shorter than a frame.
-# What FFmpeg reports as an error although every picture comes out whole.
-HARMLESS = ("mmco: unref short failure", "SEI type")
-# Formats without a table of contents: FFmpeg guesses their length from the first bit rate.
-_LENGTH_GUESSED = frozenset({"aac", "ac3", "eac3", "mp3"})
-_STILL = Disposition.attached_pic | Disposition.timed_thumbnails
-
-
-class Spoiled(NamedTuple):
-    """A span of time, seconds, in which picture or sound is not what was recorded."""
-
-    start: float
-    end: float
-    reason: str
+# Formats without a table of contents: FFmpeg guesses their length from the first bit rate, or takes
+# it from the last stamps that it finds.
+_LENGTH_GUESSED = frozenset({"aac", "ac3", "eac3", "mp3", "mpeg", "mpegts"})
+# Formats whose writers may put down when the last packet ends, instead of the length.
+_LENGTH_IS_END = frozenset({"matroska,webm", "nut", "ogg"})
 
 
 class Media:
@@ -54,7 +50,7 @@ class Media:
         """
         self.container = open_container(path)
         try:
-            moving = [s for s in self.container.streams.video if not s.disposition & _STILL]
+            moving = media_streams.moving_pictures(self.container)
             sounds = self.container.streams.audio
             self.picture = None if streams == "audio" else _choose(moving, "no_picture")
             self.sound = None if streams == "video" else _choose(sounds, "no_sound")
@@ -79,92 +75,60 @@ class Media:
         if self.container.format.name in _LENGTH_GUESSED:
             return -math.inf
         announced = [
-            (float((stream.start_time or 0) + stream.duration) * stream.time_base, end)
+            (
+                self._end_of(
+                    float(stream.duration * stream.time_base),
+                    float((stream.start_time or 0) * stream.time_base),
+                ),
+                end,
+            )
             for stream, end in ends.items()
             if stream.duration
         ]
         if self.container.duration and len(self.container.streams) == len(self.used):
-            length = self.container.duration / av.time_base + self.origin
-            announced.append((length, max(ends.values())))
+            length = self.container.duration / av.time_base
+            announced.append((self._end_of(length, self.origin), max(ends.values())))
         missed = [a - self.origin for a, end in announced if a - self.origin > end + END_SLACK]
         return max(missed, default=-math.inf)
 
+    def _end_of(self, length: float, start: float) -> float:
+        """The stamp at which something ends that is said to be so long, seconds."""
+        is_end = self.container.format.name in _LENGTH_IS_END and length >= start
+        return length if is_end else start + length
+
     def seek(self, seconds: float) -> None:
         """Goes to a key frame before `seconds`, or stays where it is."""
-        with contextlib.suppress(av.FFmpegError):
-            self.container.seek(int((seconds + self.origin) * av.time_base), backward=True)
+        if all(stream.start_time is not None for stream in self.used):
+            media_parts.seek(self.container, seconds + self.origin)
 
-    def decode(self) -> Iterator[Union[av.VideoFrame, av.AudioFrame, Spoiled]]:
-        """Frames of the streams in the order of decoding, each with a sound `pts`; damage."""
+    def decode(self, part: Part = WHOLE, skip: Skip = NOTHING) -> Iterator[Event]:
+        """Frames of the streams in the order of decoding, each with a sound `pts`; damage.
+
+        To be asked for once: decoders remember what they have decoded.
+
+        Args:
+          part: of `media_parts.find_parts`.
+          skip: what need not be decoded.
+        """
+        indices = [stream.index for stream in self.used]
+        packets = of_part(self.container.demux(*self.used), part, indices)
+        wanted = leave_out(packets, skip, self.origin - part.shift)
         with av.logging.Capture() as log:
-            position = {stream.index: 0.0 for stream in self.used}
-            broken_since = None  # Time from which pictures lack what they refer to.
-            packets = self.container.demux(*self.used)
-            while True:
-                log.clear()
-                failed = False
-                try:
-                    packet = next(packets, None)
-                except (av.FFmpegError, OSError):
-                    packet, failed = None, True
-                if packet is None:
-                    break
-                index, is_sound = packet.stream.index, packet.stream.type == "audio"
-                if packet.pts is not None:
-                    position[index] = float(packet.pts * packet.time_base) - self.origin
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError:
-                    frames, failed = [], True
-                if failed or packet.is_corrupt or _has_error(log):
-                    failed = True
-                    if is_sound:
-                        yield Spoiled(position[index], position[index] + 0.1, "damaged")
-                    else:
-                        broken_since = min(
-                            math.inf if broken_since is None else broken_since, position[index]
-                        )
-                for frame in frames:
-                    time = self.time_of(frame)
-                    if is_sound:
-                        if frame.is_corrupt:
-                            yield Spoiled(time, time + 0.1, "damaged")
-                    elif frame.is_corrupt:
-                        broken_since = min(math.inf if broken_since is None else broken_since, time)
-                    elif broken_since is not None and frame.key_frame and time > broken_since:
-                        yield Spoiled(broken_since, time, "damaged")
-                        broken_since = None
-                    elif broken_since is not None and time >= broken_since:
-                        yield Spoiled(broken_since, time + TICK, "damaged")
-                    yield frame
-            if failed or _has_error(log):
-                yield Spoiled(min(position.values()), math.inf, "damaged")
-            if broken_since is not None:
-                yield Spoiled(broken_since, math.inf, "damaged")
+            yield from PartDecoder(self.used, part, self.origin, log).decode(wanted)
 
     def time_of(self, frame: Union[av.VideoFrame, av.AudioFrame]) -> float:
         """Presentation time of a frame in seconds from the beginning of the video."""
-        stamp = frame.pts if frame.pts is not None else frame.dts
-        if stamp is None:
-            raise MediaError("damaged", "frames carry no time stamps")
-        return float(stamp * frame.time_base) - self.origin
+        return float(frame.pts * frame.time_base) - self.origin
 
 
 def _choose(streams: Sequence[Stream], none_reason: str) -> Stream:
     """The stream of a kind that is decoded."""
     if not streams:
         raise MediaError(none_reason)
-    known = [stream for stream in streams if stream.codec_context is not None]
-    if not known:
+    chosen = media_streams.choose(streams)
+    if chosen is None:
         raise MediaError("damaged", f"no decoder for its {streams[0].type}")
-    return next((s for s in known if s.disposition & Disposition.default), known[0])
-
-
-def _has_error(log: list) -> bool:
-    return any(
-        level <= av.logging.ERROR and not any(phrase in message for phrase in HARMLESS)
-        for level, _, message in log
-    )
+    return chosen
 
 
 def first_times(path: PathLike, seek_to: float, streams: str = "both") -> tuple[float, ...]:

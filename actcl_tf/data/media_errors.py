@@ -5,6 +5,7 @@ REASONS = {
     "unlisted": "the folder cannot be listed, so that nothing in it was taken",
     "empty": "the file has no bytes",
     "damaged": "it cannot be decoded, or decodes with errors",
+    "discontinuity": "time stamps start anew or jump; no clip goes across",
     "no_picture": "it has no moving picture",
     "no_sound": "it has no sound, or the sound stops for a while",
     "silent": "the sound is digital silence",

@@ -33,8 +33,7 @@ def open_container(path: PathLike) -> InputContainer:
       MediaError: it is missing, empty or no media file.
     """
     text = os.fspath(path)
-    if text.startswith(_LOCAL_SCHEME):
-        text = text[len(_LOCAL_SCHEME) :]
+    text = text.removeprefix(_LOCAL_SCHEME)
     options = {"protocol_whitelist": "file"}
     try:
         # Errors in metadata (a title in an odd encoding) are no damage.
@@ -74,6 +73,19 @@ def open_container(path: PathLike) -> InputContainer:
     return container
 
 
+def version(path: PathLike) -> Any:
+    """What changes when a file does: its size and when it was written; None if it is missing."""
+    text = os.fspath(path)
+    try:
+        if "://" not in text or text.startswith(_LOCAL_SCHEME):
+            status = os.stat(text.removeprefix(_LOCAL_SCHEME))
+            return status.st_size, status.st_mtime_ns
+        remote = _RemoteFile(text)
+        return remote.size, remote.written
+    except (OSError, ValueError):
+        return None
+
+
 class _RemoteFile:
     """A file that TensorFlow reads, as FFmpeg wants it; what goes wrong is an OSError."""
 
@@ -82,7 +94,8 @@ class _RemoteFile:
         import tensorflow as tf
 
         self._errors = tf.errors.OpError
-        self.size = self._try(lambda: tf.io.gfile.stat(path).length)
+        status = self._try(lambda: tf.io.gfile.stat(path))
+        self.size, self.written = status.length, status.mtime_nsec
         self._file = tf.io.gfile.GFile(path, "rb")
         self._position = 0
 

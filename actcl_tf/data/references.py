@@ -9,6 +9,7 @@ from actcl_tf.data import records
 PATH = "clip/data_path"
 START_SECONDS = "clip/start/seconds"
 NUM_FRAMES = "clip/num_frames"
+HAS_JUMPS = "clip/media/has_jumps"
 
 
 def build(
@@ -19,6 +20,7 @@ def build(
     start: float,
     end: float,
     num_frames: int,
+    has_jumps: bool = False,
     labels: Sequence[int] = (),
     label_texts: Sequence[str] = (),
     label_strings: Sequence[str] = (),
@@ -32,6 +34,7 @@ def build(
       start: of the clip in the video, seconds.
       end: of the clip (exclusive), seconds.
       num_frames: frames that the clip has at the data set's frame rate.
+      has_jumps: whether time stamps jump somewhere in the video.
       labels: indices.
       label_texts: names.
       label_strings: machine names.
@@ -43,6 +46,7 @@ def build(
     context[PATH] = records.text_feature(path)
     context[START_SECONDS] = records.text_feature(repr(float(start)))  # To the last digit.
     context[NUM_FRAMES] = records.int_feature(num_frames)
+    context[HAS_JUMPS] = records.int_feature(int(has_jumps))
     return tf.train.SequenceExample(context=tf.train.Features(feature=context))
 
 
@@ -53,8 +57,8 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
       serialized: [] string.
 
     Returns:
-      `path` [] string, `start` [] float64, seconds, `num_frames` [] int32, and `clip_id`, `label`,
-      `labels`, `filename` and `example_id` as of `records.parse_example`.
+      `path` [] string, `start` [] float64, seconds, `num_frames` [] int32, `has_jumps` [] int64,
+      and `clip_id`, `label`, `labels`, `filename` and `example_id` as of `records.parse_example`.
 
     Raises:
       tf.errors.InvalidArgumentError: the record is damaged, or no reference.
@@ -64,6 +68,7 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         {
             records.LABEL_INDEX: tf.io.VarLenFeature(tf.int64),
             NUM_FRAMES: tf.io.FixedLenFeature([], tf.int64),
+            HAS_JUMPS: tf.io.FixedLenFeature([], tf.int64, 0),
             **{
                 key: tf.io.FixedLenFeature([], tf.string)
                 for key in (records.EXAMPLE_ID, records.FILENAME, PATH, START_SECONDS)
@@ -76,6 +81,7 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         "path": parsed[PATH],
         "start": tf.strings.to_number(parsed[START_SECONDS], tf.float64),
         "num_frames": tf.cast(parsed[NUM_FRAMES], tf.int32),
+        "has_jumps": parsed[HAS_JUMPS],
         "clip_id": records.clip_id_of(parsed[records.EXAMPLE_ID]),
         "label": records.only_label(labels),
         "labels": labels,

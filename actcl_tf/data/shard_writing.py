@@ -213,6 +213,7 @@ def _to_record(
             start=piece.start,
             end=piece.end,
             num_frames=len(piece.frames_jpeg),
+            has_jumps=piece.has_jumps,
             **identity,
         )
     return records.build_example(

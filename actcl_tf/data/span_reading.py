@@ -1,53 +1,60 @@
 """A part of a clip, read out of its video: only what is used is decoded.
 
 The clip was found by `clip_cutting`, so where it begins is known to be good. The very frames and
-samples come out that `clip_cutting` would have stored; only in a long video, where reading begins
-at a key frame before the part, resampling may shift the sound by less than a sample.
+samples come out that `clip_cutting` would have stored; only half a minute and more into a video,
+where reading begins at a key frame before the part, resampling may shift the sound by less than a
+sample.
 """
 
 import math
-from typing import Any
+from typing import Any, Callable
 
 import av
 import av.logging
 
-from actcl_tf.data import media
-from actcl_tf.data.clip_cutting import SEEK_FROM
+from actcl_tf.data import media, media_parts
 from actcl_tf.data.decoder_messages import Span, SpanRequest
+from actcl_tf.data.part_packets import FRONT, Approach
 from actcl_tf.data.picture_track import TIME_SLACK, PictureTrack
 from actcl_tf.data.sound_track import SoundTrack
 
-_BEFORE = 1.0  # Seconds of run-up that decoders get before the part.
 
-
-def read_span(request: SpanRequest, reading: dict[str, Any]) -> Span:
+def read_span(
+    request: SpanRequest, reading: dict[str, Any], tell: Callable[[], None] = lambda: None
+) -> Span:
     """Reads frames and samples of a part of a clip.
 
     Args:
       request: what is wanted.
       reading: arguments of `clip_cutting.read_clips` that the clip was found with; of these
         `frame_rate`, `sample_rate`, `short_side` and `jpeg_quality` count.
+      tell: called now and then while the file is looked through.
 
     Raises:
       media.MediaError: the video cannot be opened, or is damaged or over within the part.
     """
-    part = _Part(request, reading["frame_rate"], reading["sample_rate"])
+    timeline = media_parts.CONTINUOUS
+    if request.has_jumps:
+        timeline = media_parts.find_parts(request.path, tell=tell)
+    stretch = timeline.part_at(request.start)
+    part = _Part(request, stretch, reading["frame_rate"], reading["sample_rate"])
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
     try:
-        if part.start >= SEEK_FROM:
+        way = Approach.to(part.start, part.stretch.begin, can_seek=not request.has_jumps)
+        if way != FRONT:
             try:
-                return _read(request, reading, part, part.start - _BEFORE)
+                return _read(request, reading, part, way)
             except media.MediaError:
                 pass  # An index may lead too far, and decoders may stumble; the front is safe.
-        return _read(request, reading, part, 0.0)
+        return _read(request, reading, part, FRONT)
     except (av.FFmpegError, ValueError, OverflowError) as error:
         raise media.MediaError("damaged", str(error)) from error
     finally:
         av.logging.set_level(level)
 
 
-def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", seek_to: float) -> Span:
+def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", way: Approach) -> Span:
     source = media.Media(request.path)
     pictures = PictureTrack(
         source,
@@ -61,9 +68,9 @@ def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", seek_to:
     )
     sound = SoundTrack(reading["sample_rate"])
     with source.container:
-        if seek_to > 0:
-            source.seek(seek_to)
-        for event in source.decode():
+        if way.seek_to > 0:
+            source.seek(way.seek_to)
+        for event in source.decode(part.stretch, way.skip):
             if isinstance(event, media.Spoiled):
                 part.check_damage(event)
                 continue
@@ -89,7 +96,14 @@ def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", seek_to:
 class _Part:
     """Where the part lies, in seconds and samples of the video, and what must not be there."""
 
-    def __init__(self, request: SpanRequest, frame_rate: float, sample_rate: int):
+    def __init__(
+        self,
+        request: SpanRequest,
+        stretch: media_parts.Part,
+        frame_rate: float,
+        sample_rate: int,
+    ):
+        self.stretch = stretch  # Of the file, that it lies in.
         self.first_sample = round(request.start * sample_rate) + request.first_sample
         self.end_sample = self.first_sample + request.num_samples
         self.start = request.start + request.first_frame / frame_rate

@@ -1,13 +1,16 @@
 import os
+import resource
 import signal
+import sys
+import tempfile
 import threading
 import time
 
 import pytest
 
-from actcl_tf.data import decoder, files, media
+from actcl_tf.data import catalogs, decoder, files, media
 from actcl_tf.data.clip_cutting import Rejected
-from actcl_tf.data.shard_writing import Settings
+from actcl_tf.data.shard_writing import Settings, ShardTask, write_shard
 from tests.media_files import tone, write_clip
 
 OPTIONS = Settings(short_side=32, clip_seconds=1.0, streams="both").cut_options
@@ -130,3 +133,31 @@ def test_a_child_that_cannot_start_is_told(tmp_path, monkeypatch):
     told = pytest.raises(files.DataError, match=r"can be started: ImportError: no decoder here")
     with decoder.Decoder(OPTIONS, timeout=60.0) as cutter, told:
         list(cutter.cut("a.mp4", 0.0, None))
+
+
+@pytest.mark.parametrize("lacking", ["program", "room for its errors", "open files"])
+def test_a_child_that_the_system_refuses_is_no_shard_that_cannot_be_written(
+    tmp_path, monkeypatch, lacking
+):
+    if lacking == "program":
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    elif lacking == "room for its errors":
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    settings = Settings(clip_seconds=1.0, streams="both")
+    clip = catalogs.Clip(path=str(tmp_path / "a.mp4"), name="a.mp4")
+    task = ShardTask("train", 0, (clip,), (), (), str(tmp_path))
+    _, most = limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with decoder.Decoder(settings.cut_options, timeout=60.0) as cutter:
+        told = pytest.raises(files.DataError, match=r"^no process to decode videos in can be start")
+        try:
+            with told as error:
+                if lacking == "open files":
+                    # One for the shard; files of the program itself are open already.
+                    lowest_free = os.dup(0)
+                    os.close(lowest_free)
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 2, most))
+                write_shard(task, settings, cutter, lambda *_: None)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert "[Errno " in str(error.value) and "written" not in str(error.value)
+    assert os.listdir(tmp_path) == []
