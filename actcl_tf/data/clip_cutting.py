@@ -3,7 +3,8 @@
 `read_clips` decodes a video once, from front to back, and cuts it into clips as it goes, so that
 memory holds one clip and not one film. A frame is shown from its time stamp until the next one's,
 whatever the frame rate does: the picture is sampled at a constant rate on that axis, and the sound
-is laid on the same axis and cut by the same span.
+is laid on the same axis and cut by the same span. Where time stamps jump, what is before and after
+is cut each for itself.
 """
 
 import dataclasses

@@ -46,7 +46,8 @@ def build(
     context[PATH] = records.text_feature(path)
     context[START_SECONDS] = records.text_feature(repr(float(start)))  # To the last digit.
     context[NUM_FRAMES] = records.int_feature(num_frames)
-    context[HAS_JUMPS] = records.int_feature(int(has_jumps))
+    if has_jumps:
+        context[HAS_JUMPS] = records.int_feature(1)
     return tf.train.SequenceExample(context=tf.train.Features(feature=context))
 
 

@@ -9,7 +9,7 @@ from actcl_tf import config
 from actcl_tf.data import clip_sources, media_index, pipeline, prepare, records, shards
 from actcl_tf.data.files import DataError
 from actcl_tf.data.shard_writing import Settings
-from tests.media_files import tone, write_clip
+from tests.media_files import tone, write_clip, write_coded
 
 CUTTING = {"clip_seconds": 2.0, "short_side": 40}
 QUIET = prepare.Execution(progress=False, num_workers=2)
@@ -17,12 +17,23 @@ QUIET = prepare.Execution(progress=False, num_workers=2)
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    """20 good clips of two classes in 10 videos, one of which begins late, and a silent one."""
+    """22 good clips of two classes in 11 videos, one of which begins late, and a silent one.
+
+    The last one is two recordings put end to end, whose time stamps start anew.
+    """
     folder = tmp_path_factory.mktemp("media") / "videos"
     for i in range(10):
         name = folder / ("cat" if i % 2 else "dog") / f"é {i}.mp4"
         late = {"sounds": [tone(4.3)], "sound_start": 0.2} if i == 3 else {}
         write_clip(name, 4.5, levels=(20 + 20 * i, 60, 100), **late)
+    parts = []
+    for shade in (40, 160):
+        frames = [np.full([64, 80, 3], shade + i, np.uint8) for i in range(60)]
+        kinds = {"video": "mpeg2video", "audio": "mp2", "sample_rate": 44100}
+        sound = tone(2.4, 44100, frequency=5.0 * shade)
+        parts.append(write_coded(folder / "part.vob", frames, sound, **kinds).read_bytes())
+    (folder / "part.vob").rename(folder / "dog" / "joined.vob")
+    (folder / "dog" / "joined.vob").write_bytes(b"".join(parts))
     write_clip(folder / "cat" / "silent.mp4", 2.0, sounds=[0 * tone(2.0)])
     return folder
 

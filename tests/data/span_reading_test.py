@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from actcl_tf.data import clip_cutting, media, span_reading
+from actcl_tf.data import clip_cutting, media, part_packets, span_reading
 from actcl_tf.data.decoder_messages import SpanRequest
 from tests.media_files import grey, tone, write_clip, write_media
 
@@ -50,12 +50,17 @@ def test_a_part_before_seeking_pays_is_what_was_cut_to_the_bit(changing, index, 
 
 
 @pytest.mark.parametrize(("index", "first"), [(2, 19), (3, 0), (4, 11), (5, 9)])
-def test_a_part_found_by_seeking_shows_the_same_frames(changing, index, first):
+@pytest.mark.parametrize("is_seeking", [False, True])
+def test_a_part_that_is_far_from_the_front(changing, monkeypatch, index, first, is_seeking):
     clip = cut(changing)[index]
+    if is_seeking:
+        monkeypatch.setattr(part_packets, "_READ", 5.0)
     span = span_reading.read_span(request(changing, clip, first=first, num=3, stride=2), READING)
     assert span.frames_jpeg == clip.frames_jpeg[first : first + 6 : 2]
     expected = clip.waveform[first * 1280 : (first + 6) * 1280]
     assert span.waveform.shape == expected.shape
+    if not is_seeking:
+        np.testing.assert_array_equal(span.waveform, expected)
     # Sound may be shifted by less than a sample: half a turn of 860 Hz takes 9.
     assert np.abs(span.waveform - expected).max() < 0.2
     assert np.corrcoef(span.waveform, expected)[0, 1] > 0.99
