@@ -9,10 +9,11 @@ BEAM_STAMP := $(VENV)/.beam_installed
 RUN := $(BIN)/python -m
 PIP := $(RUN) pip --disable-pip-version-check
 
-# Test processes: one a core, at most 4 (each needs about 1 GB).
+# Test processes: one a core, at most 4 (each needs about 1 GB). Files run in the order that
+# tests/conftest.py puts them in.
 TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); \
   [ "$$n" -lt 4 ] && echo "$$n" || echo 4)
-PYTEST := $(RUN) pytest -n $(TEST_WORKERS) --dist loadfile --durations 10
+PYTEST := $(RUN) pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
 
 # Only `make lock` needs uv.
 UV ?= uv
