@@ -15,10 +15,11 @@ PIP_INSTALL := $(RUN) pip --disable-pip-version-check install
 UV_INSTALL := $(if $(shell command -v $(UV) 2>/dev/null),$(UV) pip install --python $(BIN)/python)
 INSTALL = $(if $(UV_INSTALL),$(UV_INSTALL) $(1) || )$(PIP_INSTALL) $(1)
 
-# Test processes: one a core, at most 4 (each needs about 1 GB).
+# Test processes: one a core, at most 4 (each needs about 1 GB). Files run in the order that
+# tests/conftest.py puts them in.
 TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); \
   [ "$$n" -lt 4 ] && echo "$$n" || echo 4)
-PYTEST := $(RUN) pytest -n $(TEST_WORKERS) --dist loadfile --durations 10
+PYTEST := $(RUN) pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
 
 # Nothing but `make lock` needs uv.
 COMPILE = $(UV) pip compile pyproject.toml --quiet --extra dev --universal --python-version 3.9 \

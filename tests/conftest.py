@@ -1,14 +1,60 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests, and the order in which their files run."""
 
+import contextlib
+import fcntl
 import functools
 import os
 import pathlib
+import shutil
+from collections import Counter
+from collections.abc import Iterator
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # What the package sets as well, here before anything imports TensorFlow.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import pytest
+
+# Files that take longest, the longest first. They begin first, so that none of them is left alone
+# on one core while the others have nothing to do.
+LONGEST = (
+    "readme_test.py",
+    "train/loop_test.py",
+    "tools/evaluate_test.py",
+    "train/replicas_test.py",
+    "tools/export_test.py",
+    "export/lite_test.py",
+    "pretrained/encoders_test.py",
+    "contrast/kmeanspp_test.py",
+    "export/saved_models_test.py",
+    "fuzz/fuzz_test.py",
+    "models/two_tower_test.py",
+    "tools/train_test.py",
+    "tools/tensorboard_test.py",
+    "tools/benchmark_test.py",
+    "train/init_from_test.py",
+    "tools/search_test.py",
+    "data/data_service_test.py",
+)
+
+
+def pytest_collection_modifyitems(items: list) -> None:
+    """Puts the files that take longest first, then those of many tests."""
+    here, sizes = pathlib.Path(__file__).parent, Counter(item.path for item in items)
+    ranks = {here / name: rank for rank, name in enumerate(LONGEST)}
+    # Stable: the tests of a file stay in their order.
+    items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), -sizes[item.path], item.path))
+
+
+@contextlib.contextmanager
+def made_once(tmp_path_factory, name: str) -> Iterator[tuple[pathlib.Path, bool]]:
+    """A path for all test processes of a session, and whether this one is to write there."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield base / name, not (base / name).exists()
 
 
 @pytest.fixture(scope="session")
@@ -133,10 +179,14 @@ def tiny_config(tiny_data):
 
 @pytest.fixture(scope="session")
 def exported_model(tmp_path_factory) -> pathlib.Path:
-    """A small export, not trained: windows of 0.64 s, embeddings of 16 numbers."""
+    """The export of `exports.small_run()`, for all test processes: change a copy."""
     from tests import exports
 
-    return exports.save(exports.small_run(), tmp_path_factory.mktemp("exported") / "model")
+    with made_once(tmp_path_factory, "exported") as (folder, is_mine):
+        if is_mine:
+            made = exports.save(exports.small_run(), tmp_path_factory.mktemp("export") / "model")
+            shutil.move(made, folder)
+    return folder
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The examples in the docstrings of what `import actcl_tf` offers, run as they are printed."""
 
 import doctest
+import shutil
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from actcl_tf.contrast import (
     negative_sampling,
 )
 from actcl_tf.pretrained import encoders, layout, loading
-from tests import exports, media_files
+from tests import media_files
 
 
 def test_short_names_are_those_of_the_modules():
@@ -45,10 +46,10 @@ def test_short_names_are_those_of_the_modules():
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(exported_model, tmp_path_factory):
     """What the examples read: an export at models/mine and videos/mine.mp4."""
     folder = tmp_path_factory.mktemp("library")
-    exports.save(exports.small_run(), folder / "models" / "mine")
+    shutil.copytree(exported_model, folder / "models" / "mine")
     (folder / "videos").mkdir()
     frames = [media_files.grey(10 * i) for i in range(75)]
     video = folder / "videos" / "mine.mp4"

@@ -213,7 +213,7 @@ def test_make_test_checks_style_and_runs_the_tests(make):
     *lint, beam, tests = make("test")[3:]
     assert lint == ["-m ruff check .", "-m ruff format --check ."]
     assert beam.endswith("--requirement requirements-beam.lock")
-    assert tests == "-m pytest -n 2 --dist loadfile --durations 10"
+    assert tests == "-m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10"
     assert make("test-slow")[-1].endswith("-m slow")
 
 

@@ -16,11 +16,11 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 
 import pytest
 
 from actcl_tf import config
+from tests import programs
 from tests.build_rules import read_build
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -42,45 +42,31 @@ SHORT = (
     "--audio_width=0.125 --hidden_size=16 --embedding_size=8 --eval_every=0"
 )
 
-# Defines the flags of tools and parses lists of arguments, each tool in a process of its own, which
-# starts from one that has imported what takes long, unless there is only one.
+
+# Defines the flags of a tool and parses lists of arguments.
 PARSER = """
-import json, os, pathlib, runpy, sys
+import json, pathlib, runpy, sys
 from absl import flags
 from absl.testing import flagsaver
-calls, subcommands = json.load(sys.stdin)
-if len(calls) > 1:
-    from actcl_tf.evaluate import evaluation, held_out
-    from actcl_tf.inspection import records_inspector
-    from actcl_tf.search import request
-    from actcl_tf.train import loop
-for tool, argument_lists in calls.items():
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        if status:
-            sys.exit(f"{tool} defines no flags")
-        continue
-    sys.path.insert(0, str(pathlib.Path(tool).resolve().parent))
-    runpy.run_path(tool, run_name="checked")
-    answers = []
-    for arguments in argument_lists:
-        if "--" in arguments:  # What comes after it is for another program.
-            arguments = arguments[: arguments.index("--")]
-        with flagsaver.flagsaver():
-            try:
-                rest = flags.FLAGS([tool, *arguments])[1:]
-                known = subcommands.get(tool)
-                if known is not None:
-                    right = rest and known.get(rest[0]) == len(rest) - 1
-                    error = "" if right else f"no command of {tool}: {rest}"
-                else:
-                    error = f"arguments that are no flags: {rest}" if rest else ""
-            except (flags.Error, OSError) as problem:
-                error = str(problem)
-            answers.append([error, {name: flags.FLAGS[name].value for name in flags.FLAGS}])
-    print("\\n" + json.dumps([list(flags.FLAGS), answers], default=str), flush=True)
-    os._exit(0)  # At once: taking down what was imported takes longer than all the rest.
+tool, argument_lists, known = json.loads(sys.argv[1])
+sys.path.insert(0, str(pathlib.Path(tool).resolve().parent))
+runpy.run_path(tool, run_name="checked")
+answers = []
+for arguments in argument_lists:
+    if "--" in arguments:  # What comes after it is for another program.
+        arguments = arguments[: arguments.index("--")]
+    with flagsaver.flagsaver():
+        try:
+            rest = flags.FLAGS([tool, *arguments])[1:]
+            if known is not None:
+                right = rest and known.get(rest[0]) == len(rest) - 1
+                error = "" if right else f"no command of {tool}: {rest}"
+            else:
+                error = f"arguments that are no flags: {rest}" if rest else ""
+        except (flags.Error, OSError) as problem:
+            error = str(problem)
+        answers.append([error, {name: flags.FLAGS[name].value for name in flags.FLAGS}])
+print("\\n" + json.dumps([list(flags.FLAGS), answers], default=str))
 """
 
 
@@ -118,18 +104,13 @@ def parse_flags(calls: dict, folder: pathlib.Path = ROOT) -> dict:
     Returns:
       Tool -> (all its flags, for each list of arguments (error or "", flag values)).
     """
-    done = subprocess.run(
-        [sys.executable, "-c", PARSER],
-        input=json.dumps([calls, SUBCOMMANDS]),
-        cwd=folder,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
-    assert len(lines) == len(calls), done.stdout[-2000:]
-    return dict(zip(calls, map(json.loads, lines)))
+    found = {}
+    for tool, argument_lists in calls.items():
+        asked = json.dumps([tool, argument_lists, SUBCOMMANDS.get(tool)])
+        done = programs.run("-c", PARSER, asked, cwd=folder)
+        assert done.returncode == 0, f"{tool} defines no flags: {done.stderr[-2000:]}"
+        found[tool] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def split_command(command: str) -> list:
@@ -217,20 +198,22 @@ def run_blocks(text: str, folder: pathlib.Path) -> int:
     """Runs the marked blocks, in their order, in a folder that looks like a fresh clone."""
     for name in ("actcl_tf", "configs", "tools"):
         (folder / name).symlink_to(ROOT / name)
-    (folder / ".venv").symlink_to(sys.prefix)
+    (folder / ".venv" / "bin").mkdir(parents=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"}
-    environment["PATH"] = os.pathsep.join([f"{sys.prefix}/bin", os.environ["PATH"]])
     marked = [block for block in find_blocks(text) if block.info.split()[1:] == ["run"]]
-    for block in marked:
-        if block.info.startswith("sh"):
-            lines = [f"{c} {SHORT}" if "tools/train.py" in c else c for c in block.commands]
-            command = ["bash", "-euo", "pipefail", "-c", "\n".join(lines)]
-        else:
-            command = [sys.executable, "-c", block.text]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, (
-            f"README.md line {block.line}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
-        )
+    with programs.python_for_scripts(folder / ".venv" / "bin" / "python"):
+        for block in marked:
+            if block.info.startswith("sh"):
+                lines = [f"{c} {SHORT}" if "tools/train.py" in c else c for c in block.commands]
+                command = ["bash", "-euo", "pipefail", "-c", "\n".join(lines)]
+            else:
+                command = [".venv/bin/python", "-c", block.text]
+            done = subprocess.run(
+                command, cwd=folder, env=environment, capture_output=True, text=True
+            )
+            assert done.returncode == 0, (
+                f"README.md line {block.line}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+            )
     return len(marked)
 
 

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -29,23 +31,35 @@ def _squared(factors):
     return ((points[:, None] - points[None]) ** 2).sum(-1)
 
 
-def _many(factors, num_picks, repeats, jit=False, eligible=None, start=0, **options):
-    """Picks for seeds (7, start + i), [repeats, num_picks]."""
-    if eligible is not None:
-        eligible = tf.constant(eligible)
+@functools.cache
+def _program(num_picks, repeats, jit, options):
+    """Picks for many seeds; what differs between tests is an argument, so that it compiles once."""
 
     @tf.function(jit_compile=jit)
-    def run():
+    def run(factors, start, eligible, weights):
         return tf.map_fn(
             lambda i: (
                 kmeanspp.kmeans_plusplus(
-                    factors, num_picks, tf.stack([7, i]), eligible=eligible, **options
+                    factors,
+                    num_picks,
+                    tf.stack([7, i]),
+                    eligible=eligible,
+                    weights=weights,
+                    **dict(options),
                 ).indices
             ),
             start + tf.range(repeats),
         )
 
-    return run().numpy()
+    return run
+
+
+def _many(factors, num_picks, repeats, jit=False, eligible=None, weights=None, start=0, **options):
+    """Picks for seeds (7, start + i), [repeats, num_picks]."""
+    if eligible is not None:
+        eligible = tf.constant(eligible)
+    run = _program(num_picks, repeats, jit, tuple(sorted(options.items())))
+    return run(factors, tf.constant(start), eligible, weights).numpy()
 
 
 def _law(squared, num_picks, weights=None, first=None):
@@ -157,7 +171,11 @@ def test_no_repeats_and_only_eligible(seed, method):
     rng = np.random.default_rng(seed)
     eligible = rng.random(200) < 0.6
     picked = _MODES["xla"](
-        _factors(seed, 200), 40, [seed, 0], eligible=tf.constant(eligible), method=method
+        _factors(seed, 200),
+        40,
+        tf.constant([seed, 0]),
+        eligible=tf.constant(eligible),
+        method=method,
     )
     picks = picked.indices.numpy()
     assert len(set(picks)) == 40
@@ -167,14 +185,16 @@ def test_no_repeats_and_only_eligible(seed, method):
 @pytest.mark.parametrize("method", kmeanspp.METHODS)
 def test_same_seed_same_picks_eager_graph_and_xla(method):
     factors = _factors(3, 200, size=8, d=16)
-    for seed in ([5, 6], [7, 8]):
+    for seed in tf.constant([[5, 6], [7, 8]]):
         picks = [
             mode(factors, 16, seed, method=method, chain_length=50, num_shards=3).indices.numpy()
             for mode in _MODES.values()
         ]
         np.testing.assert_array_equal(picks[0], picks[1])
         np.testing.assert_array_equal(picks[0], picks[2])
-    other = _MODES["graph"](factors, 16, [5, 7], method=method).indices.numpy()
+    other = _MODES["graph"](
+        factors, 16, tf.constant([5, 7]), method=method, chain_length=50, num_shards=3
+    ).indices.numpy()
     assert list(other) != list(picks[0])
 
 

@@ -1,10 +1,9 @@
 """Clips through a tf.data service of real processes: a dispatcher and two workers on loopback."""
 
+import os
 import pathlib
 import signal
 import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data import data_service, marked_errors, pipeline
-from tests import split_files
+from tests import programs, split_files
 
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "data_service.py"
 NUM_CLIPS = 20
@@ -20,12 +19,7 @@ NUM_CLIPS = 20
 
 def start(*flags_of_tool):
     """A process of the tool, and the last word of what it says first."""
-    process = subprocess.Popen(
-        [sys.executable, str(TOOL), "--all_interfaces", *flags_of_tool],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = programs.start(TOOL, "--all_interfaces", *flags_of_tool)
     line = process.stdout.readline()
     assert line, process.communicate()[1]
     return process, line.split()
@@ -114,38 +108,49 @@ def test_a_restart_begins_in_the_right_epoch(service, data_dir):
     assert len(set(labels[12:])) == 16
 
 
-def test_a_dispatcher_without_workers_is_told(data_dir, monkeypatch):
-    monkeypatch.setattr(data_service, "_PATIENCE_SECONDS", 2.0)
+def _first_batch(data):
+    """What is said where clips never come; an element that is waited for cannot be called off."""
+    data_service._PATIENCE_SECONDS = 2.0
+    try:
+        pipeline.build_train_dataset(data, batch_size=4, seed=0)
+    except config.ConfigError as error:
+        return str(error)
+
+
+def test_a_dispatcher_without_workers_is_told(data_dir):
     process, words = start("--role=dispatcher")
     try:
-        data = _config(data_dir, data_service=words[-1])
-        with pytest.raises(
-            config.ConfigError, match=r"nothing came for 2 seconds; are its workers"
-        ):
-            pipeline.build_train_dataset(data, batch_size=4, seed=0)
+        said = programs.call(_first_batch, _config(data_dir, data_service=words[-1]))
     finally:
         process.kill()
         process.communicate()
+    assert "nothing came for 2 seconds; are its workers" in said
 
 
-def test_workers_that_die_end_the_run_with_their_name(data_dir, monkeypatch):
-    monkeypatch.setattr(data_service, "_PATIENCE_SECONDS", 5.0)
+def _batches_without_end(data, worker):
+    """What is said where the clips stop coming."""
+    dataset = pipeline.build_train_dataset(data, batch_size=4, seed=0)
+    next(iter(dataset))  # A busy machine may take its time for it.
+    data_service._PATIENCE_SECONDS = 5.0
+    os.kill(worker, signal.SIGKILL)
+    try:
+        for _ in dataset.take(1000):
+            pass
+    except tf.errors.OpError as error:
+        return marked_errors.message_of(error, data_service.MARK)
+
+
+def test_workers_that_die_end_the_run_with_their_name(data_dir):
     dispatcher, words = start("--role=dispatcher")
     worker, _ = start("--role=worker", f"--dispatcher={words[-1]}", "--host=localhost")
     try:
         data = _config(data_dir, data_service=words[-1])
-        batches = iter(pipeline.build_train_dataset(data, batch_size=4, seed=0))
-        next(batches)
-        worker.kill()
-        with pytest.raises(tf.errors.OpError) as error:
-            for _ in range(1000):
-                next(batches)
-        told = marked_errors.message_of(error.value, data_service.MARK)
-        assert told.startswith(f"--data_service={words[-1]}: nothing came for 5 seconds")
+        told = programs.call(_batches_without_end, data, worker.pid)
     finally:
         for process in (worker, dispatcher):
             process.kill()
             process.communicate()
+    assert told.startswith(f"--data_service={words[-1]}: nothing came for 5 seconds")
 
 
 def test_an_address_that_nobody_listens_at_is_told_at_once(data_dir):
@@ -186,11 +191,6 @@ def test_a_repeatable_run_refuses_it():
     ],
 )
 def test_wrong_flags_of_the_tool_end_it(flags_of_tool):
-    done = subprocess.run(
-        [sys.executable, str(TOOL), "--all_interfaces", *flags_of_tool],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = programs.run(TOOL, "--all_interfaces", *flags_of_tool, timeout=120)
     assert done.returncode in (1, 2) and done.stdout == ""
     assert "--dispatcher" in done.stderr or "--role" in done.stderr or "flag" in done.stderr

@@ -119,9 +119,10 @@ def run():
 
 
 @pytest.fixture(scope="module")
-def exported(run, tmp_path_factory):
+def exported(exported_model, tmp_path_factory):
     """Folder of an export, inputs, and what the application made of them."""
-    folder = exports.save(run, tmp_path_factory.mktemp("export") / "model")
+    folder = tmp_path_factory.mktemp("application") / "model"
+    shutil.copytree(exported_model, folder)
     inputs = _inputs()
     return folder, inputs, _run_application(sys.executable, folder, inputs)
 

@@ -20,15 +20,14 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from tests import exports, media_files
+from tests import media_files
 
 README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 
 
 @pytest.fixture(scope="module")
-def signatures(tmp_path_factory):
-    folder = exports.save(exports.small_run(), tmp_path_factory.mktemp("serving") / "model")
-    return tf.saved_model.load(str(folder / "pair" / "1")).signatures
+def signatures(exported_model):
+    return tf.saved_model.load(str(exported_model / "pair" / "1")).signatures
 
 
 def _block(kind):

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ CLIP = [exports.NUM_FRAMES, exports.IMAGE_SIZE, exports.IMAGE_SIZE]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return exports.save(exports.small_run(), tmp_path_factory.mktemp("pretrained") / "model")
+def folder(exported_model):
+    return exported_model
 
 
 def _classifier(folder, trainable=True):
@@ -64,11 +65,18 @@ def test_weights_are_those_of_the_tower_and_keras_sees_them(folder):
     assert not encoder.trainable_weights
 
 
-def test_fine_tuning_in_ones_own_model_learns(folder, rng):
-    frames, labels = _two_classes(rng)
+@pytest.fixture(scope="module")
+def fine_tuned(folder):
+    """Somebody's own model after its training, its encoder, the weights before, and the clips."""
+    frames, labels = _two_classes(np.random.default_rng(0))
     model, encoder = _classifier(folder)
     before = [weight.numpy() for weight in encoder.weights]
     model.fit(frames, labels, batch_size=8, epochs=12, verbose=0, shuffle=True)
+    return model, encoder, before, frames, labels
+
+
+def test_fine_tuning_in_ones_own_model_learns(fine_tuned):
+    model, encoder, before, frames, labels = fine_tuned
     assert model.evaluate(frames, labels, verbose=0)[1] >= 0.9
     moved = [np.abs(a - b.numpy()).max() for a, b in zip(before, encoder.weights)]
     assert all(
@@ -87,10 +95,8 @@ def test_a_frozen_encoder_stays_as_it_is(folder, rng):
     assert np.abs(model.get_layer("scores").kernel.numpy() - classifier).max() > 0
 
 
-def test_a_fine_tuned_model_is_saved_and_loaded_by_keras(folder, rng, tmp_path):
-    frames, labels = _two_classes(rng)
-    model, _ = _classifier(folder)
-    model.fit(frames, labels, batch_size=8, epochs=1, verbose=0)
+def test_a_fine_tuned_model_is_saved_and_loaded_by_keras(fine_tuned, tmp_path):
+    model, _, _, frames, _ = fine_tuned
     model.save(tmp_path / "mine.keras")
     again = tf.keras.models.load_model(tmp_path / "mine.keras")
     rounding.assert_close(again.predict(frames, verbose=0), model.predict(frames, verbose=0))
@@ -240,8 +246,9 @@ def test_damaged_metadata_is_told(tmp_path, text, expected):
         layout.read_metadata(tmp_path)
 
 
-def test_a_damaged_graph_is_told(tmp_path):
-    folder = exports.save(exports.small_run(), tmp_path / "model")
+def test_a_damaged_graph_is_told(exported_model, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(exported_model, folder)
     (folder / "video" / "1" / "saved_model.pb").write_bytes(b"\x00\x01")
     with pytest.raises(layout.PretrainedError, match=r"is damaged .*: export the run again"):
         actcl_tf.VideoEncoder(folder)

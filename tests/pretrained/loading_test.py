@@ -5,13 +5,12 @@ import pytest
 
 import actcl_tf
 from actcl_tf.data import media
-from tests import exports, media_files
+from tests import media_files
 
 
 @pytest.fixture(scope="module")
-def encoders(tmp_path_factory):
-    folder = exports.save(exports.small_run(), tmp_path_factory.mktemp("loading") / "model")
-    return actcl_tf.load(folder)
+def encoders(exported_model):
+    return actcl_tf.load(exported_model)
 
 
 def test_short_names_are_there_and_others_are_not():

@@ -4,8 +4,6 @@ import base64
 import json
 import pathlib
 import re
-import subprocess
-import sys
 
 import matplotlib.image
 import pytest
@@ -23,14 +21,7 @@ def run(tiny_run):
 
 
 def test_what_a_user_looks_at(run, tmp_path):
-    done = subprocess.run(
-        [sys.executable, str(TOOL), f"--run={run.train.run_dir}", "--draws=4"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        timeout=300,
-        check=False,
-    )
+    done = programs.run(TOOL, f"--run={run.train.run_dir}", "--draws=4", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     output = pathlib.Path(run.train.run_dir) / "dictionary"
     parts = ("categories", "map", "picked_least", "picked_most", "similarity")

@@ -2,8 +2,6 @@
 
 import os
 import pathlib
-import subprocess
-import sys
 
 import matplotlib.image
 import pytest
@@ -30,14 +28,7 @@ def test_what_a_user_looks_at(tmp_path):
     prepare.prepare_folder(
         str(tmp_path / "in"), str(data), test_fraction=0.34, execution=execution, short_side=32
     )
-    done = subprocess.run(
-        [sys.executable, str(TOOL), str(data), "--clips=3"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        timeout=300,
-        check=False,
-    )
+    done = programs.run(TOOL, data, "--clips=3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     counts = {split: records.read_manifest(data / split).num_clips for split in ("train", "test")}
     assert sum(counts.values()) == 6
