@@ -16,7 +16,7 @@ from actcl_tf.config.model import (
     POOLED_VIDEO_ENCODERS,
     PUBLISHED_VIDEO_ENCODERS,
     VIDEO_ENCODERS,
-    VIDEO_STEMS,
+    VIDEO_STRIDES,
     ModelConfig,
 )
 from actcl_tf.config.run import SECTIONS, PretrainConfig, from_dict, from_flat
@@ -37,7 +37,7 @@ __all__ = [
     "SEEDINGS",
     "STRATEGIES",
     "VIDEO_ENCODERS",
-    "VIDEO_STEMS",
+    "VIDEO_STRIDES",
     "ConfigError",
     "ContrastConfig",
     "DataConfig",

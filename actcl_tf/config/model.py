@@ -21,7 +21,7 @@ PUBLISHED_VIDEO_ENCODERS = {
     "r2plus1d_18": "r2plus1d_18",
     "mc3_18": "mc3_18",
 }
-VIDEO_STEMS = ("published", "strided")
+VIDEO_STRIDES = ("published", "early")
 AUDIO_ENCODERS = ("resnet2d_10", "resnet2d_18", "resnet2d_34", "resnet2d_50", "resnet1d_18")
 HEADS = ("linear", "mlp")
 
@@ -32,11 +32,11 @@ class ModelConfig:
 
     video_encoder: str = field("resnet3d_18", "Video backbone.", VIDEO_ENCODERS)
     video_width: float = field(1.0, "Multiplier of the video backbone's channels.")
-    video_stem: str = field(
+    video_strides: str = field(
         "published",
-        "First layer of the video backbone. strided: halves time, height and width once more, so "
-        "that all later layers cost an eighth.",
-        VIDEO_STEMS,
+        "Strides of the video backbone. early: the first layer halves height and width once more, "
+        "and time instead of the stages, so that all later layers cost a fraction.",
+        VIDEO_STRIDES,
     )
     audio_encoder: str = field("resnet2d_18", "Audio backbone.", AUDIO_ENCODERS)
     audio_width: float = field(1.0, "Multiplier of the audio backbone's channels.")
@@ -47,9 +47,9 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_allowed(self)
-        if self.video_stem == "strided" and self.video_encoder in POOLED_VIDEO_ENCODERS:
+        if self.video_strides == "early" and self.video_encoder in POOLED_VIDEO_ENCODERS:
             raise ConfigError(
-                f"--video_stem=strided: the stem of --video_encoder={self.video_encoder} ends in a "
+                f"--video_strides=early: the stem of --video_encoder={self.video_encoder} ends in a "
                 "pooling of the same strides; leave it at published"
             )
         for name in ("video_width", "audio_width"):

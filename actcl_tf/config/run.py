@@ -63,10 +63,10 @@ class PretrainConfig:
                 f"--init_from={self.train.init_from}: there are weights for --video_encoder="
                 f"{' or '.join(PUBLISHED_VIDEO_ENCODERS)}, not for {encoder}"
             )
-        if self.model.video_stem != "published":
+        if self.model.video_strides != "published":
             raise ConfigError(
                 f"--init_from={self.train.init_from}: there are weights for "
-                f"--video_stem=published, not for {self.model.video_stem}"
+                f"--video_strides=published, not for {self.model.video_strides}"
             )
         if width != 1:
             raise ConfigError(

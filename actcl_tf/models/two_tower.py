@@ -94,7 +94,7 @@ def build_towers(
     video = Tower(
         frontends.VideoFrontend(),
         video_encoders.build_video_encoder(
-            model.video_encoder, model.video_width, model.video_stem
+            model.video_encoder, model.video_width, model.video_strides
         ),
         heads.ProjectionHead(model.head, model.hidden_size, model.embedding_size),
         name="video_tower",

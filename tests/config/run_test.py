@@ -43,9 +43,12 @@ def test_defaults_are_valid_and_survive_json():
         ({"init_from": "a.pth", "video_encoder": "resnet3d_10"}, "--init_from=a.pth: there are we"),
         ({"init_from": "a.pth", "video_encoder": "resnet3d_50"}, "mc3_18, not for resnet3d_50"),
         ({"init_from": "a.pth", "video_width": 0.5}, "for --video_width=1, not for 0.5"),
-        ({"init_from": "a.pth", "video_stem": "strided"}, "--video_stem=published, not for stri"),
-        ({"video_stem": "wide"}, "--video_stem=wide: must be one of published, strided"),
-        ({"video_stem": "strided", "video_encoder": "resnet3d_50"}, "leave it at published"),
+        (
+            {"init_from": "a.pth", "video_strides": "early"},
+            "--video_strides=published, not for early",
+        ),
+        ({"video_strides": "late"}, "--video_strides=late: must be one of published, early"),
+        ({"video_strides": "early", "video_encoder": "resnet3d_50"}, "leave it at published"),
         ({"speed": 3}, "no such setting: speed"),
     ],
 )

@@ -43,28 +43,25 @@ def test_shapes_at_odd_sizes(name, last_map):
     assert model.num_features == channels
 
 
-# 9 -> 5 -> 3 -> 2 -> 1 frames, 65 -> 17 -> 9 -> 5 -> 3 rows, 50 -> 13 -> 7 -> 4 -> 2 columns.
-@pytest.mark.parametrize(
-    ("name", "last_map"),
-    [("resnet3d_10", (1, 3, 2)), ("r2plus1d_18", (1, 3, 2)), ("mc3_18", (5, 3, 2))],
-)
-def test_a_strided_stem_halves_everything_once_more(name, last_map):
+# 9 -> 5 frames, which stay; 65 -> 17 -> 9 -> 5 -> 3 rows, 50 -> 13 -> 7 -> 4 -> 2 columns.
+@pytest.mark.parametrize("name", ["resnet3d_10", "r2plus1d_18", "mc3_18"])
+def test_early_strides_are_those_of_the_first_layer(name):
     model, published = (
-        video_encoders.build_video_encoder(name, 0.125, *stem) for stem in (("strided",), ())
+        video_encoders.build_video_encoder(name, 0.125, *strides) for strides in (("early",), ())
     )
     outputs = model.stem(tf.keras.Input([9, 65, 50, 3]))
     assert tuple(outputs.shape[1:4]) == (5, 17, 13)
     for stage in model.stages:
         outputs = stage(outputs)
-    assert tuple(outputs.shape[1:]) == (*last_map, 64)
+    assert tuple(outputs.shape[1:]) == (5, 3, 2, 64)
     published(tf.keras.Input([9, 65, 50, 3]))
     assert _trainable(model) == _trainable(published)  # Strides alone differ.
 
 
-@pytest.mark.parametrize(("name", "stem"), [("resnet3d_50", "strided"), ("resnet3d_10", "wide")])
-def test_a_stem_that_an_encoder_does_not_have(name, stem):
-    with pytest.raises(ValueError, match=f"stem of {name} must be one of publ"):
-        video_encoders.build_video_encoder(name, 0.125, stem)
+@pytest.mark.parametrize(("name", "strides"), [("resnet3d_50", "early"), ("resnet3d_10", "late")])
+def test_strides_that_an_encoder_does_not_have(name, strides):
+    with pytest.raises(ValueError, match=f"strides of {name} must be one of published"):
+        video_encoders.build_video_encoder(name, 0.125, strides)
 
 
 def test_every_encoder_of_the_configuration_can_be_built():
