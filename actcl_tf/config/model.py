@@ -49,8 +49,8 @@ class ModelConfig:
         check_allowed(self)
         if self.video_strides == "early" and self.video_encoder in POOLED_VIDEO_ENCODERS:
             raise ConfigError(
-                f"--video_strides=early: the stem of --video_encoder={self.video_encoder} ends in a "
-                "pooling of the same strides; leave it at published"
+                f"--video_strides=early: the stem of --video_encoder={self.video_encoder} ends in "
+                "a pooling of the same strides; leave it at published"
             )
         for name in ("video_width", "audio_width"):
             check_range(self, name, 0.0, 8.0, open_low=True)
