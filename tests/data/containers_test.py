@@ -1,6 +1,7 @@
 """Whatever the ffmpeg program decodes without an error gives clips, as long as it says."""
 
 import math
+import os
 import subprocess
 
 import imageio_ffmpeg
@@ -81,6 +82,14 @@ TABLE = [
     ("wv", None, "wavpack", 44100),
     ("amr", None, "libopencore_amrnb", 8000),
 ]
+
+
+@pytest.fixture(autouse=True)
+def scheduling():
+    """Undoes what SVT-AV1 does where root calls it: a thread of real time, which starves others."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    yield
+    os.sched_setscheduler(0, policy, parameters)
 
 
 def decode_with_ffmpeg(path, has_video, has_audio):
