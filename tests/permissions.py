@@ -27,15 +27,16 @@ def unprivileged(folder: pathlib.Path):
       folder: it, and those of its parents that belong to the tests, are passed through.
     """
     user = os.geteuid()
-    ways = [path for path in (folder, *folder.parents) if path.name.startswith("pytest-")]
-    modes = [(path, path.stat().st_mode & 0o777) for path in {*ways, folder}]
-    for path, mode in modes:
-        path.chmod(mode | 0o055)
+    mode = folder.stat().st_mode & 0o777
+    folder.chmod(mode | 0o055)
+    for path in folder.parents:
+        if path.name.startswith(("pytest-", "popen-")):
+            # For good: processes beside this one pass through them at the same time.
+            path.chmod(path.stat().st_mode & 0o777 | 0o011)
     if user == 0:
         os.seteuid(NOBODY)
     try:
         yield
     finally:
         os.seteuid(user)
-        for path, mode in modes:
-            path.chmod(mode)
+        folder.chmod(mode)

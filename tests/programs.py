@@ -138,7 +138,11 @@ def _be(arguments: list, streams: list, cwd: str, env: dict, umask: Optional[int
     for number, stream in enumerate(streams):
         os.dup2(stream.number, number)
         os.close(stream.number)
+    # New ones: the parent's remember what their files can do.
+    encoding = env.get("PYTHONIOENCODING", "utf-8").partition(":")[0]
     sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding=encoding, closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, encoding, "backslashreplace", closefd=False)
     atexit._clear()  # What the imports would take down takes as long as they did.
     os.environ.clear()
     os.environ.update(env)

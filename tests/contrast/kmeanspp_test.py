@@ -274,7 +274,8 @@ def test_in_a_graph_what_is_not_finite_is_passed_over(method, mode):
 @pytest.mark.parametrize("method", kmeanspp.METHODS)
 def test_in_a_graph_weights_that_are_none_are_passed_over(method):
     weights = tf.constant([1.0, np.nan, -1.0, np.inf])
-    picked = _MODES["graph"](_LEFT, 2, tf.constant([1, 2]), method=method, weights=weights)
+    options = {"method": method, "weights": weights, "num_shards": 2}
+    picked = _MODES["graph"](_LEFT, 2, tf.constant([1, 2]), **options)
     np.testing.assert_array_equal(picked.indices, [0, -1])
 
 

@@ -55,7 +55,7 @@ def test_a_model_gives_what_the_encoder_gives(run, clips, models, modality):
     assert abs(np.linalg.norm(found["embedding"]) - 1) < 1e-5
 
 
-@pytest.mark.parametrize("kind", lite.FORMATS)
+@pytest.mark.parametrize("kind", forms.TFLITE)
 @pytest.mark.parametrize("modality", ["video", "audio"])
 def test_embeddings_have_length_one_in_every_format(clips, models, modality, kind):
     runner = lite.Runner(models[modality, kind])

@@ -68,14 +68,14 @@ def test_records_made_elsewhere(tmp_path):
     for split in ("train", "test"):
         clips = [labelled(index, name) for index, name in enumerate("ba")]
         write(tmp_path / "data" / split / f"{split}-00000-of-00001", clips)
-    write(tmp_path / "png" / "a.tfrecord", [clip(frames=[jpeg(kind="PNG")])])
+    write(tmp_path / "gif" / "a.tfrecord", [clip(frames=[jpeg(kind="GIF")])])
     rates = ["--frame_rate=10", "--sample_rate=1000"]
-    asked, written, again, looked, png = run_many(
+    asked, written, again, looked, gif = run_many(
         [tmp_path / "data", "--write_manifest"],
         [tmp_path / "data", "--write_manifest", *rates, f"--sheet={tmp_path}/sheet.png"],
         [tmp_path / "data", "--write_manifest", *rates],
         [tmp_path / "data", "--verify"],
-        [tmp_path / "png", "--write_manifest", *rates],
+        [tmp_path / "gif", "--write_manifest", *rates],
     )
     assert asked[0] == 2
     assert asked[2].splitlines()[-1] == (
@@ -91,8 +91,8 @@ def test_records_made_elsewhere(tmp_path):
     assert again[0] == 1 and "as all splits have; remove" in again[2]
     assert looked[0] == 0 and "10 frames a second; 32 x 24 (2)" in looked[1]
     assert "test and train share 2 videos: a.mp4, b.mp4" in looked[1]
-    assert png[0] == 1 and not (tmp_path / "png" / "manifest.json").exists()
-    assert f"{tmp_path}/png/a.tfrecord: record 0 holds a frame, number 0, that is a PNG" in png[2]
+    assert gif[0] == 1 and not (tmp_path / "gif" / "manifest.json").exists()
+    assert f"{tmp_path}/gif/a.tfrecord: record 0 holds a frame, number 0, that is" in gif[2]
 
 
 @pytest.fixture

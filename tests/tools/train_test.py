@@ -76,7 +76,7 @@ def test_main_job_from_nothing_to_the_summary(first_run):
         "initialised",
         "trained",
         "chance",
-        "tensorboard --logdir=",
+        "-m tensorboard.main --logdir=",
         "tools/export.py --checkpoint=",
     ):
         assert words in done.stdout

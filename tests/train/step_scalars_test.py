@@ -19,7 +19,7 @@ def _result():
 
 def test_means_over_the_global_batch():
     queue = dictionary.Dictionary(4, 2)
-    key = tf.zeros([1, 2])
+    key = tf.constant([[1.0, 0.0]])
     queue.remember(
         dictionary.KeyBatch(*(tf.constant([7], tf.int64), key, key, *[tf.zeros([1], tf.int64)] * 2))
     )
