@@ -32,30 +32,35 @@ from actcl_tf.benchmark import torch_peer
 from actcl_tf.models import audio_encoders, video_encoders
 
 rng = np.random.default_rng(0)
+# Large enough that the last normalisations see some values; of two alike they make noise.
 video, audio = video_encoders.build_video_encoder, audio_encoders.build_audio_encoder
 for build, name, shape in (
-    (video, "resnet3d_10", [2, 4, 24, 20, 3]),
-    (video, "resnet3d_50", [2, 4, 32, 32, 3]),
-    (video, "r2plus1d_18", [2, 4, 16, 16, 3]),
-    (video, "mc3_18", [2, 4, 16, 16, 3]),
-    (audio, "resnet2d_10", [2, 40, 24]),
-    (audio, "resnet2d_50", [2, 40, 24]),
-    (audio, "resnet1d_18", [2, 40, 24]),
+    (video, "resnet3d_10", [4, 8, 40, 36, 3]),
+    (video, "resnet3d_50", [4, 16, 64, 64, 3]),
+    (video, "r2plus1d_18", [4, 8, 32, 32, 3]),
+    (video, "mc3_18", [4, 4, 32, 32, 3]),
+    (audio, "resnet2d_10", [4, 128, 64]),
+    (audio, "resnet2d_50", [4, 128, 64]),
+    (audio, "resnet1d_18", [4, 256, 24]),
 ):
     backbone = build(name, 0.125)
     inputs = tf.constant(rng.normal(size=shape), tf.float32)
-    with tf.GradientTape() as tape:
-        features = backbone(inputs, training=True)
-        loss = tf.reduce_mean(features**2)
-    gradient = tape.gradient(loss, backbone.stem.chain[0].kernel).numpy()
+    trained = backbone(inputs, training=True).numpy()
     twin = torch_peer.from_keras(backbone)
     values = torch_peer.inputs_from_keras(backbone, inputs)
-    theirs = twin(values)
-    theirs.square().mean().backward()
-    np.testing.assert_allclose(theirs.detach().numpy(), features.numpy(), rtol=1e-3, atol=1e-4)
+    twin.train()
+    largest = np.abs(trained).max()
+    # Up to 50 layers of float32 round, each in its own order: shares of the largest value.
+    np.testing.assert_allclose(twin(values).detach() / largest, trained / largest, atol=2e-3)
+    # Gradients with fixed normalisations: those of a batch make rounding grow from layer to layer.
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(backbone(inputs, training=False) ** 2)
+    gradient = tape.gradient(loss, backbone.stem.chain[0].kernel).numpy()
+    twin = torch_peer.from_keras(backbone).eval()
+    twin(values).square().mean().backward()
     found = np.moveaxis(twin[0][0].weight.grad.numpy(), (0, 1), (-1, -2))
-    scale = np.abs(gradient).max()
-    np.testing.assert_allclose(found / scale, gradient / scale, atol=2e-3)
+    error = np.linalg.norm(found - gradient) / np.linalg.norm(gradient)
+    assert error < 0.02, (name, error)
     assert sum(p.numel() for p in twin.parameters()) == sum(
         int(np.prod(v.shape)) for v in backbone.trainable_variables
     )
