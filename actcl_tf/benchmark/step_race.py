@@ -15,6 +15,7 @@ from actcl_tf.benchmark import (
     arithmetic,
     host,
     step_parts,
+    step_report,
     step_settings,
     step_setup,
     torch_peer,
@@ -24,7 +25,6 @@ from actcl_tf.models import two_tower
 from actcl_tf.train import checkpointing, optimizers, pretrain_model
 
 _WARM_UP = 2
-_CALM = 0.9  # As in `step_report`: share of the best rate of matrix products.
 
 Step = Callable[[], float]
 
@@ -173,8 +173,7 @@ def _step_of_torch(
 
 def table(result: Result) -> str:
     """The races of the calm rounds as text for the terminal."""
-    rates = np.array(list(result.products.values()))
-    calm = (rates >= _CALM * rates.max(axis=1, keepdims=True)).all(axis=0)
+    calm = step_report.calm_rounds(result.products)
     lines = [f"{'':18}{'s a step':>10}{'PyTorch':>10}{'of products':>13}  times as fast"]
     for race in result.races:
         kept = race._replace(ours=race.ours[calm], theirs=race.theirs[calm])
@@ -191,7 +190,8 @@ def table(result: Result) -> str:
             f"Forward, backward and optimizer on {result.batch_size} clips, TensorFlow "
             f"{tensorflow} and PyTorch {torch} (channels last) in turns, on {host.cpu()}.",
             f"Medians of {calm.sum()} of {len(calm)} rounds, those with matrix products at "
-            f"{_CALM:.0%} of their best rate or above; in brackets, quartiles of paired ratios.",
+            f"{step_report.CALM:.0%} of their best rate or above; in brackets, quartiles "
+            "of paired ratios.",
         ]
     )
 

@@ -8,7 +8,7 @@ from actcl_tf.benchmark import arithmetic, host, step_parts, step_time
 
 REST = "everything else"
 # Share of its best rate at which the matrix product of a round shows that nothing else runs.
-_CALM = 0.9
+CALM = 0.9
 _COLUMN = 19
 
 
@@ -51,8 +51,7 @@ def calm(result: step_time.Result) -> step_time.Result:
 
     In the others, other programs had a part of the device, and of each step another part.
     """
-    rates = np.array(list(result.products.values()))
-    kept = (rates >= _CALM * rates.max(axis=1, keepdims=True)).all(axis=0)
+    kept = calm_rounds(result.products)
     if not kept.any():
         return result
     ways = [
@@ -63,6 +62,12 @@ def calm(result: step_time.Result) -> step_time.Result:
     ]
     products = {name: values[kept] for name, values in result.products.items()}
     return result._replace(ways=ways, products=products)
+
+
+def calm_rounds(products: dict[str, np.ndarray]) -> np.ndarray:
+    """Which rounds are calm: [rounds] bool, of precision -> [rounds] rates of matrix products."""
+    rates = np.array(list(products.values()))
+    return (rates >= CALM * rates.max(axis=1, keepdims=True)).all(axis=0)
 
 
 def summarise(way: step_time.Way, result: step_time.Result) -> Figures:
@@ -165,7 +170,7 @@ def table(result: step_time.Result) -> str:
         [
             *lines,
             f"Medians of {len(result.ways[0].whole)} of {num_rounds} rounds in turns, those with "
-            f"matrix products at {_CALM:.0%} of their best rate or above; in brackets, quartiles "
+            f"matrix products at {CALM:.0%} of their best rate or above; in brackets, quartiles "
             f"of paired ratios; {origin}.",
             f"The encoders take {2e-9 * work:.1f} GFLOP a step; products of matrices of "
             f"{arithmetic.MATRIX} rows and columns, GFLOP/s: {', '.join(rates)}.",
