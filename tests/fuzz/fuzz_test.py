@@ -106,6 +106,13 @@ def test_named_errors_count_as_refused():
     assert "case" not in found
 
 
+def test_memory_that_others_hold_is_not_counted():
+    held = bytearray(b"x") * (1100 << 20)
+    found = program.run(_Planted(_raise(records.DataError("a is damaged"))), 0, 2, 60)
+    del held
+    assert found["cases"] == 2 and found["megabytes"] < 100, found
+
+
 _PLANT = """
 import ctypes, sys, time
 from tests.fuzz import program, targets
@@ -123,7 +130,7 @@ sys.exit(program.main())
     [
         ("time.sleep(60)", "Timeout"),
         ("ctypes.string_at(0)", "Segmentation fault"),
-        ("bytearray(b'x') * (700 << 20)", " MB"),
+        ("bytearray(b'x') * (1100 << 20)", " MB"),
         ("bytearray(2**40)", "MemoryError"),
     ],
 )
