@@ -130,7 +130,7 @@ sys.exit(program.main())
     [
         ("time.sleep(60)", "Timeout"),
         ("ctypes.string_at(0)", "Segmentation fault"),
-        ("bytearray(b'x') * (1100 << 20)", " MB"),
+        ("bytearray(b'x') * (1500 << 20)", " MB"),
         ("bytearray(2**40)", "MemoryError"),
     ],
 )
