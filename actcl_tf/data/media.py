@@ -1,7 +1,8 @@
 """Containers -> decoded frames with their presentation time, and what is damaged.
 
 Time is presentation time: start offsets and edit lists come out of FFmpeg in the time stamps. Zero
-is where the container says it begins, which is what players and annotations count from.
+is where the container says it begins, which is what players and annotations count from, without the
+priming of its sound.
 """
 
 import math
@@ -61,7 +62,7 @@ class Media:
         for stream in self.used:
             # One thread a process: shards keep the cores busy, and errors arrive in order.
             stream.thread_count = 1
-        self.origin = (self.container.start_time or 0) / av.time_base
+        self.origin = media_streams.zero_of(self.container)
 
     def announced_end(self, ends: Mapping[Stream, float]) -> float:
         """The end that the container announces if decoding ended well before it, else -inf.
@@ -87,7 +88,8 @@ class Media:
         ]
         if self.container.duration and len(self.container.streams) == len(self.used):
             length = self.container.duration / av.time_base
-            announced.append((self._end_of(length, self.origin), max(ends.values())))
+            start = (self.container.start_time or 0) / av.time_base
+            announced.append((self._end_of(length, start), max(ends.values())))
         missed = [a - self.origin for a, end in announced if a - self.origin > end + END_SLACK]
         return max(missed, default=-math.inf)
 

@@ -19,7 +19,7 @@ from av.stream import Stream
 
 from actcl_tf.data.media_errors import MediaError
 from actcl_tf.data.media_opening import PathLike, open_container, version
-from actcl_tf.data.media_streams import chosen
+from actcl_tf.data.media_streams import chosen, zero_of
 from actcl_tf.data.stamp_runs import LONG_JUMP, Run, Runs
 
 # Formats whose stamps cannot start anew: FFmpeg counts them, or has a table of all packets. Seeking
@@ -140,7 +140,7 @@ def _look_through(
     container = open_container(path)
     with container, av.logging.Capture():
         streams = chosen(container)
-        origin = (container.start_time or 0) / av.time_base
+        origin = zero_of(container)
         name = container.format.name
         is_steady = name in _STEADY or name.startswith(_STEADY_FAMILIES)
         if is_steady and seek_to > 0:

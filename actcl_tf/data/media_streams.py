@@ -3,9 +3,14 @@
 from collections.abc import Sequence
 from typing import Optional
 
+import av
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
+# Seconds. The first sound of an encoder is no sound yet, but what its filters are filled with.
+# Where a container cannot say so, its writer moves everything later by as much, so that nothing
+# begins before zero: 2,048 samples of WMA, 1,024 of AAC, 481 of MP2.
+_MOST_PRIMING = 0.07
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
@@ -25,3 +30,18 @@ def chosen(container: InputContainer) -> list[Stream]:
     """Its picture and its sound, as far as it has them."""
     kinds = (moving_pictures(container), container.streams.audio)
     return [stream for stream in map(choose, kinds) if stream is not None]
+
+
+def zero_of(container: InputContainer) -> float:
+    """The stamp, in seconds, that times of a file are counted from.
+
+    It is where the container says that it begins, or where its picture does if only the priming of
+    its sound comes before: the recording began with the picture then.
+    """
+    start = (container.start_time or 0) / av.time_base
+    picture = choose(moving_pictures(container))
+    if picture is not None and picture.start_time is not None:
+        seen = float(picture.start_time * picture.time_base)
+        if start < seen <= start + _MOST_PRIMING:
+            return seen
+    return start

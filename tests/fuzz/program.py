@@ -38,7 +38,8 @@ def _megabytes(line: str) -> float:
 
     What getrusage tells is at least what the process held that started this one.
     """
-    rows = dict(row.split(":", 1) for row in pathlib.Path("/proc/self/status").open())
+    status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
+    rows = dict(row.split(":", 1) for row in status.splitlines())
     return int(rows[line].split()[0]) / 1024
 
 
