@@ -17,7 +17,14 @@ from tests.fuzz import mutations, program, targets
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Cases that take a few seconds.
-QUICK = {"records": 1500, "shards": 2, "catalogs": 1500, "metadata": 2500, "checkpoints": 150}
+QUICK = {
+    "records": 1500,
+    "shards": 2,
+    "media": 60,
+    "catalogs": 1500,
+    "metadata": 2500,
+    "checkpoints": 150,
+}
 _LATER = 1_000_000  # Cases that the quick tests do not try.
 
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.data import (
     bad_records,
+    clip_cutting,
     marked_errors,
     pipeline,
     record_check,
@@ -32,7 +33,7 @@ from actcl_tf.search.moments import PICTURE, SOUND, Moment
 from actcl_tf.search.store import Entry, Facts
 from actcl_tf.search.store_writing import Writer
 from actcl_tf.train import checkpointing, run_checks
-from tests import made_results, split_files
+from tests import made_results, media_files, split_files
 from tests.fuzz import mutations
 from tests.fuzz.mutations import Rng
 
@@ -137,6 +138,83 @@ class Shards(Target):
 def _broken_record(rng: Rng, record: bytes) -> bytes:
     kinds = (mutations.of_bytes, mutations.of_record, mutations.of_jpegs)
     return mutations.pick(rng, kinds)(rng, record)
+
+
+_CODECS = {
+    "ts": ("libx264", "aac"),
+    "vob": ("mpeg2video", "mp2"),
+    "mkv": ("libx264", "aac"),
+    "mp4": ("libx264", "aac"),
+    "wmv": ("wmv2", "wmav2"),
+    "avi": ("mpeg4", "libmp3lame"),
+    "ogv": ("libvpx", "libopus"),
+}
+_STARTS = (0.0, 7.0, 1000.0, 95442.9)  # The last: the counter of MPEG-TS starts anew in it.
+
+
+class Media(Target):
+    """Videos that start late, are put together from several, or are broken; cut into clips."""
+
+    def __init__(self, folder: pathlib.Path):
+        super().__init__(folder)
+        rng = np.random.default_rng(0)
+        frames = [rng.integers(0, 255, (32, 32, 3), np.uint8) for _ in range(25)]
+        self.pieces = {
+            (suffix, start, late): self._piece(folder, frames, suffix, start, late)
+            for suffix in _CODECS
+            for start in _STARTS
+            for late in (0.0, 0.3)
+            if suffix != "avi"
+            or start == 0  # It has no stamps: it repeats its first frame until then.
+        }
+        self.path, self.most_clips = folder / "video", 0
+
+    def _piece(self, folder, frames, suffix, start, late) -> bytes:
+        path = folder / f"piece.{suffix}"
+        rate = 48000 if suffix == "ogv" else 44100
+        video, audio = _CODECS[suffix]
+        made = media_files.write_coded(
+            path,
+            frames,
+            media_files.tone(1, rate),
+            video=video,
+            audio=audio,
+            sample_rate=rate,
+            start=start,
+            sound_start=start + late,
+        )
+        return made.read_bytes()
+
+    def write(self, rng: Rng) -> None:
+        suffix = mutations.pick(rng, list(_CODECS))
+        mine = [content for (kind, *_), content in self.pieces.items() if kind == suffix]
+        pieces = [mutations.pick(rng, mine) for _ in range(rng.integers(1, 4))]
+        self.most_clips = 3 * len(pieces)  # Of 0.4 s in 1 s, and a short hole after it.
+        if rng.integers(2):  # What is broken may say that it lasts as long as it likes.
+            pieces[-1], self.most_clips = mutations.of_bytes(rng, pieces[-1]), 10**9
+        self.path.write_bytes(b"".join(pieces))
+
+    def read(self) -> None:
+        for streams in ("both", "video"):
+            found = clip_cutting.read_clips(
+                self.path,
+                frame_rate=12.5,
+                sample_rate=16000,
+                short_side=32,
+                jpeg_quality=95,
+                clip_seconds=0.4,
+                min_seconds=0.4,
+                silence_db=-50.0,
+                streams=streams,
+            )
+            clips = [clip for clip in found if isinstance(clip, clip_cutting.MediaClip)]
+            for clip, before in zip(clips, [None, *clips]):
+                assert len(clip.frames_jpeg) == 5, "a clip of another length"
+                assert before is None or clip.start >= before.end - 1e-6, "clips overlap"
+                if streams == "both":
+                    assert clip.waveform.shape == (6400,), "sound of another length"
+                    assert np.isfinite(clip.waveform).all(), "sound that is not finite"
+            assert len(clips) <= self.most_clips, f"{len(clips)} clips, more than were recorded"
 
 
 @dataclasses.dataclass
@@ -391,6 +469,7 @@ class Checkpoints(Target):
 TARGETS = {
     "records": Records,
     "shards": Shards,
+    "media": Media,
     "catalogs": Catalogs,
     "metadata": Metadata,
     "checkpoints": Checkpoints,
