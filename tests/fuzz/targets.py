@@ -50,7 +50,13 @@ NAMED = (
 
 
 class Target(abc.ABC):
-    """A reader and what it is given."""
+    """A reader and what it is given.
+
+    Attributes:
+      size: how many times as long as others it may take over a case.
+    """
+
+    size = 1
 
     def __init__(self, folder: pathlib.Path):
         """Takes an empty folder to write in."""
@@ -90,6 +96,8 @@ class Records(Target):
 
 class Shards(Target):
     """Shards of a split, as training and tools/inspect_records.py read them."""
+
+    size = 6  # Each case is 48 records, read three times.
 
     def __init__(self, folder: pathlib.Path):
         super().__init__(folder)
