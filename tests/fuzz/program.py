@@ -26,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
+from actcl_tf.benchmark import host
 from tests.fuzz import targets
 
 HANG_SECONDS = 20.0  # Where other programs run beside it, too.
@@ -33,18 +34,8 @@ MOST_MEGABYTES = 1024
 _SPARE_BYTES = 8 << 30  # Of addresses: what asks for more is stopped before the machine suffers.
 
 
-def _megabytes(line: str) -> float:
-    """A line of this process's memory: VmRSS is now, VmHWM at most since the last `_forget_peak`.
-
-    What getrusage tells is at least what the process held that started this one.
-    """
-    status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
-    rows = dict(row.split(":", 1) for row in status.splitlines())
-    return int(rows[line].split()[0]) / 1024
-
-
-def _forget_peak() -> None:
-    pathlib.Path("/proc/self/clear_refs").write_text("5")
+def _peak_megabytes() -> float:
+    return host.peak_bytes() / 2**20
 
 
 def _limit_addresses() -> None:
@@ -60,8 +51,8 @@ def run(target: targets.Target, first: int, cases: int, seconds: float) -> dict[
       Numbers of `cases`, those `accepted` and `refused`, `seconds`, `megabytes` at most beyond what
       the process held before; and of the first one that failed `case` and `why`.
     """
-    _forget_peak()
-    held = _megabytes("VmRSS")
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # The peak is now the level.
+    held = _peak_megabytes()
     counts = {"accepted": 0, "refused": 0}
     started, number, failed = time.monotonic(), first, {}
     while number < first + cases and time.monotonic() - started < seconds and not failed:
@@ -78,11 +69,11 @@ def run(target: targets.Target, first: int, cases: int, seconds: float) -> dict[
         except Exception:
             failed = {"case": number, "why": traceback.format_exc()}
         faulthandler.cancel_dump_traceback_later()
-        megabytes = _megabytes("VmHWM") - held
+        megabytes = _peak_megabytes() - held
         if megabytes > MOST_MEGABYTES and not failed:
             failed = {"case": number, "why": f"{megabytes:.0f} MB"}
         number += 1
-    spent = {"seconds": time.monotonic() - started, "megabytes": _megabytes("VmHWM") - held}
+    spent = {"seconds": time.monotonic() - started, "megabytes": _peak_megabytes() - held}
     return {"cases": number - first, **counts, **spent, **failed}
 
 
