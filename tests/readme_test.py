@@ -1,4 +1,4 @@
-"""Holds README.md and the configuration files against the tools.
+"""Holds the documents and the configuration files against the tools.
 
 A fenced block opened with ```sh run (or ```python run) is run as printed, with training cut short;
 of all others the flags, files, make targets and imports are checked.
@@ -6,14 +6,10 @@ of all others the flags, files, make targets and imports are checked.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import importlib.util
-import json
 import os
 import pathlib
 import re
-import shlex
 import shutil
 import subprocess
 
@@ -21,20 +17,27 @@ import pytest
 
 from actcl_tf import config
 from tests import programs
-from tests.build_rules import read_build
-
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
-CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
-TOOLS = sorted(
-    f"tools/{path.name}" for path in (ROOT / "tools").glob("*.py") if "app.run(" in path.read_text()
+from tests.document_rules import (
+    ROOT,
+    TOOLS,
+    check_texts,
+    find_blocks,
+    find_documents,
+    links_of,
+    parse_flags,
+    resolve,
+    split_command,
 )
-HEADER = ("Reproduces", "Hardware", "Time", "Expect", "Command")
 
-# Tools whose first argument is a command, and how many words follow each.
-SUBCOMMANDS = {"tools/search.py": {"index": 1, "query": 0}}
-# Commands of others, whose arguments are theirs to check.
-FOREIGN = {"cd", "git", "pip", "tensorboard", "mkdir", "source", ".", "ls", "tail", "docker"}
+CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
+FIGURES = ROOT / "configs" / "figures"
+HEADER = ("Reproduces", "Hardware", "Time", "Expect", "Command")
+README_LINES = 250
+FIGURE_BYTES = 200_000
+README_FIGURE_BYTES = 150_000
+
+# Programs that serve, or take minutes, or are of no use to one who has videos.
+NOT_RUN = {"tools/benchmark.py", "tools/data_service.py", "tools/make_synthetic.py"}
 # Added to a printed training command, so that it takes seconds.
 SHORT = (
     "--steps=2 --batch_size=4 --dictionary_size=4 --pool_size=8 --warmup_steps=0 --num_frames=4 "
@@ -43,166 +46,23 @@ SHORT = (
 )
 
 
-# Defines the flags of a tool and parses lists of arguments.
-PARSER = """
-import json, pathlib, runpy, sys
-from absl import flags
-from absl.testing import flagsaver
-tool, argument_lists, known = json.loads(sys.argv[1])
-sys.path.insert(0, str(pathlib.Path(tool).resolve().parent))
-runpy.run_path(tool, run_name="checked")
-answers = []
-for arguments in argument_lists:
-    if "--" in arguments:  # What comes after it is for another program.
-        arguments = arguments[: arguments.index("--")]
-    with flagsaver.flagsaver():
-        try:
-            rest = flags.FLAGS([tool, *arguments])[1:]
-            if known is not None:
-                right = rest and known.get(rest[0]) == len(rest) - 1
-                error = "" if right else f"no command of {tool}: {rest}"
-            else:
-                error = f"arguments that are no flags: {rest}" if rest else ""
-        except (flags.Error, OSError) as problem:
-            error = str(problem)
-        answers.append([error, {name: flags.FLAGS[name].value for name in flags.FLAGS}])
-print("\\n" + json.dumps([list(flags.FLAGS), answers], default=str))
-"""
-
-
-@dataclasses.dataclass(frozen=True)
-class Block:
-    """A fenced block: what stands behind the fence, its text, and where it starts."""
-
-    info: str
-    text: str
-    line: int
-
-    @property
-    def commands(self) -> list:
-        """The block's shell commands, one string each, without comments and prompts."""
-        lines = self.text.replace("\\\n", " ").splitlines()
-        lines = [re.sub(r"^\s*\$ ", "", line).strip() for line in lines]
-        return [line for line in lines if line and not line.startswith("#")]
-
-
-def find_blocks(text: str) -> list:
-    """All fenced blocks of a Markdown text."""
-    fence = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-    return [
-        Block(m[1].strip(), m[2], text[: m.start()].count("\n") + 1) for m in fence.finditer(text)
-    ]
-
-
-def parse_flags(calls: dict, folder: pathlib.Path = ROOT) -> dict:
-    """The flags of tools, and what they make of lists of arguments.
+def run_blocks(documents: dict, folder: pathlib.Path) -> list:
+    """Runs the marked blocks, in their order, in a folder that looks like a fresh clone.
 
     Args:
-      calls: tool -> lists of arguments.
-      folder: where they run.
+      documents: path of each document -> its text.
+      folder: an empty one.
 
     Returns:
-      Tool -> (all its flags, for each list of arguments (error or "", flag values)).
+      The blocks that were run.
     """
-    found = {}
-    for tool, argument_lists in calls.items():
-        asked = json.dumps([tool, argument_lists, SUBCOMMANDS.get(tool)])
-        done = programs.run("-c", PARSER, asked, cwd=folder)
-        assert done.returncode == 0, f"{tool} defines no flags: {done.stderr[-2000:]}"
-        found[tool] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def split_command(command: str) -> list:
-    """The single commands of a shell line, as lists of words without assignments."""
-    words = shlex.split(command, comments=True)
-    singles, current = [], []
-    for word in [*words, ";"]:
-        if word.rstrip(";") in ("&&", "||", "|", "&", "") or word.endswith(";"):
-            current += [word.rstrip(";")] if word.rstrip(";&|") else []
-            singles.append(current)
-            current = []
-        else:
-            current.append(word)
-    is_assignment = re.compile(r"\w+=").match
-    singles = [single[sum(bool(is_assignment(w)) for w in single[:1]) :] for single in singles]
-    return [single for single in singles if single]
-
-
-def check_command(words: list) -> list:
-    """What is wrong with a command, apart from the flags of our tools."""
-    program, arguments = pathlib.PurePath(words[0]).name, words[1:]
-    makefile = (ROOT / "Makefile").read_text()
-    if program == "make":
-        names = [re.escape(arg.partition("=")[0]) for arg in arguments if not arg.startswith("-")]
-        known = [re.search(rf"^{n}:|^{n} \?=|\$\({n}\)", makefile, re.MULTILINE) for n in names]
-        return [f"make knows no {name}" for name, ok in zip(names, known) if not ok]
-    if program in ("python", "python3") and arguments:
-        if arguments[0] == "-m":
-            missing = importlib.util.find_spec(arguments[1]) is None
-            return [f"no module {arguments[1]}"] if missing else []
-        return [] if arguments[0] in ("-c", *TOOLS) else [f"no such tool: {arguments[0]}"]
-    if program == "bazel":
-        labels = [arg[3:] for arg in arguments if arg.startswith("//:")]
-        return [f"no such target: {x}" for x in labels if x not in read_build(ROOT)]
-    return [] if program in FOREIGN else [f"a command that this test does not know: {program}"]
-
-
-def check_text(text: str) -> list:
-    """What is wrong with the commands, code and names in a Markdown text."""
-    problems, calls = [], {}
-    for block in find_blocks(text):
-        where = f"line {block.line}"
-        if block.info.split()[:1] == ["python"]:
-            problems += [f"{where}: {p}" for p in check_python(block.text)]
-        elif block.info.split()[:1] == ["sh"]:
-            for words in [words for line in block.commands for words in split_command(line)]:
-                problems += [f"{where}: {problem}" for problem in check_command(words)]
-                if len(words) > 1 and words[1] in TOOLS:
-                    calls.setdefault(words[1], []).append((where, words[2:]))
-    all_flags = set()
-    lists = {tool: [arguments for _, arguments in calls.get(tool, [])] for tool in TOOLS}
-    for tool, (found, answers) in parse_flags(lists).items():
-        all_flags.update(found)
-        for (where, _), (error, _) in zip(calls.get(tool, []), answers):
-            problems += [f"{where}: {tool}: {error}"] if error else []
-    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
-    for span in re.findall(r"`([^`\n]+)`", prose):
-        flags = re.findall(r"(?<!\S)--(?:no)?(\w+)", span)
-        whole = re.findall(r"(?<!\S)--(\w+)", span)
-        known = all_flags | {"upgrade"}
-        problems += [
-            f"`{span}`: no tool has the flag --{w}"
-            for f, w in zip(flags, whole)
-            if not {f, w} & known
-        ]
-        if re.fullmatch(r"make [a-z-]+", span):
-            problems += check_command(span.split())
-    names = re.findall(r"(?:`|\]\()((?:actcl_tf|tools|tests|configs)/[\w./-]*)", prose)
-    problems += [f"no such file: {name}" for name in names if not (ROOT / name).exists()]
-    return problems
-
-
-def check_python(code: str) -> list:
-    """What is wrong with a printed program: its syntax, and imports of ours that do not exist."""
-    try:
-        tree = ast.parse(code)
-    except SyntaxError as error:
-        return [str(error)]
-    modules = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-    modules += [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
-    return [f"no module {m}" for m in modules if importlib.util.find_spec(m.split(".")[0]) is None]
-
-
-def run_blocks(text: str, folder: pathlib.Path) -> int:
-    """Runs the marked blocks, in their order, in a folder that looks like a fresh clone."""
     for name in ("actcl_tf", "configs", "tools"):
         (folder / name).symlink_to(ROOT / name)
     (folder / ".venv" / "bin").mkdir(parents=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"}
-    marked = [block for block in find_blocks(text) if block.info.split()[1:] == ["run"]]
+    marked = marked_blocks(documents)
     with programs.python_for_scripts(folder / ".venv" / "bin" / "python"):
-        for block in marked:
+        for name, block in marked:
             if block.info.startswith("sh"):
                 lines = [f"{c} {SHORT}" if "tools/train.py" in c else c for c in block.commands]
                 command = ["bash", "-euo", "pipefail", "-c", "\n".join(lines)]
@@ -212,9 +72,19 @@ def run_blocks(text: str, folder: pathlib.Path) -> int:
                 command, cwd=folder, env=environment, capture_output=True, text=True
             )
             assert done.returncode == 0, (
-                f"README.md line {block.line}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+                f"{name} line {block.line}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
             )
-    return len(marked)
+    return [block for _, block in marked]
+
+
+def marked_blocks(documents: dict) -> list:
+    """(document, block) of all blocks that are to be run."""
+    return [
+        (name, block)
+        for name, text in documents.items()
+        for block in find_blocks(text)
+        if block.info.split()[1:] == ["run"]
+    ]
 
 
 def make_videos(folder: pathlib.Path, name: str) -> None:
@@ -227,23 +97,40 @@ def make_videos(folder: pathlib.Path, name: str) -> None:
     shutil.copytree(folder / "made" / "train", folder / name)
 
 
-def test_readme_is_right():
-    problems = check_text(README.read_text())
-    assert not problems, "\n".join(["README.md:", *problems])
+def test_documents_are_right():
+    problems = check_texts(find_documents())
+    assert not problems, "\n".join(["The documents:", *problems])
 
 
-def test_readme_commands_run(tmp_path):
-    text = README.read_text()
-    run = "".join(re.findall(r"^```sh run\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
-    for name in {m.rstrip("/") for m in re.findall(r"--input=(\S+)", run)}:
+def test_readme_is_short_and_leads_to_every_document():
+    documents = find_documents()
+    assert documents["README.md"].count("\n") <= README_LINES
+    linked = {resolve("README.md", target) for target in links_of(documents["README.md"])}
+    assert linked >= documents.keys() - {"README.md"}
+
+
+def test_figures_are_small_and_shown():
+    shown = {resolve(name, t) for name, text in find_documents().items() for t in links_of(text)}
+    on_readme = {resolve("README.md", t) for t in links_of((ROOT / "README.md").read_text())}
+    for path in FIGURES.iterdir():
+        name = path.relative_to(ROOT).as_posix()
+        assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n", f"{name} is no PNG file"
+        most = README_FIGURE_BYTES if name in on_readme else FIGURE_BYTES
+        assert path.stat().st_size <= most, f"{name} has more than {most} bytes"
+        assert name in shown, f"no document shows {name}"
+
+
+def test_commands_of_the_documents_run(tmp_path):
+    documents = find_documents()
+    text = "".join(block.text for _, block in marked_blocks(documents))
+    assert set(re.findall(r"tools/\w+\.py", text)) == set(TOOLS) - NOT_RUN
+    for name in {m.rstrip("/") for m in re.findall(r"--input=(\S+)", text)}:
         make_videos(tmp_path, name)
-    assert run_blocks(text, tmp_path) > 0, "README.md marks no block as ```sh run"
+    run_blocks(documents, tmp_path)
 
 
-@pytest.fixture
-def one_tool(monkeypatch):
-    """Leaves one tool to be known: one that starts quickly."""
-    monkeypatch.setattr(f"{__name__}.TOOLS", ["tools/make_synthetic.py"])
+# One that starts quickly, where all would take long.
+ONE_TOOL = ["tools/make_synthetic.py"]
 
 
 @pytest.mark.parametrize(
@@ -266,10 +153,16 @@ def one_tool(monkeypatch):
         ("See `tools/tain.py`.\n", "no such file: tools/tain.py"),
         ("See [this](configs/none.cfg).\n", "no such file: configs/none.cfg"),
         ("Say `make pretend`.\n", "make knows no pretend"),
+        ("See [this](#none).\n", "README.md has no heading of that name"),
+        ("See [this](tools/README.md#none).\n", "has no heading of that name"),
+        ("See [this](../README.md).\n", "no such file: ../README.md"),
+        ("![A figure](configs/figures/none.png)\n", "no such file: configs/figures/none.png"),
+        ("- In a list:\n\n  ```sh\n  make pretend\n  ```\n", "make knows no pretend"),
+        ("```sh\npython -m pytest tests/none_test.py\n```\n", "no such file: tests/none_test.py"),
     ],
 )
-def test_a_wrong_text_is_found(text, expected, one_tool):
-    problems = check_text(text)
+def test_a_wrong_text_is_found(text, expected):
+    problems = check_texts({"README.md": text}, ONE_TOOL)
     assert any(re.search(expected, problem) for problem in problems), problems
 
 
@@ -288,22 +181,24 @@ def test_commands_of_a_tool_are_checked():
     assert all("no command of tools/search.py" in error for error in errors[1:5])
 
 
-def test_a_right_text_passes(one_tool):
+def test_a_right_text_passes():
     text = (
-        "Use `--seed`, `make test`, `tools/train.py`.\n"
+        "# A heading: of `words`\nUse `--seed`, `make test`, `tools/train.py`.\n"
+        "[Here](#a-heading-of-words), [there](configs/pretrain.cfg), [far](https://a.b/c)\n"
         "```sh\n# a comment\n$ make pretrain PYTHON=python3.11\n"
         "cd x && python tools/make_synthetic.py \\\n  --output=y  # short\n```\n"
         "```python\nimport tensorflow as tf\n```\n"
     )
-    assert check_text(text) == []
+    assert check_texts({"README.md": text}, ONE_TOOL) == []
 
 
 def test_marked_blocks_run_in_order_and_failures_show(tmp_path):
     text = "```sh run\necho 1 > a\n```\n```sh\nfalse\n```\n```python run\nassert open('a')\n```\n"
-    assert run_blocks(text, tmp_path) == 2
+    assert len(run_blocks({"README.md": text}, tmp_path)) == 2
     (tmp_path / "other").mkdir()
     with pytest.raises(AssertionError, match=r"README.md line 1:[^$]*oops"):
-        run_blocks("```sh run\necho oops; false\ntrue\n```\n", tmp_path / "other")
+        wrong = "```sh run\necho oops; false\ntrue\n```\n"
+        run_blocks({"README.md": wrong}, tmp_path / "other")
 
 
 def header(path: pathlib.Path) -> dict:
@@ -321,7 +216,9 @@ def header(path: pathlib.Path) -> dict:
 def test_configs_are_documents_and_their_flags_parse():
     assert ROOT / "configs" / "pretrain.cfg" in CONFIGS
     calls, problems = {}, []
+    results = (ROOT / "configs" / "README.md").read_text()
     for path in CONFIGS:
+        problems += [] if path.name in results else [f"{path.name}: not in configs/README.md"]
         fields = header(path)
         missing = [key for key in HEADER if not fields.get(key)]
         problems += [f"{path.name}: its head lacks '# {key}: ...'" for key in missing]

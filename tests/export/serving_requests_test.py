@@ -1,4 +1,4 @@
-"""The README's requests to TensorFlow Serving, answered by an export.
+"""The documented requests to TensorFlow Serving, answered by an export.
 
 TensorFlow Serving is no Python package: here a server of a few lines takes the same messages, and
 hands their tensors to the SavedModel.
@@ -22,7 +22,8 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from tests import media_files
 
-README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DOCUMENT = ROOT / "actcl_tf" / "export" / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def signatures(exported_model):
 
 
 def _block(kind):
-    (code,) = re.findall(rf"^```python {kind}\n(.*?)^```$", README.read_text(), re.M | re.S)
+    (code,) = re.findall(rf"^```python {kind}\n(.*?)^```$", DOCUMENT.read_text(), re.M | re.S)
     return code
 
 
@@ -39,7 +40,7 @@ def _run(code, folder, monkeypatch):
     monkeypatch.chdir(folder)
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        exec(compile(code, "README.md", "exec"), {})
+        exec(compile(code, str(DOCUMENT), "exec"), {})
     return said.getvalue()
 
 
