@@ -14,56 +14,90 @@ import sysconfig
 
 FOLDERS = ("actcl_tf", "tools", "tests")
 
-# Which parts of the package a part may import. Nothing may import tools or tests.
+# Which parts of the package, told by their folders, a part may import. Nothing may import tools or
+# tests. A folder that holds other parts has an `__init__.py` that is everybody's, of actcl_tf.
+_MEDIA = {"data/media", "data/media/containers"}
+_INPUT = {*_MEDIA, "data/records", "data/input", "data/input/transforms"}
+_TRAIN = {"train", "train/model", "train/placement", "train/callbacks", "train/runs"}
 RULES = {
     "actcl_tf": set(),  # the package's own __init__.py, and what must come before TensorFlow
-    "config": set(),
+    "storage": set(),
+    "config": {"storage"},
     "console": set(),
-    "data": {"config", "console"},
-    "models": {"config"},
     "contrast": set(),
-    "train.checkpointing": {"config", "data", "models", "contrast"},
-    "train": {"config", "console", "data", "models", "contrast", "train.checkpointing"},
-    "reporting": {"data", "models"},
-    "pretrained": {"config", "data"},
-    "evaluate": {
-        "config",
-        "console",
-        "data",
-        "models",
-        "pretrained",
-        "reporting",
-        "train",
-        "train.checkpointing",
+    "models": {"storage", "config"},
+    "data/media/containers": {"storage"},
+    "data/media": {"storage", "data/media/containers"},
+    "data/records": {"storage", "config", "console", *_MEDIA},
+    "data/catalogs": {"storage", "config", "data/media/containers"},
+    "data/prepare": {"storage", "config", "console", *_MEDIA, "data/records", "data/catalogs"},
+    "data/synthetic": {"storage", "config", "console"},
+    "data/input/transforms": {"storage", "config", "data/records"},
+    "data/input": {"storage", "config", "console", *_INPUT},
+    "train/runs": {"storage", "config", "models"},
+    "train/model": {"storage", "config", "contrast", "models", "train/runs"},
+    "train/placement": {"storage", "config", "train/runs"},
+    "train/callbacks": {"storage", "config", "console", "contrast", "models", *_TRAIN} - {"train"},
+    "train": {"storage", "config", "console", "contrast", "models", *_INPUT, *_TRAIN},
+    "pretrained": {"storage", "config", *_MEDIA},
+    "export": {
+        *("storage", "config", "console", "models", "pretrained", "train/runs"),
+        *("data/records", "data/input", "data/input/transforms"),
     },
-    "benchmark": {
-        "config",
-        "console",
-        "contrast",
-        "data",
-        "export",
-        "models",
-        "pretrained",
-        "train",
-        "train.checkpointing",
+    "reporting": {"storage", "models", "data/synthetic"},
+    "evaluate/features": {"storage", "config", "models", "pretrained", "data/records", *_TRAIN},
+    "evaluate/clips": {"storage", "config", "data/records"},
+    "evaluate/metrics": {"config", "evaluate/features"},
+    "evaluate/results": {"storage", "config", "reporting", "evaluate/metrics"},
+    "evaluate/protocols": {
+        *("storage", "config", "console", "models", *_TRAIN),
+        *("evaluate/clips", "evaluate/features", "evaluate/metrics", "evaluate/results"),
+    },
+    "evaluate/monitor": {
+        *("storage", "config", *_INPUT, *_TRAIN),
+        *("evaluate/clips", "evaluate/features", "evaluate/metrics", "evaluate/protocols"),
+    },
+    "evaluate": {
+        *("storage", "config", "console", "models", "reporting", *_INPUT, *_TRAIN),
+        *("evaluate/clips", "evaluate/features", "evaluate/metrics", "evaluate/results"),
+        "evaluate/protocols",
     },
     "inspection": {
-        "config",
-        "console",
-        "data",
-        "models",
-        "contrast",
-        "train",
-        "train.checkpointing",
-        "evaluate",
-        "reporting",
+        *("storage", "config", "console", "contrast", "models", "reporting", *_INPUT, *_TRAIN),
     },
-    "export": {"config", "console", "data", "models", "pretrained", "train.checkpointing"},
-    "search": {"config", "console", "data", "pretrained", "reporting"},
+    "search": {
+        *("storage", "config", "console", "pretrained", "reporting", *_MEDIA),
+        "data/catalogs",
+    },
+    "benchmark": {"train/placement"},
+    "benchmark/step": {
+        *("benchmark", "storage", "config", "console", "contrast", "models", *_INPUT, *_TRAIN),
+        "data/prepare",
+    },
+    "benchmark/seeding": {"benchmark", "config", "console", "contrast"},
+    "benchmark/scaling": {
+        *("benchmark", "benchmark/seeding", "config", "console", "contrast", "models"),
+        *("data/input", "data/prepare", "train/model"),
+    },
+    "benchmark/serving": {
+        *("benchmark", "config", "console", "models", "pretrained", "export", "train/runs"),
+        *("data/records", "data/input", "data/prepare"),
+    },
+    "benchmark/input": {
+        *("benchmark", "storage", "config", "console", *_INPUT, "data/catalogs", "data/prepare"),
+    },
 }
 RULES["tools"] = RULES["tests"] = set(RULES)
 # What a part may import besides, where that is limited.
-THIRD_PARTY_RULES = {"config": set(), "console": {"tqdm"}, "contrast": {"tensorflow"}}
+THIRD_PARTY_RULES = {
+    "config": set(),
+    "console": {"tqdm"},
+    "contrast": {"tensorflow"},
+    "data/media": {"av", "numpy", "pillow"},
+    "data/media/containers": {"av"},
+}
+# Parts that start in a fraction of a second: nothing that they import brings TensorFlow along.
+LIGHT = {"config", "console", "data/media", "data/media/containers"}
 
 # Distributions whose name is not that of the module they bring.
 DISTRIBUTIONS = {
@@ -181,12 +215,16 @@ def parents(path: str, sources: set) -> set:
 
 def part_of(path: str) -> str:
     """The part, in the words of RULES, that a file belongs to."""
-    pieces = path[: -len(".py")].split("/")
-    if pieces[0] != "actcl_tf":
-        return pieces[0]
-    if pieces[1:] in (["train", "__init__"], ["train", "checkpointing"]):
-        return "train.checkpointing"
-    return "actcl_tf" if pieces[1] in ("__init__", "cpu_kernels") else pieces[1]
+    top, *folders = path.split("/")[:-1] or [path[: -len(".py")]]
+    name = path.split("/")[-1][: -len(".py")]
+    if top != "actcl_tf":
+        return top
+    folder = "/".join(folders)
+    if name == "__init__" and any(part.startswith(f"{folder}/") for part in RULES):
+        return "actcl_tf"
+    if folder:
+        return folder
+    return "actcl_tf" if name in ("__init__", "cpu_kernels") else name
 
 
 def is_standard(module: str) -> bool:
@@ -297,8 +335,38 @@ def check_imports(root: pathlib.Path, targets: dict, sources: set) -> list:
     return problems
 
 
+def check_light(root: pathlib.Path, sources: set) -> list:
+    """Files of LIGHT parts that bring TensorFlow along as they are imported, and by which way."""
+    problems = []
+    light = [path for path in sorted(sources) if part_of(path) in LIGHT]
+    for first in light:
+        came, left = {first: ""}, [first]
+        while left:
+            path = left.pop()
+            text = (root / path).read_text()
+            later = lines_of_functions(text)
+            for line, module in find_imports(path, text, sources):
+                if line in later:
+                    continue
+                if module.split(".")[0] == "tensorflow":
+                    way = path
+                    while came[path]:
+                        path = came[path]
+                        way = f"{path}, {way}"
+                    problems.append(f"{first}: imports tensorflow by way of {way}")
+                    left.clear()
+                    break
+                named = module_path(module, sources)
+                for each in sorted(parents(named, sources) | {named}) if named else ():
+                    if each not in came:
+                        came[each] = path
+                        left.append(each)
+    return problems
+
+
 def check(root: pathlib.Path) -> list:
     """All that is wrong with BUILD and the imports under root, one line each."""
     targets, sources = read_build(root), find_sources(root)
     problems = check_deps(targets) + check_sources(targets, sources)
-    return problems + check_imports(root, targets, sources)
+    problems += check_imports(root, targets, sources)
+    return problems + check_light(root, sources)

@@ -21,7 +21,7 @@ LONGEST = (
     "readme_test.py",
     "train/training_run_test.py",
     "tools/evaluate_test.py",
-    "train/replicas_test.py",
+    "train/model/replicas_test.py",
     "tools/export_test.py",
     "export/lite_test.py",
     "pretrained/encoders_test.py",
@@ -34,7 +34,7 @@ LONGEST = (
     "tools/benchmark_test.py",
     "train/init_from_test.py",
     "tools/search_test.py",
-    "data/data_service_test.py",
+    "data/input/data_service_test.py",
 )
 
 
@@ -83,7 +83,7 @@ def write_tiny_split(folder: pathlib.Path, split: str, num_clips: int, seed: int
     import numpy as np
     import tensorflow as tf
 
-    from actcl_tf.data import records
+    from actcl_tf.data.records import records
 
     rng = np.random.default_rng(seed)
     classes = ["dim", "middle", "bright"]

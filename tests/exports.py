@@ -6,7 +6,7 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.export import description, saved_models
 from actcl_tf.models import two_tower
-from actcl_tf.train import checkpointing
+from actcl_tf.train.runs import checkpointing
 
 IMAGE_SIZE, NUM_FRAMES = 32, 8
 SAMPLE_RATE, NUM_SAMPLES = 16000, 8000

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from actcl_tf.data import records
-from actcl_tf.evaluate import clip_table, splits
+from actcl_tf.data.records import records
+from actcl_tf.evaluate.clips import clip_table, splits
 
 RATE = 8000
 

@@ -1,6 +1,6 @@
 """Results made by hand, for the tests of what shows them."""
 
-from actcl_tf.evaluate import results
+from actcl_tf.evaluate.results import results
 
 CLASSES = ["cat", "dog|hound", "owl <b>"]
 

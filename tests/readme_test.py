@@ -89,7 +89,7 @@ def marked_blocks(documents: dict) -> list:
 
 def make_videos(folder: pathlib.Path, name: str) -> None:
     """A user's folder of videos: one subfolder a class, a few short files each."""
-    from actcl_tf.data import synthetic
+    from actcl_tf.data.synthetic import synthetic
 
     synthetic.write_dataset(
         folder / "made", num_train=16, num_test=1, size=32, progress=False, num_workers=2

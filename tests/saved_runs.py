@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from actcl_tf.data import records
-from actcl_tf.train import checkpointing, model_building, run_checks
+from actcl_tf.data.records import records
+from actcl_tf.train import model_building, run_checks
+from actcl_tf.train.runs import checkpointing
 
 
 def clip_ids(num_clips):

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.models import heads, layers, two_tower
-from actcl_tf.train import pretrain_model
+from actcl_tf.train.model import pretrain_model
 
 SIZE, EMBEDDING_SIZE = 16, 8
 _INPUTS = {"video": ([2, 4, 4, 3], tf.uint8), "audio": ([40], tf.float32)}

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from actcl_tf.data import records
+from actcl_tf.data.records import records
 
 FRAME_RATE = 10.0
 SAMPLE_RATE = 1000.0

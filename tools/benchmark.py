@@ -28,14 +28,11 @@ import run_flags
 from absl import app, flags, logging
 
 from actcl_tf import config
-from actcl_tf.benchmark import (
-    input_settings,
-    prepare_settings,
-    scaling_settings,
-    seeding_settings,
-    serve_settings,
-    step_settings,
-)
+from actcl_tf.benchmark.input import input_settings, prepare_settings
+from actcl_tf.benchmark.scaling import scaling_settings
+from actcl_tf.benchmark.seeding import seeding_settings
+from actcl_tf.benchmark.serving import serve_settings
+from actcl_tf.benchmark.step import step_settings
 
 _OUTPUT = flags.DEFINE_string("output", "", "JSON file to write the figures to as well.")
 field_flags.define(step_settings.Settings, prefix="step: ")
@@ -52,28 +49,29 @@ def _measure_step() -> dict:
     named = data.data_dir or data.input == "media"
     run = run_flags.read_configuration() if named else run_flags.read_without_data()
 
-    from actcl_tf.benchmark import step_race, step_report, step_time
+    from actcl_tf.benchmark.step import race as step_race
+    from actcl_tf.benchmark.step import report, timing
 
     if settings.peer == "torch":
         race = step_race.measure(run, settings.precisions, settings.timed_steps)
         print(f"\n{step_race.table(race)}")
         return {**step_race.to_dict(race), "config": run.to_dict()}
-    result = step_time.measure(run, settings)
-    print(f"\n{step_report.table(result)}")
-    return {**step_report.to_dict(result), "config": run.to_dict()}
+    result = timing.measure(run, settings)
+    print(f"\n{report.table(result)}")
+    return {**report.to_dict(result), "config": run.to_dict()}
 
 
 def _measure_sampler() -> dict:
     seed = flags.FLAGS["seed"].value
     settings = field_flags.read(seeding_settings.Settings, without=("seed",), seed=seed)
 
-    from actcl_tf.benchmark import seeding_report, seeding_time
+    from actcl_tf.benchmark.seeding import report, timing
 
-    result = seeding_time.measure(settings)
-    targets = seeding_report.targets(result)
-    print(f"\n{seeding_report.table(result)}\n\n{seeding_report.verdicts(targets)}")
+    result = timing.measure(settings)
+    targets = report.targets(result)
+    print(f"\n{report.table(result)}\n\n{report.verdicts(targets)}")
     verdicts = [{**target._asdict(), "met": target.met} for target in targets]
-    return {**seeding_time.to_dict(settings, result), "targets": verdicts}
+    return {**timing.to_dict(settings, result), "targets": verdicts}
 
 
 def _measure_scaling() -> dict:
@@ -82,20 +80,20 @@ def _measure_scaling() -> dict:
 
     import tensorflow as tf
 
-    from actcl_tf.benchmark import scaling, scaling_report
+    from actcl_tf.benchmark.scaling import report, scaling
 
     tf.get_logger().setLevel("ERROR")  # Or each size that is compiled is warned of.
     result = scaling.measure(run, settings)
-    print(f"\n{scaling_report.table(result, settings)}\n\n{scaling_report.basis(result, settings)}")
-    print(f"\n{scaling_report.advice(result.rows, settings)}")
-    return {**scaling_report.to_dict(result, settings), "config": run.to_dict()}
+    print(f"\n{report.table(result, settings)}\n\n{report.basis(result, settings)}")
+    print(f"\n{report.advice(result.rows, settings)}")
+    return {**report.to_dict(result, settings), "config": run.to_dict()}
 
 
 def _measure_input() -> dict:
     settings = field_flags.read(input_settings.Settings)
     run = run_flags.read_configuration()
 
-    from actcl_tf.benchmark import input_time
+    from actcl_tf.benchmark.input import input_time
 
     result = input_time.measure(run.data, settings, run.train.batch_size, run.train.seed)
     print(f"\n{input_time.table(result)}")
@@ -105,7 +103,7 @@ def _measure_input() -> dict:
 def _measure_prepare() -> dict:
     settings = field_flags.read(prepare_settings.Settings)
 
-    from actcl_tf.benchmark import prepare_time
+    from actcl_tf.benchmark.input import prepare_time
 
     result = prepare_time.measure(settings, settings.videos or str(built_in_data.videos()))
     print(f"\n{prepare_time.table(result)}")
@@ -118,14 +116,14 @@ def _measure_serve() -> dict:
 
     import tensorflow as tf
 
-    from actcl_tf.benchmark import serve_report, serve_time
+    from actcl_tf.benchmark.serving import report, timing
 
     logging.set_verbosity(logging.ERROR)  # Or each variable of each graph is named.
     tf.get_logger().setLevel("ERROR")
-    serve_time.set_threads(settings)
-    result = serve_time.measure(run, settings)
-    print(f"\n{serve_report.table(result)}")
-    return serve_report.to_dict(result)
+    timing.set_threads(settings)
+    result = timing.measure(run, settings)
+    print(f"\n{report.table(result)}")
+    return report.to_dict(result)
 
 
 _MEASURES = (
@@ -152,7 +150,7 @@ def main(argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if _OUTPUT.value:
-        from actcl_tf.data import files
+        from actcl_tf.storage import files
 
         files.write_atomically(output, json.dumps(figures, indent=2) + "\n")
         print(f"The same numbers: {output}")

@@ -48,7 +48,9 @@ def videos() -> pathlib.Path:
 
 def records() -> pathlib.Path:
     """Folder of the prepared data set; made on the first call, found on later ones."""
-    from actcl_tf.data import manifest, prepare, synthetic
+    from actcl_tf.data.prepare import prepare
+    from actcl_tf.data.records import manifest
+    from actcl_tf.data.synthetic import synthetic
 
     sizes = (_SYNTHETIC_TRAIN.value, _SYNTHETIC_TEST.value)
     version = f"sounding_objects_v{synthetic.FORMAT_VERSION}"

@@ -32,7 +32,7 @@ def _compare(folders: list[str]) -> None:
     if not folders:
         raise config.ConfigError("--results=: must name one folder or several of tools/evaluate.py")
 
-    from actcl_tf.evaluate import comparison
+    from actcl_tf.evaluate.results import comparison
 
     groups = comparison.compare(comparison.read(folders), _SCORE.value)
     print(comparison.text(groups))

@@ -17,13 +17,14 @@ from absl import app
 
 from actcl_tf import config
 from actcl_tf.console import commands
-from actcl_tf.train import errors
+from actcl_tf.train.runs import errors
 
 
 def _evaluate() -> None:
     plan = evaluation_flags.read_plan()
 
-    from actcl_tf.evaluate import evaluation, result_page, results, tables
+    from actcl_tf.evaluate import evaluation
+    from actcl_tf.evaluate.results import result_page, results, tables
 
     result, neighbours = evaluation.run(plan)
     plan.output.mkdir(parents=True, exist_ok=True)

@@ -9,10 +9,11 @@ import field_flags
 from absl import flags
 
 from actcl_tf import config
-from actcl_tf.evaluate import protocol_settings
+from actcl_tf.evaluate.protocols import protocol_settings
 
 if TYPE_CHECKING:
-    from actcl_tf.evaluate import encoders, evaluation
+    from actcl_tf.evaluate import evaluation
+    from actcl_tf.evaluate.features import encoders
 
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
@@ -65,7 +66,8 @@ def read_plan() -> "evaluation.Plan":
     given = _given()
     config.from_flat(given)  # Wrong values are found before anything is opened.
 
-    from actcl_tf.evaluate import encoders, evaluation
+    from actcl_tf.evaluate import evaluation
+    from actcl_tf.evaluate.features import encoders
 
     checkpoint = None
     if _CHECKPOINT.value:

@@ -20,7 +20,7 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf import config
-from actcl_tf.data.errors import DataError
+from actcl_tf.storage.errors import DataError
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of the data; or name it without a flag.")
 _VERIFY = flags.DEFINE_bool(

@@ -16,7 +16,7 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf.console import commands
-from actcl_tf.data import synthetic, synthetic_plan
+from actcl_tf.data.synthetic import plan, synthetic
 
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write the data set to.")
 _NUM_TRAIN = flags.DEFINE_integer("num_train", 1000, "Clips of the training split.")
@@ -74,7 +74,7 @@ def _summary(folder: pathlib.Path, elapsed: float) -> str:
         if name.endswith(".mp4")
     ]
     megabytes = sum(map(os.path.getsize, files)) / 1e6
-    counts = synthetic_plan.category_counts(_NUM_TRAIN.value, _ZIPF.value, _SEED.value)
+    counts = plan.category_counts(_NUM_TRAIN.value, _ZIPF.value, _SEED.value)
     arguments = (
         f"--input={folder}",
         f"--output={folder.with_name(folder.name + '_prepared')}",

@@ -20,7 +20,8 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf import config
-from actcl_tf.data import dataset_choice, errors, prepare_settings
+from actcl_tf.config import dataset_choice
+from actcl_tf.data.prepare import errors, prepare_settings
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -57,13 +58,14 @@ def _prepare(pipeline_args: list[str]) -> None:
         options["seed"] = settings.seed
     dataset_choice.check(name, options)
 
-    from actcl_tf.data import catalogs, prepare, prepare_report
+    from actcl_tf.data import catalogs
+    from actcl_tf.data.prepare import prepare, report
 
     catalog = catalogs.read(name, path, **options)
     if FLAGS.unlabelled:
         catalog = catalog.without_labels()
     summary = prepare.prepare(catalog, FLAGS.output, settings, execution)
-    print(prepare_report.summary_text(summary))
+    print(report.summary_text(summary))
 
 
 def _interrupt(*_: object) -> None:
@@ -77,9 +79,9 @@ def main(argv: list[str]) -> int:
     try:
         _prepare(argv[1:])
     except errors.NothingUsableError as error:
-        from actcl_tf.data import prepare_report
+        from actcl_tf.data.prepare import report
 
-        print(prepare_report.failure_lines(error.failures), file=sys.stderr)
+        print(report.failure_lines(error.failures), file=sys.stderr)
         print(f"error: {error}", file=sys.stderr)
         return 3 if isinstance(error, errors.TooManyFailuresError) else 1
     except (ValueError, OSError) as error:

@@ -8,8 +8,9 @@ import field_flags
 from absl import flags
 
 from actcl_tf import config
-from actcl_tf.data import dataset_choice, prepare_settings
-from actcl_tf.train import cluster
+from actcl_tf.config import dataset_choice
+from actcl_tf.data.prepare import prepare_settings
+from actcl_tf.train.placement import cluster
 
 for _section in config.SECTIONS.values():
     field_flags.define(_section)
@@ -70,7 +71,8 @@ def _index(data: config.DataConfig) -> str:
     options = {"test_fraction": _TEST_FRACTION.value}
     dataset_choice.check(_DATASET.value, options)
 
-    from actcl_tf.data import files, media_index, prepare_report
+    from actcl_tf.data.prepare import media_index, report
+    from actcl_tf.storage import files
 
     print(f"Finding the clips in {data.data_dir}; each video is read through once.")
     summary = media_index.build_index(
@@ -83,7 +85,7 @@ def _index(data: config.DataConfig) -> str:
             num_workers=data.decode_workers, clip_timeout=data.clip_timeout
         ),
     )
-    print(prepare_report.contents_text(summary))
+    print(report.contents_text(summary))
     print(f"The index is in {summary.output_dir}; the same command finds it made.")
     return summary.output_dir
 

@@ -26,14 +26,14 @@ from absl import app
 
 from actcl_tf import config
 from actcl_tf.console import commands
-from actcl_tf.train import errors
+from actcl_tf.train.runs import errors
 
 if TYPE_CHECKING:
     from actcl_tf.train import training_run
 
 
 def _train(configuration: config.PretrainConfig) -> None:
-    from actcl_tf.evaluate import during_training
+    from actcl_tf.evaluate.monitor import during_training
     from actcl_tf.train import training_run
 
     run = training_run.TrainingRun(configuration)
@@ -45,8 +45,8 @@ def _train(configuration: config.PretrainConfig) -> None:
 
 def _report(configuration: config.PretrainConfig, result: training_run.RunResult) -> None:
     """Prints what was made, where it is and what to do next; writes result.json and a figure."""
-    from actcl_tf.data import bad_records
-    from actcl_tf.evaluate import report
+    from actcl_tf.data.input import bad_records
+    from actcl_tf.evaluate.results import report
 
     run_dir = pathlib.Path(result.run_dir)
     print(f"\nTrained {result.step} steps; checkpoints, logs and results are in {run_dir}.")

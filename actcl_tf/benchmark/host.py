@@ -14,7 +14,7 @@ from typing import Optional
 
 import numpy as np
 
-from actcl_tf.train import processor
+from actcl_tf.train.placement import processor
 
 # Far beyond most caches, so that memory is what is measured.
 _COPY_BYTES = 512 * 2**20

@@ -6,7 +6,6 @@ metadata, so that a flag, its default and its meaning are written down once, her
 
 from actcl_tf.config.contrast import NEGATIVES, SEEDINGS, ContrastConfig
 from actcl_tf.config.data import DataConfig
-from actcl_tf.config.errors import UserError
 from actcl_tf.config.evaluation import BASELINES, PREPROCESSINGS, EvaluationConfig
 from actcl_tf.config.fields import ConfigError, field
 from actcl_tf.config.finetune import NUM_STAGES, FinetuneConfig
@@ -21,6 +20,7 @@ from actcl_tf.config.model import (
 )
 from actcl_tf.config.run import SECTIONS, PretrainConfig, from_dict, from_flat
 from actcl_tf.config.train import LOCAL_STRATEGIES, OPTIMIZERS, STRATEGIES, TrainConfig
+from actcl_tf.storage.errors import UserError
 
 __all__ = [
     "AUDIO_ENCODERS",

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, Optional
 
-from actcl_tf.config.errors import UserError
+from actcl_tf.storage.errors import UserError
 
 SCHEDULES = ("constant", "cosine")
 

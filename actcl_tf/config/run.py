@@ -5,12 +5,12 @@ import json
 import typing
 from typing import Any
 
-from actcl_tf.config import typed_json
 from actcl_tf.config.contrast import ContrastConfig
 from actcl_tf.config.data import DataConfig
 from actcl_tf.config.fields import ConfigError
 from actcl_tf.config.model import PUBLISHED_VIDEO_ENCODERS, ModelConfig
 from actcl_tf.config.train import TrainConfig
+from actcl_tf.storage import typed_json
 
 
 @dataclasses.dataclass(frozen=True)

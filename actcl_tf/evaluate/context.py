@@ -8,8 +8,11 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.console import bars
-from actcl_tf.data import clip_sampling, records, shards
-from actcl_tf.evaluate import clip_table, encoders, protocols, searches, splits, windows
+from actcl_tf.data.input import clip_sampling
+from actcl_tf.data.records import records, shards
+from actcl_tf.evaluate.clips import clip_table, splits
+from actcl_tf.evaluate.features import encoders, windows
+from actcl_tf.evaluate.protocols import protocols, searches
 
 
 @dataclasses.dataclass(frozen=True)

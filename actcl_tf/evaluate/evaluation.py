@@ -10,19 +10,12 @@ import sklearn
 import tensorflow as tf
 
 from actcl_tf.console import bars
-from actcl_tf.data import records
-from actcl_tf.evaluate import (
-    context,
-    feature_sets,
-    frozen,
-    gallery,
-    result_page,
-    results,
-    searches,
-    splits,
-    tuned,
-    windows,
-)
+from actcl_tf.data.records import records
+from actcl_tf.evaluate import context, feature_sets, gallery, tuned
+from actcl_tf.evaluate.clips import splits
+from actcl_tf.evaluate.features import windows
+from actcl_tf.evaluate.protocols import frozen, searches
+from actcl_tf.evaluate.results import result_page, results
 
 Plan = context.Plan
 

@@ -7,10 +7,11 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.console import bars
-from actcl_tf.data import pipeline
-from actcl_tf.evaluate import encoders, feature_store, features, frozen
+from actcl_tf.data.input import pipeline
 from actcl_tf.evaluate.context import Context
-from actcl_tf.train import strategy
+from actcl_tf.evaluate.features import encoders, feature_store, features
+from actcl_tf.evaluate.protocols import frozen
+from actcl_tf.train.placement import strategy
 
 _RANDOM_WIDTH = 512
 

@@ -6,16 +6,13 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import clip_choice, clip_sources, records, shards
-from actcl_tf.evaluate import (
-    clip_retrieval,
-    clip_table,
-    frozen,
-    result_page,
-    searches,
-    splits,
-    windows,
-)
+from actcl_tf.data.input import clip_choice, clip_sources
+from actcl_tf.data.records import records, shards
+from actcl_tf.evaluate.clips import clip_table, splits
+from actcl_tf.evaluate.features import windows
+from actcl_tf.evaluate.metrics import clip_retrieval
+from actcl_tf.evaluate.protocols import frozen, searches
+from actcl_tf.evaluate.results import result_page
 from actcl_tf.reporting import playable
 
 _NEAREST = 4

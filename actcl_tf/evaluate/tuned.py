@@ -10,21 +10,15 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import labelled_pipeline, pipeline
-from actcl_tf.evaluate import (
-    classified,
-    clip_table,
-    encoders,
-    finetune,
-    prediction,
-    results,
-    splits,
-    windows,
-)
+from actcl_tf.data.input import labelled_pipeline, pipeline
+from actcl_tf.evaluate.clips import clip_table, splits
 from actcl_tf.evaluate.context import Context
+from actcl_tf.evaluate.features import encoders, windows
+from actcl_tf.evaluate.protocols import classified, finetune, prediction
+from actcl_tf.evaluate.results import results
 from actcl_tf.models import two_tower
 from actcl_tf.train import failures
-from actcl_tf.train import strategy as strategies
+from actcl_tf.train.placement import strategy as strategies
 
 FINETUNE = "finetune"
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from actcl_tf.export.modules import Spec
 from actcl_tf.pretrained import layout
-from actcl_tf.train import checkpointing
+from actcl_tf.train.runs import checkpointing
 
 _OUTPUTS = {
     "embedding": "float32 [B, D], unit vectors; the dot product of a picture's and a sound's says "

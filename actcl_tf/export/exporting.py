@@ -13,11 +13,13 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.console import bars, commands
-from actcl_tf.data import files, pipeline, records
+from actcl_tf.data.input import pipeline
+from actcl_tf.data.records import records
 from actcl_tf.export import description, forms, lite, saved_models
 from actcl_tf.export.errors import ExportError
 from actcl_tf.pretrained import layout
-from actcl_tf.train import checkpointing
+from actcl_tf.storage import files
+from actcl_tf.train.runs import checkpointing
 
 _CHECKED_CLIPS = 64
 _BATCH_SIZE = 16

@@ -8,7 +8,7 @@ import functools
 
 import tensorflow as tf
 
-from actcl_tf.data import resampling, video_ops
+from actcl_tf.data.input.transforms import resampling, video_ops
 
 Region = tuple[float, float, float, float]
 # Sound in the integers of a file would be some thousand times too loud, without a word.

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf.console import bars
-from actcl_tf.data import clip_sources, records, shards
+from actcl_tf.data.input import clip_sources
+from actcl_tf.data.records import records, shards
 
 # Shards read side by side.
 _CYCLE_LENGTH = 4

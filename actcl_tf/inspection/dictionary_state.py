@@ -8,7 +8,9 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.contrast import gradient_embeddings
 from actcl_tf.models import two_tower
-from actcl_tf.train import checkpointing, pretrain_model, strategy
+from actcl_tf.train.model import pretrain_model
+from actcl_tf.train.placement import strategy
+from actcl_tf.train.runs import checkpointing
 
 
 class InspectionError(config.UserError, ValueError):

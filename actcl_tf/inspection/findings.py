@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from actcl_tf.data import files
 from actcl_tf.inspection import numbers
 from actcl_tf.reporting import html_page
+from actcl_tf.storage import files
 
 _ROWS = {
     "keys": ("keys", "{:.0f}"),

@@ -9,9 +9,11 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.console import bars
-from actcl_tf.data import pipeline, records, shards
+from actcl_tf.data.input import pipeline
+from actcl_tf.data.records import records, shards
 from actcl_tf.inspection import clips, dictionary_state, findings, pages, picks, sheets
-from actcl_tf.train import compiler, run_checks
+from actcl_tf.train import run_checks
+from actcl_tf.train.placement import compiler
 
 
 def inspect(

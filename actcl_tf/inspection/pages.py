@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from actcl_tf.data import records
+from actcl_tf.data.records import records
 from actcl_tf.inspection import (
     clips,
     dictionary_state,

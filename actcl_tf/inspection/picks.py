@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from actcl_tf.contrast import negative_sampling
 from actcl_tf.inspection import dictionary_state
-from actcl_tf.train import pretrain_model
+from actcl_tf.train.model import pretrain_model
 
 # Batches that are encoded; encoding takes nearly all of the time, and drawing next to none.
 _ENCODED = 8

@@ -4,15 +4,11 @@ import hashlib
 import heapq
 from typing import NamedTuple, Optional
 
-from actcl_tf.data import (
-    files,
-    record_check,
-    split_faults,
-    split_manifests,
-    split_scan,
-)
-from actcl_tf.data.files import DataError, PathLike
+from actcl_tf.data.records import record_check, split_faults, split_manifests, split_scan
 from actcl_tf.inspection import records_sheet, records_text
+from actcl_tf.storage import files
+from actcl_tf.storage.errors import DataError
+from actcl_tf.storage.files import PathLike
 
 SHEET = "contact_sheet.png"
 # Where nobody knows a rate, pictures are drawn at these.

@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.axes import Axes
 
-from actcl_tf.data import files, jpeg_header, records
+from actcl_tf.data.records import jpeg_header, records
 from actcl_tf.reporting import drawing, spectrogram
+from actcl_tf.storage import files
 
 _GAP, _CAPTION, _WAVE, _SOUND, _AXIS = 0.12, 0.36, 0.32, 0.6, 0.2  # Inches.
 _STRIP = 0.8  # Inches that the frames of a strip shall about be high.

@@ -5,9 +5,9 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from actcl_tf.data import media
-from actcl_tf.data.record_check import RecordFacts
-from actcl_tf.data.split_scan import ShardFacts, SplitFiles
+from actcl_tf.data.media.containers import media
+from actcl_tf.data.records.record_check import RecordFacts
+from actcl_tf.data.records.split_scan import ShardFacts, SplitFiles
 
 _MOST_CLASSES = 10
 _MOST_SIZES = 4

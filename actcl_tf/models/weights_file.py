@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from actcl_tf import config
-from actcl_tf.config import typed_json
+from actcl_tf.storage import typed_json
 
 OLDEST_TORCH = (2, 6)
 _INSTALL = "pip install 'torch>=2.6'"

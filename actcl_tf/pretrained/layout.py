@@ -13,7 +13,7 @@ import pathlib
 from typing import Any, Optional
 
 from actcl_tf import config
-from actcl_tf.config import typed_json
+from actcl_tf.storage import typed_json
 
 VIDEO, AUDIO, PAIR, TFLITE = "video", "audio", "pair", "tflite"
 METADATA = "metadata.json"

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 import tensorflow as tf
 
-from actcl_tf.data import clip_cutting, media
+from actcl_tf.data.media import clip_cutting
+from actcl_tf.data.media.containers import media
 from actcl_tf.pretrained import layout
 from actcl_tf.pretrained.encoders import AudioEncoder, Path, VideoEncoder
 

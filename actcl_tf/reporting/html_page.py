@@ -6,8 +6,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from actcl_tf.data import files
 from actcl_tf.reporting import playable
+from actcl_tf.storage import files
 
 _STYLE = """
 :root { color-scheme: light; }

@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 import tensorflow as tf
 
-from actcl_tf.data import synthetic_mp4
+from actcl_tf.data.synthetic import mp4
 from actcl_tf.reporting import drawing, spectrogram
 
 _HEIGHT = 120  # Pixels that pictures are at most high.
@@ -77,7 +77,7 @@ def _mp4(frames: np.ndarray, clip: Clip) -> bytes:
         waveform = np.zeros(round(len(frames) / clip.frame_rate * clip.sample_rate), np.float32)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "clip.mp4"
-        synthetic_mp4.write_mp4(
+        mp4.write_mp4(
             path, frames, waveform, frame_rate=clip.frame_rate, sample_rate=clip.sample_rate
         )
         return path.read_bytes()

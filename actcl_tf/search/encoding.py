@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from actcl_tf.data.files import DataError
 from actcl_tf.pretrained import layout, loading
 from actcl_tf.search.moments import Shape
+from actcl_tf.storage.errors import DataError
 
 # Frames are read a little larger than the model sees them, as records are: 128 pixels for 112.
 _LARGER = 8 / 7

@@ -15,13 +15,14 @@ from typing import NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf.console import bars
-from actcl_tf.data import files, shard_pool
 from actcl_tf.data.catalogs import walking
-from actcl_tf.data.files import DataError
+from actcl_tf.data.media import decoder
 from actcl_tf.search import reading, store, store_writing
 from actcl_tf.search.assembling import Assembler
 from actcl_tf.search.encoding import Encoder
 from actcl_tf.search.store import Entry
+from actcl_tf.storage import files
+from actcl_tf.storage.errors import DataError
 
 _COMMIT_SECONDS = 2.0  # How often what is finished is made to count.
 
@@ -114,7 +115,7 @@ def index_folder(
         events = reading.read_files(
             [file.path for file in todo],
             encoder.shape,
-            num_workers=num_workers or shard_pool.default_num_workers(),
+            num_workers=num_workers or decoder.default_num_workers(),
             timeout=timeout,
         )
         bar = bars.Bar(

@@ -11,9 +11,9 @@ from typing import NamedTuple, Union
 
 import numpy as np
 
-from actcl_tf.data import sound_track
-from actcl_tf.data.clip_cutting import MediaClip, Rejected
-from actcl_tf.data.decoder_messages import CutOptions
+from actcl_tf.data.media import sound_track
+from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
+from actcl_tf.data.media.decoder_messages import CutOptions
 
 PICTURE, SOUND = "picture", "sound"
 MODALITIES = (PICTURE, SOUND)

@@ -5,8 +5,9 @@ from typing import Union
 import numpy as np
 import tensorflow as tf
 
-from actcl_tf.data import decoder, media
-from actcl_tf.data.clip_cutting import MediaClip, Rejected
+from actcl_tf.data.media import decoder
+from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
+from actcl_tf.data.media.containers import media
 from actcl_tf.reporting import playable
 from actcl_tf.search.moments import MODALITIES, PICTURE, Shape
 

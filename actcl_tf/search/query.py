@@ -9,12 +9,14 @@ import PIL.Image
 import PIL.ImageOps
 import tensorflow as tf
 
-from actcl_tf.data import decoder, files, media
-from actcl_tf.data.clip_cutting import Rejected
-from actcl_tf.data.files import DataError
+from actcl_tf.data.media import decoder
+from actcl_tf.data.media.clip_cutting import Rejected
+from actcl_tf.data.media.containers import media
 from actcl_tf.search import reading
 from actcl_tf.search.encoding import Encoder
 from actcl_tf.search.moments import PICTURE, SOUND, Window
+from actcl_tf.storage import files
+from actcl_tf.storage.errors import DataError
 
 _FLAGS = {PICTURE: "video", SOUND: "audio"}
 _FIRST_SECONDS = 60.0  # Of a file, in the middle of which the query is unless a start is named.

@@ -11,9 +11,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional, Union
 
-from actcl_tf.data import decoder, media
-from actcl_tf.data.clip_cutting import MediaClip, Rejected
-from actcl_tf.data.decoder_messages import CutClip
+from actcl_tf.data.media import decoder
+from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
+from actcl_tf.data.media.containers import media
+from actcl_tf.data.media.decoder_messages import CutClip
 from actcl_tf.search import moments
 from actcl_tf.search.moments import MODALITIES, Shape, Window
 

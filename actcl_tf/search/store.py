@@ -23,10 +23,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from actcl_tf.config import typed_json
-from actcl_tf.data import files
-from actcl_tf.data.files import DataError
 from actcl_tf.search.moments import MODALITIES, PICTURE, SOUND, Moment
+from actcl_tf.storage import files, typed_json
+from actcl_tf.storage.errors import DataError
 
 INDEX = "index.json"
 KIND, VERSION = "actcl_tf search index", 1

@@ -11,11 +11,11 @@ from collections.abc import Collection
 
 import numpy as np
 
-from actcl_tf.data import files, folder_lock
-from actcl_tf.data.files import DataError
 from actcl_tf.search import store
 from actcl_tf.search.moments import MODALITIES
 from actcl_tf.search.store import Entry, Facts
+from actcl_tf.storage import files, folder_lock
+from actcl_tf.storage.errors import DataError
 
 _OURS = re.compile(r"(picture|sound|files)-\d+\.(vectors|jsonl)|\.index\.json\..*\.tmp")
 

@@ -3,8 +3,8 @@
 import collections
 from collections.abc import Sequence
 
-from actcl_tf.data import media
 from actcl_tf.data.catalogs import walking
+from actcl_tf.data.media.containers import media
 from actcl_tf.search.collection import Hit
 from actcl_tf.search.indexing import Summary
 from actcl_tf.search.moments import MODALITIES

@@ -9,15 +9,9 @@ from typing import Callable, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import (
-    bad_records,
-    data_service,
-    marked_errors,
-    media_reader,
-    records,
-    shards,
-)
-from actcl_tf.train import checkpointing
+from actcl_tf.data.input import bad_records, data_service, marked_errors, media_reader
+from actcl_tf.data.records import records, shards
+from actcl_tf.train.runs import checkpointing
 
 # What the system says, and before it in TensorFlow's words the file.
 _NO_ROOM = re.compile(
@@ -32,10 +26,6 @@ _OF_DATA = (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidA
 
 class NonFiniteError(config.UserError, ArithmeticError):
     """NaN or infinity turned up; the message names the first bad quantity and the step."""
-
-
-class ReplicasDifferError(config.UserError, RuntimeError):
-    """Replicas hold other values than each other; the message names them and the step."""
 
 
 class NoRoomError(OSError):

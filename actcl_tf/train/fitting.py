@@ -5,8 +5,9 @@ from typing import Callable, Optional
 
 import tensorflow as tf
 
-from actcl_tf.train import callbacks, epochs
-from actcl_tf.train.progress import Progress
+from actcl_tf.train import epochs
+from actcl_tf.train.callbacks import callbacks
+from actcl_tf.train.callbacks.progress import Progress
 
 _CallbackList = tf.keras.callbacks.CallbackList
 Explain = Callable[[tf.errors.OpError, int], Optional[Exception]]

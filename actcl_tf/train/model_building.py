@@ -5,9 +5,10 @@ from typing import Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import batch_augmentation
+from actcl_tf.data.input.transforms import batch_augmentation
 from actcl_tf.models import layers, torchvision_weights, two_tower
-from actcl_tf.train import checkpointing, optimizers, pretrain_model
+from actcl_tf.train.model import optimizers, pretrain_model
+from actcl_tf.train.runs import checkpointing
 
 
 def build_model(

@@ -3,8 +3,11 @@
 import hashlib
 
 from actcl_tf import config
-from actcl_tf.data import files, records, spans
-from actcl_tf.train import checkpointing, strategy
+from actcl_tf.data.input import spans
+from actcl_tf.data.records import records
+from actcl_tf.storage import files
+from actcl_tf.train.placement import strategy
+from actcl_tf.train.runs import checkpointing
 
 
 def check(run: config.PretrainConfig) -> checkpointing.DataFacts:

@@ -8,8 +8,9 @@ from typing import Any, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import bad_records, pipeline
-from actcl_tf.train import checkpointing, failures
+from actcl_tf.data.input import bad_records, pipeline
+from actcl_tf.train import failures
+from actcl_tf.train.runs import checkpointing
 
 # Batches that the input may be ahead of the step which its error comes up in.
 _BATCHES_AHEAD = 8

@@ -9,27 +9,23 @@ from typing import Any, Callable, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import bad_records, files
+from actcl_tf.data.input import bad_records
 from actcl_tf.models import torchvision_weights
-from actcl_tf.train import (
+from actcl_tf.storage import files
+from actcl_tf.train import failures, fitting, model_building, run_checks, training_data
+from actcl_tf.train.callbacks import (
     callbacks,
-    checkpointing,
-    compiler,
     custom_layout,
-    failures,
-    fitting,
     hyperparameters,
-    local_towers,
-    model_building,
     pictures,
     profiling,
     progress,
     replica_check,
-    run_checks,
-    scalar_names,
-    training_data,
 )
-from actcl_tf.train import strategy as strategies
+from actcl_tf.train.model import local_towers, scalar_names
+from actcl_tf.train.placement import compiler
+from actcl_tf.train.placement import strategy as strategies
+from actcl_tf.train.runs import checkpointing
 
 Publish = Callable[[int], None]
 

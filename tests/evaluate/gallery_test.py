@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from actcl_tf import config
-from actcl_tf.evaluate import clip_table, frozen, gallery, splits
+from actcl_tf.evaluate import gallery
+from actcl_tf.evaluate.clips import clip_table, splits
+from actcl_tf.evaluate.protocols import frozen
 from tests import labelled_data as made
 
 CLASSES = ("high", "low")

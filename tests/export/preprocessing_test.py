@@ -6,7 +6,7 @@ import pytest
 import scipy.signal
 import tensorflow as tf
 
-from actcl_tf.data import resampling, video_ops
+from actcl_tf.data.input.transforms import resampling, video_ops
 from actcl_tf.export import preprocessing
 
 SIDE = 16

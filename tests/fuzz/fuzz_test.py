@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.data import records
+from actcl_tf.data.records import records
 from tests import split_files
 from tests.fuzz import mutations, program, targets
 

@@ -13,26 +13,21 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import (
-    bad_records,
-    clip_cutting,
-    marked_errors,
-    pipeline,
-    record_check,
-    records,
-    shards,
-    split_scan,
-)
 from actcl_tf.data.catalogs import datasets
-from actcl_tf.data.media import MediaError
-from actcl_tf.evaluate import comparison, encoders, results
+from actcl_tf.data.input import bad_records, marked_errors, pipeline
+from actcl_tf.data.media import clip_cutting
+from actcl_tf.data.media.containers.errors import MediaError
+from actcl_tf.data.records import record_check, records, shards, split_scan
+from actcl_tf.evaluate.features import encoders
+from actcl_tf.evaluate.results import comparison, results
 from actcl_tf.models import weights_file
 from actcl_tf.pretrained import layout
 from actcl_tf.search import collection, store
 from actcl_tf.search.moments import PICTURE, SOUND, Moment
 from actcl_tf.search.store import Entry, Facts
 from actcl_tf.search.store_writing import Writer
-from actcl_tf.train import checkpointing, run_checks
+from actcl_tf.train import run_checks
+from actcl_tf.train.runs import checkpointing
 from tests import made_results, media_files, split_files
 from tests.fuzz import mutations
 from tests.fuzz.mutations import Rng

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.data import records
+from actcl_tf.data.records import records
 from actcl_tf.inspection import clips
 from tests import saved_runs
 

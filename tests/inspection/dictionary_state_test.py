@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from actcl_tf.inspection import dictionary_state
-from actcl_tf.train import checkpointing
+from actcl_tf.train.runs import checkpointing
 from tests import saved_runs
 
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from actcl_tf import config
-from actcl_tf.data import records
+from actcl_tf.data.records import records
 from actcl_tf.inspection import dictionary_state, inspector
 from tests import saved_runs
 

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.inspection import dictionary_state, picks
-from actcl_tf.train import strategy, training_data
+from actcl_tf.train import training_data
+from actcl_tf.train.placement import strategy
 from tests import saved_runs
 
 

@@ -3,9 +3,9 @@ import dataclasses
 import pytest
 import tensorflow as tf
 
-from actcl_tf.data import records
-from actcl_tf.data.files import DataError
+from actcl_tf.data.records import records
 from actcl_tf.inspection import records_inspector
+from actcl_tf.storage.errors import DataError
 from tests.contract_writer import clip, labelled, write
 
 RATES = {"frame_rate": 10.0, "sample_rate": 1000.0}

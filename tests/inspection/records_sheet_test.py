@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.data.files import DataError
 from actcl_tf.inspection import records_sheet
+from actcl_tf.storage.errors import DataError
 from tests.contract_writer import clip, jpeg
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from actcl_tf.data import manifest, record_check, split_scan
+from actcl_tf.data.records import manifest, record_check, split_scan
 from actcl_tf.inspection import records_text
 
 CLIP = record_check.RecordFacts(

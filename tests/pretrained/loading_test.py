@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import actcl_tf
-from actcl_tf.data import media
+from actcl_tf.data.media.containers import media
 from tests import media_files
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.data import clip_cutting
-from actcl_tf.data.files import DataError
+from actcl_tf.data.media import clip_cutting
 from actcl_tf.search import encoding, indexing, store, texts
+from actcl_tf.storage.errors import DataError
 from tests import media_files, rounding
 from tests.permissions import NOBODY, closed, unprivileged
 

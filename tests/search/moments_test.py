@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from actcl_tf.data.clip_cutting import MediaClip, Rejected
+from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
 from actcl_tf.search import moments
 from actcl_tf.search.moments import PICTURE, SOUND, Shape, Window
 

@@ -8,10 +8,10 @@ import av
 import numpy as np
 import pytest
 
-from actcl_tf.data.files import DataError
 from actcl_tf.search import page, texts
 from actcl_tf.search.collection import Hit
 from actcl_tf.search.query import Query
+from actcl_tf.storage.errors import DataError
 from tests import media_files
 
 EVIL = "<script>alert(1)</script>\n\x1b[31m&\ud800.mp4"

@@ -4,9 +4,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from actcl_tf.data.files import DataError
 from actcl_tf.search import encoding, query
 from actcl_tf.search.moments import PICTURE, SOUND
+from actcl_tf.storage.errors import DataError
 from tests import media_files
 
 

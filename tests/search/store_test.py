@@ -13,11 +13,11 @@ import sys
 import numpy as np
 import pytest
 
-from actcl_tf.data.files import DataError
 from actcl_tf.search import store
 from actcl_tf.search.moments import PICTURE, SOUND, Moment
 from actcl_tf.search.store import Entry, Facts
 from actcl_tf.search.store_writing import Writer
+from actcl_tf.storage.errors import DataError
 
 FACTS = Facts(digest="0123456789abcdef", model="/models/m", embedding_size=3, window_seconds=0.5)
 
@@ -217,7 +217,7 @@ def test_vectors_must_fit_the_moments(tmp_path):
 FILL = """
 import resource, sys
 from tests.search import store_test
-from actcl_tf.data.files import DataError
+from actcl_tf.storage.files import DataError
 resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 big = store_test.entry("big.mp4", "b" * 1000)
 try:

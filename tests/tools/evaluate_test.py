@@ -7,7 +7,8 @@ import re
 import pytest
 
 from actcl_tf import config
-from actcl_tf.data import catalogs, prepare, shard_writing
+from actcl_tf.data import catalogs
+from actcl_tf.data.prepare import prepare, shard_writing
 from tests import labelled_data, programs, saved_runs
 from tests.media_files import write_clip
 

@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.train import (
-    checkpointing,
-    model_building,
-    run_checks,
-)
+from actcl_tf.train import model_building, run_checks
+from actcl_tf.train.runs import checkpointing
 from tests import programs
 
 

@@ -8,7 +8,8 @@ import sys
 import matplotlib.image
 import pytest
 
-from actcl_tf.data import prepare, records
+from actcl_tf.data.prepare import prepare
+from actcl_tf.data.records import records
 from tests import programs
 from tests.contract_writer import clip, jpeg, labelled, write
 from tests.media_files import tone, write_clip

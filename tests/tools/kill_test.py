@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.train import checkpointing
+from actcl_tf.train.runs import checkpointing
 from tests.tools.train_test import TINY
 
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "train.py"

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from actcl_tf.data import records
+from actcl_tf.data.records import records
 from tests.media_files import tone, write_clip
 
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "prepare_data.py"

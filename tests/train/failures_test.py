@@ -6,8 +6,10 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import bad_records, records
-from actcl_tf.train import checkpointing, failures, training_run
+from actcl_tf.data.input import bad_records
+from actcl_tf.data.records import records
+from actcl_tf.train import failures, training_run
+from actcl_tf.train.runs import checkpointing
 
 STAYS = "Make room, and start the same command again to go on"
 

@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 
 from actcl_tf.models import torchvision_weights, weights_file
-from actcl_tf.train import (
-    checkpointing,
-    model_building,
-    run_checks,
-    training_run,
-)
+from actcl_tf.train import model_building, run_checks, training_run
+from actcl_tf.train.runs import checkpointing
 from tests import rounding
 from tests.published_weights import describe, draw, write_safetensors
 

@@ -10,8 +10,10 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data import records
-from actcl_tf.train import callbacks, checkpointing, failures, training_run
+from actcl_tf.data.records import records
+from actcl_tf.train import failures, training_run
+from actcl_tf.train.callbacks import callbacks
+from actcl_tf.train.runs import checkpointing
 
 
 def _values(run_dir):

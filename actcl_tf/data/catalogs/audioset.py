@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from actcl_tf.config import typed_json
-from actcl_tf.data import files
 from actcl_tf.data.catalogs import finding, walking, youtube
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
-from actcl_tf.data.files import DataError
+from actcl_tf.storage import files, typed_json
+from actcl_tf.storage.errors import DataError
 
 LAYOUT = """\
   FOLDER/

@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Optional
 
+from actcl_tf.config.dataset_choice import ALL as ALL
+from actcl_tf.config.dataset_choice import check_test_fraction
 from actcl_tf.data.catalogs.walking import NOTHING, Found
-from actcl_tf.data.dataset_choice import ALL as ALL
-from actcl_tf.data.dataset_choice import check_test_fraction
 
 TRAIN, TEST, VAL = "train", "test", "val"
 SPLITS = (TRAIN, TEST, VAL)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from actcl_tf.data import dataset_choice
+from actcl_tf.config import dataset_choice
 from actcl_tf.data.catalogs import audioset, esc50, hmdb51, kinetics, own, ucf101, vggsound
 from actcl_tf.data.catalogs.catalog import Catalog
 

@@ -1,9 +1,10 @@
 """ESC-50 and ESC-10 (Piczak 2015): sounds of 5 seconds, five folds."""
 
-from actcl_tf.data import dataset_choice, files
+from actcl_tf.config import dataset_choice
 from actcl_tf.data.catalogs import finding, folds, walking
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
-from actcl_tf.data.files import DataError
+from actcl_tf.storage import files
+from actcl_tf.storage.errors import DataError
 
 NUM_FOLDS = 5
 _FOLDS = tuple(str(k + 1) for k in range(NUM_FOLDS))  # As the list has them.

@@ -10,10 +10,10 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
-from actcl_tf.data import files
 from actcl_tf.data.catalogs import endings
 from actcl_tf.data.catalogs.catalog import Clip, composed
-from actcl_tf.data.files import DataError
+from actcl_tf.storage import files
+from actcl_tf.storage.errors import DataError
 
 Span = Optional[tuple[float, Optional[float]]]
 _SHOWN_TEXT = 200  # Characters of a line.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Optional
 
 from actcl_tf.data.catalogs.catalog import SPLITS, TRAIN, composed, split_of
-from actcl_tf.data.files import DataError
+from actcl_tf.storage.errors import DataError
 
 _SHOWN = 3
 

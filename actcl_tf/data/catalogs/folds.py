@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from actcl_tf.config.dataset_choice import ALL, Fold
 from actcl_tf.data.catalogs.finding import Row
-from actcl_tf.data.dataset_choice import ALL, Fold
 
 
 def choose(rows: Iterable[Row], fold: Fold) -> list[Row]:

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable
 
-from actcl_tf.data import files
 from actcl_tf.data.catalogs import finding, walking, youtube
 from actcl_tf.data.catalogs.catalog import Catalog
-from actcl_tf.data.files import DataError
+from actcl_tf.storage import files
+from actcl_tf.storage.errors import DataError
 
 LAYOUT = """\
   FOLDER/

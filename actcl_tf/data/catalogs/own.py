@@ -9,10 +9,10 @@ import posixpath
 import unicodedata
 from collections.abc import Sequence
 
-from actcl_tf.data import files
 from actcl_tf.data.catalogs import catalog, finding, folders, walking
 from actcl_tf.data.catalogs.catalog import SPLITS, TEST, TRAIN, Catalog, Clip, composed
-from actcl_tf.data.files import DataError
+from actcl_tf.storage import files
+from actcl_tf.storage.errors import DataError
 
 CSV_COLUMNS = ("video_path", "start", "end", "label", "split", "caption")
 

@@ -2,10 +2,11 @@
 
 import posixpath
 
-from actcl_tf.data import dataset_choice, files
+from actcl_tf.config import dataset_choice
 from actcl_tf.data.catalogs import finding, folds, walking
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
-from actcl_tf.data.files import DataError
+from actcl_tf.storage import files
+from actcl_tf.storage.errors import DataError
 
 NUM_FOLDS = 3
 LAYOUT = """\

@@ -2,7 +2,7 @@
 
 from actcl_tf.data.catalogs import finding, walking, youtube
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
-from actcl_tf.data.files import DataError
+from actcl_tf.storage.errors import DataError
 
 LAYOUT = """\
   FOLDER/

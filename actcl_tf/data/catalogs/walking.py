@@ -9,11 +9,11 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from actcl_tf.data import files
 from actcl_tf.data.catalogs import endings
-from actcl_tf.data.files import DataError
-from actcl_tf.data.media_errors import MediaError
-from actcl_tf.data.media_opening import open_container
+from actcl_tf.data.media.containers.errors import MediaError
+from actcl_tf.data.media.containers.opening import open_container
+from actcl_tf.storage import files
+from actcl_tf.storage.errors import DataError
 
 VIDEOS = (endings.VIDEO,)
 MEDIA = (endings.VIDEO, endings.AUDIO)

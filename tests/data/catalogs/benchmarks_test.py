@@ -7,8 +7,10 @@ import shutil
 import pytest
 
 from actcl_tf.config import ConfigError
-from actcl_tf.data import catalogs, prepare, records, shard_writing
-from actcl_tf.data.records import DataError
+from actcl_tf.data import catalogs
+from actcl_tf.data.prepare import prepare, shard_writing
+from actcl_tf.data.records import records
+from actcl_tf.storage.errors import DataError
 from tests.media_files import tone, write_clip, write_media
 
 

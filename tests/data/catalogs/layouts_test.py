@@ -7,7 +7,7 @@ import pytest
 
 from actcl_tf.data import catalogs
 from actcl_tf.data.catalogs import endings, folders, walking
-from actcl_tf.data.files import DataError
+from actcl_tf.storage.errors import DataError
 from tests.media_files import write_clip
 from tests.permissions import closed, unprivileged
 

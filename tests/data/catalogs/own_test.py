@@ -2,7 +2,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.data import catalogs
-from actcl_tf.data.records import DataError
+from actcl_tf.storage.errors import DataError
 
 
 def touch(root, *names):

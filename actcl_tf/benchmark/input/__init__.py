@@ -1,0 +1,1 @@
+"""How fast clips come out of the input pipeline, and videos become records."""

@@ -1,0 +1,1 @@
+"""What ways of k-means++ seeding cost, in time and memory."""

@@ -1,0 +1,1 @@
+"""How fast exported encoders answer, and how well their forms agree."""

@@ -1,0 +1,1 @@
+"""What a training step costs, whole and in parts, beside PyTorch."""

@@ -1,0 +1,1 @@
+"""Shards or media -> batches, in the phases PARSE, SAMPLE, DECODE, AUGMENT, BATCH."""

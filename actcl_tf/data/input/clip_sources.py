@@ -1,0 +1,191 @@
+"""Where the frames and the sound of a clip come from: its record, or its video.
+
+Both kinds of source parse records, and give the same of the same clip.
+"""
+
+from typing import Union
+
+import numpy as np
+import tensorflow as tf
+
+from actcl_tf.config import DataConfig
+from actcl_tf.data.input import clip_sampling, media_reader
+from actcl_tf.data.input.spans import Span
+from actcl_tf.data.media.decoder_messages import SpanRequest
+from actcl_tf.data.records import records, references
+
+Clip = dict[str, tf.Tensor]
+FramesAndSound = tuple[tf.Tensor, tf.Tensor]
+
+
+class StoredClips:
+    """Clips whose frames and sound are in their records.
+
+    Attributes:
+      num_parallel_calls: clips worth working on side by side.
+      num_threads: threads that this takes; 0: as many as usual.
+    """
+
+    num_parallel_calls, num_threads = tf.data.AUTOTUNE, 0
+
+    def __init__(self, manifest: records.Manifest):
+        """Takes the manifest of the split."""
+        self._manifest = manifest
+
+    def parse(self, record: tf.Tensor) -> Clip:
+        """What a record [] string says of a clip.
+
+        Returns:
+          dict with `clip_id`, `label`, `filename` as of `records.parse_example`, `num_frames` []
+          int32, and what `cut` and `whole` need.
+        """
+        clip = records.parse_example(record, self._manifest)
+        return {**clip, "num_frames": tf.size(clip["frames_jpeg"])}
+
+    def cut(self, clip: Clip, start: tf.Tensor, span: Span) -> FramesAndSound:
+        """One span of a clip.
+
+        Args:
+          clip: of `parse`.
+          start: [] int32, first frame.
+          span: how much.
+
+        Returns:
+          Frames [T] string, still encoded, and samples [S] float32; S is 0 where the span has none.
+        """
+        indices = clip_sampling.frame_indices(start, span.num_frames, span.frame_stride)
+        frames_jpeg, waveform = tf.gather(clip["frames_jpeg"], indices), clip["waveform"]
+        if not span.samples:
+            return frames_jpeg, waveform[:0]
+        first = clip_sampling.audio_starts(
+            start, tf.size(waveform), span.samples, span.frame_rate, span.sample_rate
+        )
+        samples = tf.ensure_shape(waveform[first : first + span.samples], [span.samples])
+        return frames_jpeg, samples
+
+    def whole(self, clip: Clip) -> FramesAndSound:
+        """All of a clip of `parse`: frames [T] string and samples [S] float32."""
+        return clip["frames_jpeg"], clip["waveform"]
+
+
+class LoopedClips(StoredClips):
+    """Stored clips, of which those shorter than a span are repeated from their start to fill it."""
+
+    def __init__(self, manifest: records.Manifest, span: Span):
+        """Takes the manifest of the split, and how much of a clip is used."""
+        super().__init__(manifest)
+        self._span = span
+
+    def parse(self, record: tf.Tensor) -> Clip:
+        """See `StoredClips.parse`; the clip has a span at least."""
+        clip, span = super().parse(record), self._span
+        frames_jpeg, waveform = clip["frames_jpeg"], clip["waveform"]
+        if span.num_frames:
+            repeats = _repeats(span.frames, tf.size(frames_jpeg))
+            clip["frames_jpeg"] = tf.tile(frames_jpeg, [repeats])
+            # Once more: its length, rounded to samples, is rounded as often as it is repeated.
+            clip["waveform"] = tf.tile(waveform, [tf.where(repeats > 1, repeats + 1, 1)])
+        else:
+            clip["waveform"] = tf.tile(waveform, [_repeats(span.samples, tf.size(waveform))])
+        return {**clip, "num_frames": tf.size(clip["frames_jpeg"])}
+
+
+def _repeats(wanted: int, there: tf.Tensor) -> tf.Tensor:
+    return (wanted + there - 1) // tf.maximum(there, 1)
+
+
+class ClipsInVideos:
+    """Clips that are read out of their videos when they are wanted.
+
+    Attributes:
+      num_parallel_calls: clips worth working on side by side.
+      num_threads: threads that this takes, some of which wait for a process.
+    """
+
+    def __init__(self, manifest: records.Manifest, reader: media_reader.MediaReader):
+        """Takes the manifest of the split, and who reads."""
+        self._manifest, self._reader = manifest, reader
+        self.num_threads = self.num_parallel_calls = 2 * reader.num_workers
+
+    def parse(self, record: tf.Tensor) -> Clip:
+        """See `StoredClips.parse`."""
+        return references.parse(record)
+
+    def cut(self, clip: Clip, start: tf.Tensor, span: Span) -> FramesAndSound:
+        """See `StoredClips.cut`."""
+        first = clip_sampling.audio_starts(
+            start, self._num_samples(clip), span.samples, span.frame_rate, span.sample_rate
+        )
+        frames, samples = self._read(
+            clip, start, span.num_frames, span.frame_stride, first, span.samples
+        )
+        return tf.ensure_shape(frames, [span.num_frames]), tf.ensure_shape(samples, [span.samples])
+
+    def whole(self, clip: Clip) -> FramesAndSound:
+        """See `StoredClips.whole`."""
+        frames, samples = self._read(clip, 0, clip["num_frames"], 1, 0, self._num_samples(clip))
+        return tf.ensure_shape(frames, [None]), tf.ensure_shape(samples, [None])
+
+    def _num_samples(self, clip: Clip) -> tf.Tensor:
+        seconds = tf.cast(clip["num_frames"], tf.float64) / self._manifest.frame_rate
+        return tf.cast(tf.floor(seconds * self._manifest.sample_rate + 0.5), tf.int32)
+
+    def _read(self, clip: Clip, *numbers: Union[int, tf.Tensor]) -> FramesAndSound:
+        """Reads first frame, number of frames, stride, first sample and number of samples."""
+        return tf.numpy_function(
+            self._read_now,
+            [clip["path"], clip["start"], *numbers, clip["has_jumps"]],
+            [tf.string, tf.float32],
+        )
+
+    def _read_now(
+        self, path: Union[bytes, np.ndarray], start: float, *numbers: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        path = path if isinstance(path, bytes) else path.item()  # An array where it runs at once.
+        name = path.decode("utf-8", "surrogateescape")
+        span = self._reader.read(SpanRequest(name, float(start), *map(int, numbers)))
+        return np.array(span.frames_jpeg, object), span.waveform.astype(np.float32, copy=False)
+
+
+Source = Union[StoredClips, LoopedClips, ClipsInVideos]
+
+
+def build_source(config: DataConfig, manifest: records.Manifest) -> Source:
+    """The source of a split's clips.
+
+    Args:
+      config: data section of the configuration.
+      manifest: of the split.
+
+    Raises:
+      records.DataError: --input says something else than the split holds.
+    """
+    if manifest.is_index != (config.input == "media"):
+        held = "media" if manifest.is_index else "records"
+        raise records.DataError(
+            f"--input={config.input}: {config.data_dir}/{manifest.split} holds {held}"
+        )
+    return of_split(manifest, config.decode_workers, config.clip_timeout)
+
+
+def of_split(
+    manifest: records.Manifest, num_workers: int = 0, clip_timeout: float = DataConfig.clip_timeout
+) -> Source:
+    """The source of a split's clips, whichever it holds.
+
+    Args:
+      manifest: of the split.
+      num_workers: processes that decode videos; 0: one a core.
+      clip_timeout: seconds that a clip may take to decode.
+    """
+    if not manifest.is_index:
+        return StoredClips(manifest)
+    reader = media_reader.shared(
+        frame_rate=manifest.frame_rate,
+        sample_rate=int(manifest.sample_rate),
+        short_side=manifest.settings["short_side"],
+        jpeg_quality=manifest.settings["jpeg_quality"],
+        num_workers=num_workers,
+        timeout=clip_timeout,
+    )
+    return ClipsInVideos(manifest, reader)

@@ -1,0 +1,94 @@
+"""Shards -> batches with targets, for training with labels on chosen clips of a split."""
+
+import dataclasses
+from collections.abc import Collection
+from typing import Optional
+
+import numpy as np
+import tensorflow as tf
+
+from actcl_tf.config import DataConfig
+from actcl_tf.data.input import clip_choice, clip_sources, pipeline, spans, training_clips
+from actcl_tf.data.records import shards
+
+# Of random draws, far from those of `pipeline`, whose pools use 1 and all that follow.
+_STREAM = 2**40
+
+Clip = dict[str, tf.Tensor]
+
+
+def build_labelled_dataset(
+    config: DataConfig,
+    *,
+    split: str,
+    clip_ids: np.ndarray,
+    targets: np.ndarray,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    modalities: Collection[str] = spans.MODALITIES,
+    num_samples: Optional[int] = None,
+    loop_short: Optional[bool] = None,
+) -> tf.data.Dataset:
+    """Endless batches of augmented clips with targets; batch t is a function of (seed, t) alone.
+
+    Args:
+      config: data section of the configuration; clips are augmented here, whatever --augment_on is.
+      split: subfolder of `config.data_dir`.
+      clip_ids: [n] int64, the clips of the split that are trained on, each once an epoch.
+      targets: [n] int64 class indices, or [n, C] float32 multi-hot.
+      batch_size: clips a batch (B), at most n.
+      seed: seed of the run.
+      start_step: batches to skip.
+      modalities: what is used of the clips, of `spans.MODALITIES`.
+      num_samples: samples of sound where sound is used alone; None for what the frames would cover.
+      loop_short: whether clips shorter than the span are repeated; see `spans.build_span`.
+
+    Returns:
+      Dataset of dict: `video` [B, T, H, W, 3] uint8 and `audio` [B, S] float32, as far as they are
+      used; `target` [B] int64 or [B, C] float32; `clip_id` [B] int64; `seed` [B, 2] int32.
+
+    Raises:
+      records.DataError: the split is missing or damaged, or does not hold such clips.
+    """
+    num = len(clip_ids)
+    if not 0 < batch_size <= num:
+        raise ValueError(f"batch_size must be from 1 to {num}, the number of clips: {batch_size}")
+    manifest, paths = shards.open_split(config.data_dir, split)
+    config = dataclasses.replace(config, augment_on="host")
+    span = spans.build_span(
+        config, manifest, modalities=modalities, num_samples=num_samples, loop_short=loop_short
+    )
+    looped = clip_sources.LoopedClips(manifest, span) if loop_short else None
+    make_clip = training_clips.TrainingClips(
+        config=config,
+        source=looped or clip_sources.StoredClips(manifest),
+        span=span,
+        seed=seed,
+        stream=_STREAM,
+    )
+    chosen, values = clip_choice.ClipChoice(clip_ids, make_clip.source), tf.constant(targets)
+    first_epoch, used = divmod(start_step * batch_size, num)
+
+    def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        raw = shards.epoch_records(
+            paths,
+            epoch,
+            seed=shards.epoch_seed(seed, _STREAM, epoch),
+            shuffle_buffer=min(config.shuffle_buffer, manifest.num_clips),
+        )
+        rows = raw.map(
+            lambda epoch, record: (epoch, record, chosen.row_of(record)),
+            tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        return rows.filter(lambda epoch, record, row: row >= 0)
+
+    def make(epoch: tf.Tensor, record: tf.Tensor, row: tf.Tensor) -> Clip:
+        clip = make_clip(epoch, record)
+        del clip["label"]
+        return {**clip, "target": tf.gather(values, row)}
+
+    dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(read_epoch).skip(used)
+    dataset = dataset.map(make, tf.data.AUTOTUNE, deterministic=True)
+    return pipeline.finish(dataset.batch(batch_size, drop_remainder=True))

@@ -1,0 +1,105 @@
+"""Parts of clips read out of their videos, by processes that are shared by all input of a program.
+
+A thread that wants a part takes a free `decoder.Decoder`, or waits for one; it holds no lock of
+Python's while the child works.
+"""
+
+import atexit
+import functools
+import gc
+import queue
+
+from actcl_tf.data.media import decoder
+from actcl_tf.data.media.containers.errors import MediaError
+from actcl_tf.data.media.decoder_messages import CutOptions, Span, SpanRequest
+from actcl_tf.storage.errors import DataError
+
+MARK = "--input=media: "  # See `marked_errors`.
+
+
+class MediaReader:
+    """Reads parts of clips, as many side by side as there are workers."""
+
+    def __init__(self, options: CutOptions, num_workers: int, timeout: float):
+        """Takes what is done with videos; processes start when they are needed.
+
+        Args:
+          options: `reading` is what counts.
+          num_workers: child processes.
+          timeout: seconds that a part may take.
+        """
+        self.num_workers = num_workers
+        self._decoders = [decoder.Decoder(options, timeout=timeout) for _ in range(num_workers)]
+        self._is_closed = False
+        self._free: queue.SimpleQueue = queue.SimpleQueue()
+        for each in self._decoders:
+            self._free.put(each)
+
+    def read(self, request: SpanRequest) -> Span:
+        """Reads a part of a clip.
+
+        Raises:
+          DataError: the video does not give it, though it did when its clips were found; or no
+            process can be started.
+        """
+        taken = self._free.get()
+        try:
+            if self._is_closed:
+                raise DataError(f"{MARK}{request.path} is not read: the program ends")
+            return taken.read_span(request)
+        except MediaError as error:
+            start = request.start
+            raise DataError(
+                f"{MARK}{request.path} was good and cannot be read any more at {start:.2f} seconds "
+                f"({error.reason}: {error}); put the file back as it was, or begin a new --run_dir "
+                "without it"
+            ) from error
+        finally:
+            self._free.put(taken)
+
+    def close(self) -> None:
+        """Ends the processes, when they are done with what they are at; nothing is read any more.
+
+        Data sets read ahead in threads of TensorFlow's. Once Python has begun to end, such a thread
+        waits for it for ever, and the end of its data set for the thread: so data sets that nobody
+        holds are ended here, and others find that nothing is left to wait for.
+        """
+        self._is_closed = True
+        for _ in self._decoders:
+            self._free.get()
+        for each in self._decoders:
+            each.close()
+            self._free.put(each)
+        gc.collect()
+
+
+@functools.cache
+def shared(
+    *,
+    frame_rate: float,
+    sample_rate: int,
+    short_side: int,
+    jpeg_quality: int,
+    num_workers: int,
+    timeout: float,
+) -> MediaReader:
+    """The reader of these settings, the same one at every call.
+
+    Args:
+      frame_rate: frames a second of the clips.
+      sample_rate: samples a second of the clips.
+      short_side: of the frames, pixels.
+      jpeg_quality: 1 to 95.
+      num_workers: processes; 0: one a core.
+      timeout: seconds that a part of a clip may take.
+    """
+    reading = {
+        "frame_rate": frame_rate,
+        "sample_rate": sample_rate,
+        "short_side": short_side,
+        "jpeg_quality": jpeg_quality,
+    }
+    num_workers = num_workers or decoder.default_num_workers()
+    reader = MediaReader(CutOptions(reading), num_workers, timeout)
+    atexit.register(reader.close)
+    return reader

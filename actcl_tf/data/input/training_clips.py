@@ -1,0 +1,154 @@
+"""One training clip, in the phases PARSE, SAMPLE, DECODE and AUGMENT.
+
+Sampling comes before decoding, so that only what is used is decoded; every draw is a function of
+(seed, stream, epoch, clip id).
+"""
+
+import dataclasses
+import functools
+
+import tensorflow as tf
+
+from actcl_tf.config import DataConfig
+from actcl_tf.data.input import clip_sampling, clip_sources, spans
+from actcl_tf.data.input.transforms import (
+    audio_ops,
+    batch_augmentation,
+    video_augmentation,
+    video_ops,
+)
+from actcl_tf.data.records import shards
+
+Clip = dict[str, tf.Tensor]
+_PREFIXES = ("", "key_")  # Of the names of what each view gives.
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingClips:
+    """Makes training clips of records.
+
+    Attributes:
+      config: data section of the configuration.
+      source: where frames and sound come from.
+      span: how much of a clip is used.
+      seed: of the run.
+      stream: streams of different numbers have unrelated draws.
+      views: 1, or 2 for a second augmentation of the same span.
+    """
+
+    config: DataConfig
+    source: clip_sources.Source
+    span: spans.Span
+    seed: int
+    stream: int
+    views: int = 1
+
+    # AutoGraph has nothing to convert here, and seconds to look for it.
+    @tf.autograph.experimental.do_not_convert
+    def __call__(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
+        """A training clip: all phases.
+
+        Args:
+          epoch: [] int64.
+          record: [] string.
+
+        Returns:
+          `clip_id` and `label` [] int64; `seed` [2] int32; for each view, the second one with the
+          prefix `key_`: `video` [T, H, W, 3] uint8 and `audio` [S] float32, as far as the span has
+          them, and with --augment_on=device `augmentation_seeds` [2, 2] int32.
+        """
+        return self.augment(self.decode(self.sample(epoch, record)))
+
+    @functools.cached_property
+    def traced(self) -> tf.types.experimental.ConcreteFunction:
+        """`__call__` as a graph, which all data sets share: tracing takes a second or two."""
+        return tf.function(self.__call__, autograph=False).get_concrete_function(
+            tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.string)
+        )
+
+    def sample(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
+        """PARSE and SAMPLE: what a record says, and the span that is used, still encoded."""
+        clip, span = self.source.parse(record), self.span
+        seeds = _clip_seeds(self.seed, self.stream, epoch, clip["clip_id"])
+        sampled = {
+            "clip_id": clip["clip_id"],
+            "label": clip["label"],
+            "seed": seeds[0],
+            "view_seeds": tf.reshape(seeds[2:], [2, 3, 2]),  # Of each: crop, looks, sound.
+        }
+        if span.num_frames:
+            start = clip_sampling.random_start(clip["num_frames"], span.frames, seeds[1])
+            sampled["frames_jpeg"], waveform = self.source.cut(clip, start, span)
+        else:
+            waveform = clip["waveform"]
+            start = clip_sampling.random_start(
+                tf.size(waveform), span.samples, seeds[1], clip_sampling.SOUND_TOO_SHORT
+            )
+            waveform = tf.ensure_shape(waveform[start : start + span.samples], [span.samples])
+        if span.samples:
+            sampled["waveform"] = waveform
+        return sampled
+
+    def decode(self, sampled: Clip) -> Clip:
+        """DECODE: the window of each view, of the size that is trained on, instead of the JPEGs."""
+        config, clip = self.config, dict(sampled)
+        frames_jpeg = clip.pop("frames_jpeg", None)
+        if frames_jpeg is None:
+            return clip
+        region = video_ops.region_of(video_ops.clip_size(frames_jpeg), config.region_box)
+        boxes = [self._box(region, clip["view_seeds"][view, 0]) for view in range(self.views)]
+        is_resized = config.crop == "resized"
+        target = config.image_size if is_resized else None
+        crops = video_ops.decode_boxes(frames_jpeg, boxes, target)
+        for prefix, crop in zip(_PREFIXES, crops):
+            frames = video_ops.fit(crop, config.image_size, is_resized=is_resized)
+            if config.augment_on == "device":
+                frames = video_ops.to_uint8(frames)
+            clip[prefix + "frames"] = frames
+        return clip
+
+    def augment(self, decoded: Clip) -> Clip:
+        """AUGMENT: colours, blur, flips and noise, or the seeds for the device to do it."""
+        config, clip = self.config, dict(decoded)
+        view_seeds, waveform = clip.pop("view_seeds"), clip.pop("waveform", None)
+        on_device = config.augment_on == "device"
+        for view, prefix in enumerate(_PREFIXES[: self.views]):
+            frames = clip.pop(prefix + "frames", None)
+            if on_device:
+                clip[prefix + batch_augmentation.SEEDS] = view_seeds[view, 1:]
+            if frames is not None:
+                seed = view_seeds[view, 1]
+                clip[prefix + "video"] = frames if on_device else self._change_looks(frames, seed)
+            if waveform is not None:
+                seed = view_seeds[view, 2]
+                heard = waveform if on_device else self._change_sound(waveform, seed)
+                clip[prefix + "audio"] = heard
+        return clip
+
+    def _change_looks(self, frames: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        config = self.config
+        return video_augmentation.augment(
+            frames,
+            seed,
+            flip=config.flip,
+            color_jitter=config.color_jitter,
+            gray_probability=config.gray_probability,
+            blur_probability=config.blur_probability,
+        )
+
+    def _change_sound(self, waveform: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        config = self.config
+        return audio_ops.augment(
+            waveform, seed, gain_db=config.audio_gain_db, noise=config.audio_noise
+        )
+
+    def _box(self, region: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        if self.config.crop == "fixed":
+            return video_ops.fixed_box(region, self.config.image_size, seed)
+        return video_ops.random_box(region, self.config.min_crop_area, seed)
+
+
+def _clip_seeds(seed: int, stream: int, epoch: tf.Tensor, clip_id: tf.Tensor) -> tf.Tensor:
+    """Stateless seeds of one clip in one epoch: [8, 2] int32."""
+    key = tf.random.fold_in(shards.epoch_seed(seed, stream, epoch), clip_id)
+    return tf.random.stateless_uniform([8, 2], key, None, None, tf.int32)

@@ -1,0 +1,1 @@
+"""What is done to frames and waveforms: decoding, crops, sizes, augmentation."""

@@ -1,0 +1,317 @@
+"""One video -> clips of frames and sound that span the same time.
+
+`read_clips` decodes a video once, from front to back, and cuts it into clips as it goes, so that
+memory holds one clip and not one film. A frame is shown from its time stamp until the next one's,
+whatever the frame rate does: the picture is sampled at a constant rate on that axis, and the sound
+is laid on the same axis and cut by the same span. Where time stamps jump, what is before and after
+is cut each for itself.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Callable, NamedTuple, Optional, Union
+
+import av
+import av.logging
+import numpy as np
+
+from actcl_tf.data.media import sound_track
+from actcl_tf.data.media.containers import media
+from actcl_tf.data.media.containers import parts as media_parts
+from actcl_tf.data.media.containers.opening import PathLike
+from actcl_tf.data.media.containers.part_packets import FRONT, Approach
+from actcl_tf.data.media.picture_track import TIME_SLACK, PictureTrack
+from actcl_tf.data.media.sound_track import SoundTrack
+from actcl_tf.data.media.sound_track import loudest_db as loudest_db
+
+ROUNDING = 0.02  # Of a frame, by which the sound may end before the picture does.
+
+
+@dataclasses.dataclass(frozen=True)
+class MediaClip:
+    """A good clip.
+
+    Attributes:
+      start: where it starts, seconds from the beginning of the video.
+      end: where it ends (exclusive), seconds.
+      frames_jpeg: T JPEG images, at the constant frame rate that was asked for; none where only
+        sound is read.
+      waveform: [S] float32, mono, in [-1, 1], of exactly the same span; None where only the picture
+        is read.
+      height: of the frames, pixels; 0 without frames.
+      width: of the frames, pixels; 0 without frames.
+      has_jumps: whether time stamps jump somewhere in the video.
+    """
+
+    start: float
+    end: float
+    frames_jpeg: list[bytes]
+    waveform: Optional[np.ndarray]
+    height: int
+    width: int
+    has_jumps: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Rejected:
+    """A span of the video (seconds) that gives no clip, and why (a key of REASONS)."""
+
+    start: float
+    end: float
+    reason: str
+
+
+def read_clips(
+    path: PathLike,
+    *,
+    frame_rate: float,
+    sample_rate: int,
+    short_side: int,
+    clip_seconds: float,
+    min_seconds: float,
+    jpeg_quality: Optional[int],
+    silence_db: Optional[float],
+    streams: str = "both",
+    start: float = 0.0,
+    end: Optional[float] = None,
+    tell: Callable[[], None] = lambda: None,
+) -> Iterator[Union[MediaClip, Rejected]]:
+    """Decodes a video or a sound file, or a span of it, and cuts it into clips.
+
+    A clip is a whole number of frames long. Where only sound is read, clips are cut at the same
+    times, but the last one is as long as the sound.
+
+    Args:
+      path: of the video, local or, with `://`, of any file system that TensorFlow knows.
+      frame_rate: frames a second of the clips.
+      sample_rate: samples a second of the clips.
+      short_side: of the frames, pixels; smaller videos keep their size.
+      clip_seconds: length of a clip; a longer video gives several.
+      min_seconds: shortest clip; a shorter rest is dropped.
+      jpeg_quality: 1 to 95; None: the frames are only counted, each is no bytes.
+      silence_db: a clip whose loudest 0.1 s is quieter (RMS, dBFS) is near-silent; None: none is,
+        and only digital silence is left out.
+      streams: of media.STREAMS; what is not read may be missing.
+      start: of the span, seconds from the beginning of the video.
+      end: of the span, seconds; None: to the end of the video.
+      tell: called now and then before the first clip, for which a long file takes its time.
+
+    Yields:
+      The clips, in order of time, and the spans that give none.
+
+    Raises:
+      media.MediaError: the video gives no clip and no span.
+    """
+    if streams not in media.STREAMS:
+        raise ValueError(f"streams must be one of {', '.join(media.STREAMS)}, got {streams!r}")
+    end = math.inf if end is None else end
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+
+    def build_cutter(source: media.Media, begin: float, end: float, has_jumps: bool) -> _Cutter:
+        pictures, sound = None, None
+        if source.picture is not None:
+            pictures = PictureTrack(source, begin, end, frame_rate, short_side, jpeg_quality)
+        if source.sound is not None:
+            sound = SoundTrack(sample_rate)
+        return _Cutter(pictures, sound, (begin, end), frame_rate, silence_db, has_jumps)
+
+    num_frames = max(1, round(clip_seconds * frame_rate))
+    lengths = _Lengths(frame_rate, num_frames, min(num_frames, min_seconds * frame_rate))
+    try:
+        with media.Media(path, streams).container:
+            pass  # It can be opened, and has the streams.
+        yield from _read_parts(path, streams, (start, end), build_cutter, lengths, tell)
+    except (av.FFmpegError, ValueError, OverflowError) as error:
+        # Streams that announce what no resampler or scaler accepts.
+        raise media.MediaError("damaged", str(error)) from error
+    finally:
+        av.logging.set_level(level)
+
+
+class _Lengths(NamedTuple):
+    """Frames a second, and frames of a whole clip and of the shortest."""
+
+    rate: float
+    whole: int
+    shortest: float
+
+
+def _read_parts(
+    path: PathLike,
+    streams: str,
+    span: tuple[float, float],
+    build_cutter: Callable[[media.Media, float, float, bool], "_Cutter"],
+    lengths: "_Lengths",
+    tell: Callable[[], None],
+) -> Iterator[Union[MediaClip, Rejected]]:
+    """Cuts each part of a file for itself, and says where time stamps jumped between them."""
+    start, end = span
+    way = Approach.to(start)
+    timeline = media_parts.find_parts(path, way.seek_to, end, tell)
+    parts = [part for part in timeline.parts if part.end > start and part.begin < end]
+    if not parts:
+        raise media.MediaError("too_short" if start >= timeline.end else "discontinuity")
+    if not timeline.can_seek:
+        way = Approach.to(start, parts[0].begin, can_seek=False)
+    firsts = media.first_times(path, way.seek_to, streams)
+    if way.seek_to and max(firsts) > start and not timeline.has_jumps:
+        # The index led too far; read from the front.
+        way, firsts = FRONT, media.first_times(path, 0.0, streams)
+    lost: Optional[float] = None  # Time from which on a jump left no clip.
+    found = is_spoiled = False
+    for part in parts:
+        length = part.end - max(part.starts.values(), default=-math.inf)
+        if length < (lengths.shortest - 1) / lengths.rate:  # There may be thousands of them.
+            lost = part.begin if lost is None else lost
+            continue
+        # Opened anew: what a decoder gives depends on all that it has seen.
+        source = media.Media(path, streams)
+        with source.container:
+            if way.seek_to:
+                source.seek(way.seek_to)
+            begin = max([*(part.starts_of(source.used) or firsts), start])
+            if lost is not None:
+                yield Rejected(min(lost, begin), begin, "discontinuity")
+            cutter = build_cutter(source, begin, min(end, part.end), timeline.has_jumps)
+            is_jumping = part.jumps(source.used)
+            knows_end = not is_jumping and not timeline.is_shifted
+            events = source.decode(part, way.skip)
+            for piece in _cut(source, events, cutter, lengths, knows_end):
+                found = True
+                yield piece
+        is_spoiled |= cutter.is_spoiled
+        is_over = is_jumping and min(cutter.ends(source).values()) < end
+        lost = cutter.cut_until if is_over else None
+    if lost is not None:
+        yield Rejected(lost, max(lost, min(end, timeline.end)), "discontinuity")
+    elif not found:
+        raise media.MediaError("damaged" if is_spoiled else "too_short")
+
+
+class _Cutter:
+    """Takes decoded frames and gives clips, one after the other; lengths are in frames."""
+
+    def __init__(
+        self,
+        pictures: Optional[PictureTrack],
+        sound: Optional[SoundTrack],
+        span: tuple[float, float],
+        rate: float,
+        silence_db: Optional[float],
+        has_jumps: bool,
+    ):
+        self._pictures, self._sound, self._has_jumps = pictures, sound, has_jumps
+        (self._begin, self.end), self._rate, self._silence_db = span, rate, silence_db
+        self._spoiled: list[media.Spoiled] = []
+        self.done = 0.0  # Length given out; a whole number but for the end of sound alone.
+
+    def add(self, event: Union[av.VideoFrame, av.AudioFrame, media.Spoiled], time: float) -> None:
+        """Takes what was decoded, with its time (seconds)."""
+        if isinstance(event, media.Spoiled):
+            if self._spoiled and self._spoiled[-1].start == event.start:
+                self._spoiled.pop()  # Damage that lasts is reported again, longer.
+            self._spoiled.append(event)
+        elif isinstance(event, av.VideoFrame):
+            self._pictures.add(event)
+        else:
+            self._sound.add(event, time)
+
+    def finish(self) -> None:
+        """Nothing more was decoded."""
+        for track in filter(None, (self._pictures, self._sound)):
+            track.finish()
+
+    @property
+    def is_spoiled(self) -> bool:
+        """Whether there was damage."""
+        return bool(self._spoiled)
+
+    @property
+    def cut_until(self) -> float:
+        """Where the last clip ends, seconds."""
+        return self._begin + self.done / self._rate
+
+    def ends(self, source: media.Media) -> dict:
+        """Time until which each stream was decoded, seconds."""
+        tracks = {source.picture: self._pictures, source.sound: self._sound}
+        return {stream: track.until for stream, track in tracks.items() if track is not None}
+
+    def has(self, length: int) -> bool:
+        """Whether a clip of this length is complete."""
+        stop = self._begin + (self.done + length) / self._rate
+        if stop > self.end + ROUNDING / self._rate:
+            return False
+        return (self._pictures is None or len(self._pictures.frames) >= length) and (
+            self._sound is None or self._sound.ready >= math.ceil(stop * self._sound.rate)
+        )
+
+    def total(self, until: float) -> float:
+        """Length of all clips if the video ends at this time (seconds)."""
+        length = (min(until, self.end) - self._begin) * self._rate
+        if self._pictures is None:
+            return length
+        # Sound may lack a few samples of the last frame (rounding in the container).
+        return min(self._pictures.count, math.floor(length + ROUNDING))
+
+    def next_clip(self, length: float) -> Union[MediaClip, Rejected]:
+        """The next clip of this length."""
+        start = self._begin + self.done / self._rate
+        end = self._begin + (self.done + length) / self._rate
+        self.done += length
+        spoiled, waveform, frames, size = self._spoiled, None, [], (0, 0)
+        if self._pictures is not None:
+            frames, size = self._pictures.take(int(length)), self._pictures.size
+        reason = None
+        if self._sound is not None:
+            rate = self._sound.rate
+            num = sound_track.num_samples(length, self._rate, rate)
+            waveform = self._sound.read(round(start * rate), num)
+            spoiled = spoiled + self._sound.spoiled
+            reason = sound_track.fault(waveform, rate, self._silence_db)
+        for bad in reversed(spoiled):  # The first one counts.
+            if bad.start < end and bad.end > start:
+                reason = bad.reason
+        if reason is not None:
+            return Rejected(start, end, reason)
+        return MediaClip(start, end, frames, waveform, *size, self._has_jumps)
+
+
+def _cut(
+    source: media.Media,
+    events: Iterator[media.Event],
+    cutter: _Cutter,
+    lengths: _Lengths,
+    knows_end: bool,
+) -> Iterator[Union[MediaClip, Rejected]]:
+    """Cuts whole clips; the last one may be shorter.
+
+    Args:
+      source: the open file.
+      events: what is decoded of it, or of a part.
+      cutter: new.
+      lengths: of clips.
+      knows_end: whether it ends where the file is said to end.
+    """
+    num_frames = lengths.whole
+    for event in events:
+        is_damage = isinstance(event, media.Spoiled)
+        cutter.add(event, event.start if is_damage else source.time_of(event))
+        while not is_damage and cutter.has(num_frames):
+            yield cutter.next_clip(num_frames)
+        if min(cutter.ends(source).values()) > cutter.end + 1.0:
+            break
+    cutter.finish()
+    ends = cutter.ends(source)
+    last = min(ends.values())
+    announced = source.announced_end(ends) if knows_end else -math.inf
+    is_cut_off = last < min(cutter.end, announced)
+    if is_cut_off:  # The last frames may lack bytes.
+        cutter.add(media.Spoiled(last - TIME_SLACK, math.inf, "damaged"), last)
+    total, before = cutter.total(last), cutter.done
+    shortest = min(num_frames, max(1e-6, lengths.shortest - 1e-6))
+    while total - cutter.done >= shortest:
+        yield cutter.next_clip(min(num_frames, total - cutter.done))
+    if is_cut_off and cutter.done == before > 0:
+        yield Rejected(last, min(cutter.end, announced), "damaged")

@@ -1,0 +1,122 @@
+"""A part of a clip, read out of its video: only what is used is decoded.
+
+The clip was found by `clip_cutting`, so where it begins is known to be good. The very frames and
+samples come out that `clip_cutting` would have stored; only half a minute and more into a video,
+where reading begins at a key frame before the part, resampling may shift the sound by less than a
+sample.
+"""
+
+import math
+from typing import Any, Callable
+
+import av
+import av.logging
+
+from actcl_tf.data.media.containers import media, parts
+from actcl_tf.data.media.containers.part_packets import FRONT, Approach
+from actcl_tf.data.media.decoder_messages import Span, SpanRequest
+from actcl_tf.data.media.picture_track import TIME_SLACK, PictureTrack
+from actcl_tf.data.media.sound_track import SoundTrack
+
+
+def read_span(
+    request: SpanRequest, reading: dict[str, Any], tell: Callable[[], None] = lambda: None
+) -> Span:
+    """Reads frames and samples of a part of a clip.
+
+    Args:
+      request: what is wanted.
+      reading: arguments of `clip_cutting.read_clips` that the clip was found with; of these
+        `frame_rate`, `sample_rate`, `short_side` and `jpeg_quality` count.
+      tell: called now and then while the file is looked through.
+
+    Raises:
+      media.MediaError: the video cannot be opened, or is damaged or over within the part.
+    """
+    timeline = parts.CONTINUOUS
+    if request.has_jumps:
+        timeline = parts.find_parts(request.path, tell=tell)
+    stretch = timeline.part_at(request.start)
+    part = _Part(request, stretch, reading["frame_rate"], reading["sample_rate"])
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        way = Approach.to(part.start, part.stretch.begin, can_seek=not request.has_jumps)
+        if way != FRONT:
+            try:
+                return _read(request, reading, part, way)
+            except media.MediaError:
+                pass  # An index may lead too far, and decoders may stumble; the front is safe.
+        return _read(request, reading, part, FRONT)
+    except (av.FFmpegError, ValueError, OverflowError) as error:
+        raise media.MediaError("damaged", str(error)) from error
+    finally:
+        av.logging.set_level(level)
+
+
+def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", way: Approach) -> Span:
+    source = media.Media(request.path)
+    pictures = PictureTrack(
+        source,
+        request.start,
+        math.inf,
+        reading["frame_rate"],
+        reading["short_side"],
+        reading["jpeg_quality"],
+        first=request.first_frame,
+        stride=request.frame_stride,
+    )
+    sound = SoundTrack(reading["sample_rate"])
+    with source.container:
+        if way.seek_to > 0:
+            source.seek(way.seek_to)
+        for event in source.decode(part.stretch, way.skip):
+            if isinstance(event, media.Spoiled):
+                part.check_damage(event)
+                continue
+            time = source.time_of(event)
+            if isinstance(event, av.VideoFrame):
+                part.check_begin(pictures.until == -math.inf, time, TIME_SLACK)
+                pictures.add(event)
+            else:
+                part.check_begin(sound.until == -math.inf, time, 1.0 / sound.rate)
+                sound.add(event, time)
+            if len(pictures.frames) >= request.num_frames and sound.ready >= part.end_sample:
+                break
+        pictures.finish()
+        sound.finish()
+    for spoiled in sound.spoiled:
+        part.check_damage(spoiled)
+    if len(pictures.frames) < request.num_frames or sound.until < part.sound_until:
+        raise media.MediaError("damaged", f"it ends before {part.end:.2f} seconds")
+    waveform = sound.read(part.first_sample, request.num_samples)
+    return Span(pictures.take(request.num_frames), waveform)
+
+
+class _Part:
+    """Where the part lies, in seconds and samples of the video, and what must not be there."""
+
+    def __init__(
+        self,
+        request: SpanRequest,
+        stretch: parts.Part,
+        frame_rate: float,
+        sample_rate: int,
+    ):
+        self.stretch = stretch  # Of the file, that it lies in.
+        self.first_sample = round(request.start * sample_rate) + request.first_sample
+        self.end_sample = self.first_sample + request.num_samples
+        self.start = request.start + request.first_frame / frame_rate
+        self.end = self.start + request.num_frames * request.frame_stride / frame_rate
+        # A clip's sound may lack some of its last frame.
+        self.sound_until = min(self.end, self.end_sample / sample_rate) - 1.0 / frame_rate
+
+    def check_begin(self, is_first: bool, time: float, slack: float) -> None:
+        """Refuses a stream whose first frame comes after the part has begun."""
+        if is_first and time > self.start + slack:
+            raise media.MediaError("damaged", f"nothing is shown or heard before {time:.2f} s")
+
+    def check_damage(self, spoiled: media.Spoiled) -> None:
+        """Refuses damage in the part."""
+        if spoiled.start < self.end and spoiled.end > self.start:
+            raise media.MediaError(spoiled.reason)

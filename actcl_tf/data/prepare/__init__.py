@@ -1,0 +1,1 @@
+"""Lists of clips -> shards of records, written by processes of this machine or by Beam."""

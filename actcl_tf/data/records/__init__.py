@@ -1,0 +1,1 @@
+"""The record contract: how clips are stored in shards, and what checks that they are."""

@@ -1,0 +1,241 @@
+"""The shards of a split as a stream of raw records, in an order that a seed decides."""
+
+import concurrent.futures
+import os
+import struct
+import tempfile
+from typing import Callable
+
+import tensorflow as tf
+
+from actcl_tf.data.records import records
+from actcl_tf.storage import files
+
+# Shards read side by side.
+_CYCLE_LENGTH = 16
+_LENGTH = struct.Struct("<Q")
+# A TFRecord is: length (8 bytes), its checksum (4), the data, their checksum (4).
+_HEADER_BYTES, _FOOTER_BYTES = 12, 4
+
+Read = Callable[[tf.Tensor], tf.data.Dataset]  # Of a shard's number [] int64.
+
+
+def record_offsets(path: records.PathLike) -> tuple[list[int], int]:
+    """Where the records of a TFRecord file start, found by jumping from header to header.
+
+    Returns:
+      The offsets in bytes of all whole records, and the offset after the last of them, which is the
+      file's size unless the file is cut off.
+
+    Raises:
+      records.DataError: the file cannot be read.
+    """
+    offsets, position = [], 0
+    with files.naming(path, "read"), tf.io.gfile.GFile(os.fspath(path), "rb") as file:
+        size = file.size()
+        while position + _HEADER_BYTES <= size:
+            file.seek(position)
+            end = position + _HEADER_BYTES + _LENGTH.unpack_from(file.read(_HEADER_BYTES))[0]
+            if end + _FOOTER_BYTES > size:
+                break
+            offsets.append(position)
+            position = end + _FOOTER_BYTES
+    return offsets, position
+
+
+def count_records(path: records.PathLike) -> int:
+    """Counts the records of a TFRecord file.
+
+    Raises:
+      records.DataError: the file ends in the middle of a record.
+    """
+    offsets, end = record_offsets(path)
+    if end != files.size(path):
+        raise records.DataError(
+            f"{path} is cut off after {len(offsets)} whole records: prepare it again"
+        )
+    return len(offsets)
+
+
+def read_record(path: records.PathLike, number: int) -> bytes:
+    """Reads one record of a shard by its place, whatever the records before it are like.
+
+    Args:
+      path: the shard.
+      number: of the record, from 0.
+
+    Raises:
+      records.DataError: it is not there, or its checksum is wrong; the message does not repeat
+        the path.
+    """
+    if files.size(path) is None:
+        raise records.DataError("the file is missing")
+    offsets, end = record_offsets(path)
+    if number >= len(offsets):
+        raise records.DataError(f"the file is cut off after {len(offsets)} whole records")
+    stop = [*offsets, end][number + 1]
+    with tempfile.NamedTemporaryFile(suffix=".tfrecord") as alone:
+        with files.naming(path, "read"), tf.io.gfile.GFile(os.fspath(path), "rb") as file:
+            file.seek(offsets[number])
+            alone.write(file.read(stop - offsets[number]))
+        alone.flush()
+        try:
+            return next(iter(tf.data.TFRecordDataset(alone.name))).numpy()
+        except tf.errors.DataLossError as error:
+            raise records.DataError("its checksum is wrong") from error
+
+
+def open_split(
+    data_dir: records.PathLike, split: str, *, allow_index: bool = False, check_shards: bool = True
+) -> tuple[records.Manifest, list[str]]:
+    """Reads a split's manifest and checks its shards against it.
+
+    A shard whose size the manifest gives is checked by its size, any other by counting its records.
+
+    Args:
+      data_dir: folder of the data set.
+      split: its subfolder.
+      allow_index: whether records that only say where clips are in their videos will do.
+      check_shards: whether shards are looked at; otherwise only the manifest is.
+
+    Returns:
+      The manifest, and the paths of the shards that hold clips, in order.
+
+    Raises:
+      records.DataError: folder, manifest or shard is missing, damaged or empty, or only an index.
+    """
+    folder = files.join(data_dir, split)
+    manifest = records.read_manifest(folder, check_shards=check_shards)
+    if manifest.is_index and not allow_index:
+        raise records.DataError(
+            f"{folder} only says where clips are in their videos: prepare the videos with "
+            "tools/prepare_data.py"
+        )
+    shards = [shard for shard in manifest.shards if shard["clips"]]
+    listed = sum(shard["clips"] for shard in shards)
+    if listed != manifest.num_clips or not listed:
+        raise records.DataError(
+            f"{files.join(folder, records.MANIFEST)}: expected at least 1 clip and as many as its "
+            f"shards hold ({listed}), got num_clips={manifest.num_clips}: prepare the data again"
+        )
+
+    def check(shard: dict) -> str:
+        path = files.join(folder, shard["name"])
+        if check_shards and "bytes" not in shard:
+            count = count_records(path)
+            if count != shard["clips"]:
+                raise records.DataError(
+                    f"{path} holds {count} clips, {records.MANIFEST} says {shard['clips']}: "
+                    "prepare the data again"
+                )
+        return path
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        return manifest, list(pool.map(check, shards))
+
+
+def find_damage(data_dir: records.PathLike, split: str) -> str:
+    """Reads every record of a split and says which shard is damaged.
+
+    TensorFlow's own error on a damaged record (`tf.errors.DataLossError`) names no file: call this
+    when it comes. It reads the whole split.
+
+    Returns:
+      One line that names the first damaged shard, or "" if every checksum is right.
+    """
+    folder = files.join(data_dir, split)
+    for shard in records.read_manifest(folder).shards:
+        path = files.join(folder, shard["name"])
+        good = 0
+        try:
+            for _ in tf.data.TFRecordDataset(path):
+                good += 1
+        except tf.errors.DataLossError as error:
+            return (
+                f"{path} is damaged after {good} whole records ({error.message}): prepare it again"
+            )
+    return ""
+
+
+def epoch_records(
+    paths: list[str], epoch: tf.Tensor, *, seed: tf.Tensor, shuffle_buffer: int
+) -> tf.data.Dataset:
+    """The records of one epoch, each once, in an order that depends on `seed` alone.
+
+    The order of the shards is drawn, up to 16 of them are read side by side, and a buffer shuffles
+    what they give.
+
+    Args:
+      paths: shards.
+      epoch: [] int64, handed on with each record.
+      seed: [2] int64, stateless seed of this epoch's order.
+      shuffle_buffer: raw records held by the buffer.
+
+    Returns:
+      Dataset of ([] int64 epoch, [] string serialized record).
+    """
+    dataset = in_order(
+        len(paths),
+        lambda shard: tf.data.TFRecordDataset(tf.gather(tf.constant(paths), shard)),
+        seed=seed,
+        shuffle_buffer=shuffle_buffer,
+    )
+    return dataset.map(lambda record: (epoch, record))
+
+
+def in_order(
+    num_shards: int, read: Read, *, seed: tf.Tensor, shuffle_buffer: int
+) -> tf.data.Dataset:
+    """What `read` gives of each of the shards, in the order of `epoch_records`."""
+    seeds = tf.random.stateless_uniform([3], seed, 0, 2**31 - 1, tf.int64)
+    shards = tf.range(num_shards, dtype=tf.int64)
+    order = tf.random.experimental.stateless_shuffle(shards, seeds[:2])
+    dataset = tf.data.Dataset.from_tensor_slices(order).interleave(
+        read,
+        cycle_length=min(_CYCLE_LENGTH, num_shards),
+        block_length=1,
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    # `shuffle` mixes the seed of the graph it is built in into its own: fixed here, so that a call
+    # of tf.random.set_seed elsewhere cannot change the order.
+    tf.compat.v1.get_default_graph().seed = 1
+    return dataset.shuffle(shuffle_buffer, seed=seeds[2], reshuffle_each_iteration=False)
+
+
+def epoch_seed(seed: int, stream: int, epoch: tf.Tensor) -> tf.Tensor:
+    """The stateless seed [2] int64 of an epoch of a stream: of its order and its clips."""
+    return tf.random.fold_in(tf.constant([seed, stream], tf.int64), epoch)
+
+
+def endless_records(
+    paths: list[str], num_clips: int, *, seed: int, stream: int, start: int, shuffle_buffer: int
+) -> tf.data.Dataset:
+    """Epoch after epoch of raw records, from any place on.
+
+    Args:
+      paths: shards.
+      num_clips: records in them.
+      seed: seed of the run.
+      stream: streams of different numbers have unrelated orders.
+      start: records already used: whole epochs are not read at all, the rest is read and dropped
+        before parsing.
+      shuffle_buffer: raw records held by the shuffle buffer.
+
+    Returns:
+      Dataset of ([] int64 epoch, [] string serialized record), endless.
+    """
+    first_epoch, used = divmod(start, num_clips)
+    shuffle_buffer = min(shuffle_buffer, num_clips)
+
+    def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        key = epoch_seed(seed, stream, epoch)
+        return epoch_records(paths, epoch, seed=key, shuffle_buffer=shuffle_buffer)
+
+    dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(read_epoch)
+    return dataset.skip(used) if used else dataset
+
+
+def ordered_records(paths: list[str]) -> tf.data.Dataset:
+    """The records of all shards, one shard after the other: [] string each."""
+    return tf.data.TFRecordDataset(paths)

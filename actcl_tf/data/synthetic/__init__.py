@@ -1,0 +1,1 @@
+"""The built-in data set: sounding objects, rendered to real MP4 files."""

@@ -1,0 +1,160 @@
+"""Plan of the built-in data set: its settings, its clips and their true parameters."""
+
+import dataclasses
+
+import numpy as np
+
+from actcl_tf import config
+from actcl_tf.data.synthetic import scene
+
+SAMPLE_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+
+
+class SyntheticError(config.UserError, ValueError):
+    """Wrong settings or an unusable folder; the message is one line that says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a data set is made of.
+
+    Attributes:
+      num_train, num_test: clips in each split.
+      seed: seed of every random draw.
+      zipf: exponent of the categories' frequencies in the training split; 0 is balanced. The test
+        split is always balanced.
+      size: height and width of the picture in pixels, even.
+      frame_rate: frames a second.
+      seconds: length of a clip.
+      sample_rate: samples a second, one of SAMPLE_RATES.
+    """
+
+    num_train: int = 1000
+    num_test: int = 200
+    seed: int = 0
+    zipf: float = 0.0
+    size: int = 96
+    frame_rate: float = 12.5
+    seconds: float = 3.0
+    sample_rate: int = 16000
+
+    def __post_init__(self) -> None:
+        self._check("num_train", self.num_train >= 0, "at least 0")
+        self._check("num_test", self.num_test >= 0, "at least 0")
+        self._check("seed", self.seed >= 0, "at least 0")
+        self._check("zipf", 0.0 <= self.zipf <= 5.0, "0 (balanced) to 5")
+        self._check("size", 32 <= self.size <= 1024 and self.size % 2 == 0, "even, 32 to 1024")
+        self._check("frame_rate", 1.0 <= self.frame_rate <= 60.0, "1 to 60")
+        self._check("seconds", 0.5 <= self.seconds <= 60.0, "0.5 to 60")
+        allowed = ", ".join(map(str, SAMPLE_RATES))
+        self._check("sample_rate", self.sample_rate in SAMPLE_RATES, f"one of {allowed}")
+        if self.num_train + self.num_test == 0:
+            raise SyntheticError("--num_train=0 and --num_test=0: at least one clip is needed")
+
+    def _check(self, name: str, good: bool, allowed: str) -> None:
+        if not good:
+            raise SyntheticError(f"--{name}={getattr(self, name)}: must be {allowed}")
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of a clip (T)."""
+        return round(self.seconds * self.frame_rate)
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of a clip (S)."""
+        return round(self.seconds * self.sample_rate)
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One clip to be rendered: its place and its category."""
+
+    split: str
+    index: int
+    category: str
+
+    @property
+    def path(self) -> str:
+        """Path within the data set's folder, with forward slashes."""
+        return f"{self.split}/{self.category}/{self.index:05d}.mp4"
+
+
+def category_counts(num_clips: int, zipf: float, seed: int) -> dict[str, int]:
+    """Clips of each category, as near to the wanted frequencies as whole numbers allow.
+
+    Args:
+      num_clips: clips in all.
+      zipf: the r-th most frequent category has a share proportional to r ** -zipf; 0: all equal.
+      seed: decides which category has which rank.
+
+    Returns:
+      Category to count, in the order of `scene.CATEGORIES`; the sum is `num_clips`.
+      Each category has at least one clip where there are as many clips as categories.
+    """
+    num_categories = len(scene.CATEGORIES)
+    floor = 1 if num_clips >= num_categories else 0
+    shares = np.arange(1, num_categories + 1, dtype=np.float64) ** -zipf
+    wanted = shares / shares.sum() * num_clips
+    counts = np.maximum(np.floor(wanted).astype(int), floor)
+    # Largest remainders get what is left; what the floor of one took too much is paid by the
+    # most frequent.
+    order = np.argsort(-(wanted - np.floor(wanted)), kind="stable")
+    for rank in order[: max(num_clips - counts.sum(), 0)]:
+        counts[rank] += 1
+    while counts.sum() > num_clips:
+        counts[np.argmax(counts)] -= 1
+    ranks = np.random.default_rng([seed, 1]).permutation(num_categories)
+    return {name: int(counts[rank]) for name, rank in zip(scene.CATEGORIES, ranks)}
+
+
+def list_items(settings: Settings) -> list[Item]:
+    """All clips of a data set, split by split, categories in random order."""
+    items = []
+    for split, number, zipf in (
+        ("train", settings.num_train, settings.zipf),
+        ("test", settings.num_test, 0.0),
+    ):
+        counts = category_counts(number, zipf, settings.seed)
+        names = [name for name, count in counts.items() for _ in range(count)]
+        rng = np.random.default_rng([settings.seed, 2, *split.encode()])
+        order = rng.permutation(number)
+        items += [Item(split, index, names[place]) for index, place in enumerate(order)]
+    return items
+
+
+def draw_scene(settings: Settings, item: Item) -> tuple[scene.Causes, scene.Nuisance]:
+    """The scene of a clip."""
+    causes = scene.draw_causes(
+        settings.seed, item.split, item.index, item.category, settings.seconds
+    )
+    return causes, scene.draw_nuisance(settings.seed, item.split, item.index)
+
+
+def clip_parameters(settings: Settings, item: Item) -> dict[str, object]:
+    """True parameters of a clip: one row of `parameters.csv`.
+
+    Args:
+      settings: of the data set.
+      item: which clip.
+
+    Returns:
+      Column to value: path, split and category; then the causes (motion, material, radius as a
+      share of the frame, pitch in Hz at mid height, period in seconds, phase, base_height, travel,
+      events: times of the beats in seconds, with spaces between); then the nuisance.
+    """
+    causes, nuisance = draw_scene(settings, item)
+    events = scene.event_times(causes, settings.seconds)
+    events = events[(events >= 0) & (events < settings.seconds)]
+    row = {"path": item.path, "split": item.split, "category": item.category}
+    for name in ("motion", "material"):
+        row[name] = getattr(causes, name)
+    for name in ("radius", "pitch", "period", "phase", "base_height", "travel"):
+        row[name] = f"{getattr(causes, name):.5f}"
+    row["events"] = " ".join(f"{time:.3f}" for time in events)
+    for field in dataclasses.fields(nuisance):
+        value = getattr(nuisance, field.name)
+        if field.name.endswith("_colors"):
+            value = " ".join(f"{part:.3f}" for color in value for part in color)
+        row[field.name] = f"{value:.5f}" if isinstance(value, float) else value
+    return row

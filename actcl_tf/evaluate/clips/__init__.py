@@ -1,0 +1,1 @@
+"""Which clips are measured, with their labels, folds and low-shot draws."""

@@ -1,0 +1,1 @@
+"""What encoders make of clips: loaded encoders, and features made, kept and normalised."""

@@ -1,0 +1,1 @@
+"""How well class scores and neighbours fit the labels."""

@@ -1,0 +1,1 @@
+"""Measures the encoders of a run while it trains."""

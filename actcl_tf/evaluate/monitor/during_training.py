@@ -1,0 +1,57 @@
+"""What measures the encoders of a run while it trains, built from its configuration."""
+
+from typing import Callable, NamedTuple, Optional
+
+from actcl_tf import config
+from actcl_tf.data.input import bad_records, pipeline
+from actcl_tf.evaluate.monitor import held_out, projector
+from actcl_tf.train.callbacks import callbacks
+from actcl_tf.train.runs import checkpointing
+
+
+class Evaluation(NamedTuple):
+    """What measures the encoders on held-out clips, and what shows these in TensorBoard."""
+
+    evaluate: Optional[held_out.Evaluator] = None
+    publish: Optional[Callable[[int], None]] = None
+
+
+def build(configuration: config.PretrainConfig, facts: checkpointing.DataFacts) -> Evaluation:
+    """The evaluation of a run; nothing without --eval_split.
+
+    Args:
+      configuration: of the run.
+      facts: of its data.
+
+    Raises:
+      records.DataError: the clips cannot be used.
+      probes.ProbeError: --probe_pattern says nothing of their names.
+    """
+    data, train = configuration.data, configuration.train
+    if not data.eval_split:
+        return Evaluation()
+
+    def leaves_out(split: str) -> Optional[bad_records.Skipping]:
+        """Probes may learn from fewer clips; what is measured must be whole."""
+        is_wanted = data.on_bad_record == "skip" and split == data.train_split
+        return bad_records.Skipping(tell=False) if is_wanted else None
+
+    datasets = [
+        pipeline.build_eval_dataset(
+            data,
+            split=split,
+            batch_size=min(train.batch_size, 32),
+            num_windows=train.eval_windows,
+            skipping=leaves_out(split),
+        )
+        for split in (data.train_split, data.eval_split)
+    ]
+    shown = projector.build_projector(configuration, callbacks.logdir(train.run_dir), facts.classes)
+    evaluator = held_out.Evaluator(
+        *datasets,
+        probe_pattern=train.probe_pattern,
+        classes=facts.classes,
+        seed=train.seed,
+        observe=shown.observe,
+    )
+    return Evaluation(evaluator, shown.write)

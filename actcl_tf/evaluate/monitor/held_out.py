@@ -1,0 +1,206 @@
+"""Everything that is measured on held-out clips: cross-modal retrieval, and a probe a label."""
+
+import functools
+import re
+from collections.abc import Sequence
+from typing import Callable, NamedTuple, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from actcl_tf.evaluate.clips.label_patterns import LABEL, compile_pattern, labels_from_names
+from actcl_tf.evaluate.features import features
+from actcl_tf.evaluate.metrics import retrieval
+from actcl_tf.evaluate.protocols import probes
+
+MODALITIES = ("video", "audio")
+
+
+class ProbeLabels(NamedTuple):
+    """The labels of one probe.
+
+    Attributes:
+      train: labels of the training clips; None where a clip has none.
+      test: labels of the held-out clips; None where a clip has none.
+      windows: how the windows of a clip are joined, of `probes.WINDOWS`.
+    """
+
+    train: list[Optional[str]]
+    test: list[Optional[str]]
+    windows: str
+
+
+def find_probes(
+    train: features.Features,
+    test: features.Features,
+    *,
+    pattern: Optional["re.Pattern[str]"] = None,
+    classes: Sequence[str] = (),
+) -> dict[str, ProbeLabels]:
+    """Decides which probes there are.
+
+    "label", if the data has classes: of the mean of a clip's windows, since a class is of the whole
+    clip. One for each named group of the pattern: of the windows in order, since what a name spells
+    out, such as the words of a sentence, has its place in time.
+
+    Args:
+      train: of the training clips.
+      test: of the held-out clips.
+      pattern: of `compile_pattern`.
+      classes: class names in the order of the labels' indices; indices stand for themselves if
+        empty.
+
+    Returns:
+      Name of the probe to its labels; empty if there is nothing to probe.
+
+    Raises:
+      config.ConfigError: a file name does not match the pattern.
+    """
+
+    def names(labels: np.ndarray) -> list[Optional[str]]:
+        known = dict(enumerate(classes))
+        return [None if label < 0 else known.get(label, str(label)) for label in labels.tolist()]
+
+    found = {}
+    labelled = np.unique(train.labels[train.labels >= 0])
+    if len(labelled) > 1 and (test.labels >= 0).any():
+        found[LABEL] = ProbeLabels(names(train.labels), names(test.labels), "mean")
+    if pattern is not None:
+        test_labels = labels_from_names(pattern, test.filenames)
+        for group, values in labels_from_names(pattern, train.filenames).items():
+            found[group] = ProbeLabels(values, test_labels[group], "concatenate")
+    return found
+
+
+class Evaluator:
+    """Measures towers on held-out clips, as often as asked, always on the same clips."""
+
+    def __init__(
+        self,
+        train_dataset: Optional[tf.data.Dataset],
+        eval_dataset: tf.data.Dataset,
+        *,
+        probe_pattern: str = "",
+        classes: Sequence[str] = (),
+        seed: int = 0,
+        progress: Optional[Callable[[str, int], None]] = None,
+        observe: Optional[Callable[[features.Features], None]] = None,
+    ):
+        """Takes the clips; nothing runs yet.
+
+        Args:
+          train_dataset: training clips that the probes learn from, of
+            `pipeline.build_eval_dataset`; None for retrieval only.
+          eval_dataset: held-out clips, likewise.
+          probe_pattern: regular expression on file names, see `labels_from_names`.
+          classes: class names in the order of the labels' indices.
+          seed: of the probes' cross-validation.
+          progress: called after each batch with "train" or "test" and the clips done so far.
+          observe: given the held-out clips as encoded, at each evaluation.
+
+        Raises:
+          config.ConfigError: the pattern is wrong.
+        """
+        self._datasets = {"train": train_dataset, "test": eval_dataset}
+        self._pattern = compile_pattern(probe_pattern)
+        self._classes = tuple(classes)
+        self._seed = seed
+        self._progress = progress
+        self._observe = observe
+        self._extractor = None
+
+    def __call__(
+        self, video_tower: tf.keras.Model, audio_tower: tf.keras.Model
+    ) -> dict[str, float]:
+        """Measures two towers.
+
+        Args:
+          video_tower: [B, T, H, W, 3] uint8 -> TowerOutput.
+          audio_tower: [B, S] float32 -> TowerOutput.
+
+        Returns:
+          Name to number: `retrieval/num_clips`; for each direction
+          `retrieval/video_to_audio/{r1, r5, r10, r20, median_rank, mean_reciprocal_rank}`; for
+          each encoder and label `probe/video/NAME/{accuracy, low, high, chance, c, num_train,
+          num_test, num_unseen, windows_in_order}`, see `probes.ProbeResult`; windows_in_order is 1
+          if the windows of a clip were joined side by side, 0 if averaged.
+
+        Raises:
+          config.ConfigError: a file name does not match the pattern.
+          ValueError: there is no clip, an embedding is NaN or infinite, or a probe cannot be
+            trained; the message says why.
+        """
+        if self._extractor is None or self._extractor.towers != (video_tower, audio_tower):
+            self._extractor = features.Extractor(video_tower, audio_tower)
+        encoded = {
+            split: self._extractor(
+                dataset,
+                progress=self._progress and functools.partial(self._progress, split),
+            )
+            for split, dataset in self._datasets.items()
+            if dataset is not None
+        }
+        test = encoded["test"]
+        if self._observe is not None:
+            self._observe(test)
+        scores = _retrieval_scores(test)
+        if "train" in encoded:
+            found = find_probes(
+                encoded["train"], test, pattern=self._pattern, classes=self._classes
+            )
+            for name, labels in found.items():
+                for modality in MODALITIES:
+                    result = _probe(encoded["train"], test, modality, name, labels, self._seed)
+                    for key, value in result.items():
+                        scores[f"probe/{modality}/{name}/{key}"] = value
+        return scores
+
+
+def evaluate_towers(
+    video_tower: tf.keras.Model,
+    audio_tower: tf.keras.Model,
+    train_dataset: Optional[tf.data.Dataset],
+    eval_dataset: tf.data.Dataset,
+    *,
+    probe_pattern: str = "",
+    classes: Sequence[str] = (),
+    seed: int = 0,
+) -> dict[str, float]:
+    """Measures two towers once; see `Evaluator` for arguments, result and errors."""
+    evaluator = Evaluator(
+        train_dataset, eval_dataset, probe_pattern=probe_pattern, classes=classes, seed=seed
+    )
+    return evaluator(video_tower, audio_tower)
+
+
+def _retrieval_scores(test: features.Features) -> dict[str, float]:
+    both = retrieval.cross_modal(test.video_embedding, test.audio_embedding)
+    scores = {"retrieval/num_clips": float(both.video_to_audio.num)}
+    for direction, result in both._asdict().items():
+        for key, value in result._asdict().items():
+            if key != "num":
+                scores[f"retrieval/{direction}/{key}"] = value
+    return scores
+
+
+def _probe(
+    train: features.Features,
+    test: features.Features,
+    modality: str,
+    name: str,
+    labels: ProbeLabels,
+    seed: int,
+) -> dict[str, float]:
+    """Trains and scores one probe on the clips that have a label."""
+    parts = []
+    for encoded, values in ((train, labels.train), (test, labels.test)):
+        has_label = np.array([value is not None for value in values])
+        parts.append(getattr(encoded, modality)[has_label])
+        parts.append(np.array([value for value in values if value is not None]))
+    try:
+        result = probes.linear_probe(*parts, seed=seed, windows=labels.windows)
+    except probes.ProbeError as error:
+        raise probes.ProbeError(f"probe of {name} from {modality}: {error}") from error
+    numbers = result._asdict()
+    numbers["windows_in_order"] = numbers.pop("windows") == "concatenate"
+    return {key: float(value) for key, value in numbers.items()}

@@ -1,0 +1,1 @@
+"""How labels are predicted from features: probes, neighbours, searches, fine-tuning."""

@@ -1,0 +1,1 @@
+"""What is written of an evaluation: results, tables, figures, pages, comparisons."""

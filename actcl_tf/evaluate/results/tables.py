@@ -1,0 +1,131 @@
+"""Measurements as rows of text: for the terminal, for pages and for comparisons."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+from actcl_tf.evaluate.results import results
+
+# Name in a result -> head of a column. What is not a share of clips is shown as it is.
+HEADS = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "mean_class_accuracy": "class mean",
+    "map": "mAP",
+    "d_prime": "d'",
+    "r1": "R@1",
+    "r5": "R@5",
+    "r10": "R@10",
+    "r20": "R@20",
+    "median_rank": "median rank",
+}
+_NOT_SHARES = ("d_prime", "median_rank")
+LOWER_IS_BETTER = ("median_rank",)
+LEGEND = (
+    "Shares in percent: mean ± deviation over folds [95 % interval, by bootstrap over test videos]."
+)
+# What tells rows apart, in the order of the columns.
+_IDENTITY = ("protocol", "modality", "label", "features", "preprocessing", "subset")
+
+
+class Table(NamedTuple):
+    """Cells of text.
+
+    Attributes:
+      heads: of the columns.
+      rows: as many cells each.
+    """
+
+    heads: list[str]
+    rows: list[list[str]]
+
+
+def number(name: str, value: Optional[float]) -> str:
+    """A score as text: a share in percent with one decimal, others with two; "-" for none."""
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f}" if is_share(name) else f"{value:.2f}"
+
+
+def is_share(name: str) -> bool:
+    """Whether a score is a share, shown in percent."""
+    return name not in _NOT_SHARES
+
+
+def score(name: str, summary: Optional[results.Summary]) -> str:
+    """Mean, deviation over folds and interval of a score, as far as there are any."""
+    if summary is None:
+        return "-"
+    text = number(name, summary.mean)
+    if summary.std is not None:
+        text += f" ± {number(name, summary.std)}"
+    if summary.low is not None:
+        text += f" [{number(name, summary.low)}, {number(name, summary.high)}]"
+    return text
+
+
+def build(measurements: Sequence[results.Measurement]) -> list[Table]:
+    """Tables of measurements: one for each kind of scores, shares in percent.
+
+    What is the same in all rows of a table is left out, but for features and modality.
+
+    Args:
+      measurements: at least one.
+    """
+    kinds = {}
+    for row in measurements:
+        kinds.setdefault(tuple(row.summary), []).append(row)
+    return [_table(names, rows) for names, rows in kinds.items()]
+
+
+def _table(names: tuple[str, ...], rows: Sequence[results.Measurement]) -> Table:
+    parts = [
+        part
+        for part in _IDENTITY
+        if part in ("features", "modality") or len({getattr(row, part) for row in rows}) > 1
+    ]
+    heads = [
+        *parts,
+        *(HEADS.get(name, name) for name in names),
+        "by chance",
+        "folds",
+        "train",
+        "test",
+    ]
+    cells = []
+    for row in rows:
+        clips = [
+            _range([getattr(fold, side) for fold in row.folds])
+            for side in ("num_train", "num_test")
+        ]
+        cells.append(
+            [
+                *(getattr(row, part) or "-" for part in parts),
+                *(score(name, row.summary[name]) for name in names),
+                number(names[0], row.chance.get(names[0])),
+                str(len(row.folds)),
+                *clips,
+            ]
+        )
+    return Table(heads, cells)
+
+
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low}-{high}"
+
+
+def aligned(table: Table) -> str:
+    """A table as plain text, in columns."""
+    lines = [table.heads, *table.rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(table.heads))]
+    padded = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
+    ]
+    return "\n".join(padded)
+
+
+def text(result: results.Result) -> str:
+    """All tables of a result, for the terminal."""
+    tables = "\n\n".join(aligned(table) for table in build(result.measurements))
+    warnings = "".join(f"\nWarning: {line}." for line in result.warnings)
+    return f"{result.name}\n{tables}\n{LEGEND}{warnings}"

@@ -1,0 +1,1 @@
+"""Train steps and what they need: losses over replicas, optimizers, scalars."""
