@@ -9,6 +9,8 @@ from typing import Optional
 
 import tensorflow as tf
 
+from actcl_tf.models import small_maps
+
 NORM_MOMENTUM = 0.9  # PyTorch's momentum of 0.1.
 NORM_EPSILON = 1e-5
 WIDTH_STEP = 8
@@ -87,6 +89,8 @@ class _PaddedConvolution:
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Pads and convolves; called by the Keras layer."""
+        if set(self.strides) == {1} and small_maps.suits(inputs.shape, self.kernel_size):
+            return small_maps.convolve(inputs, tf.convert_to_tensor(kernel))
         inputs, padding = self._pad(inputs)
         return tf.nn.convolution(
             inputs,
