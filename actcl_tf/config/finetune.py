@@ -5,7 +5,7 @@ import dataclasses
 from actcl_tf.config.fields import ConfigError, check_allowed, check_range, field
 from actcl_tf.config.train import OPTIMIZERS
 
-NUM_STAGES = 5  # Of an encoder: its stem and four stages.
+NUM_STAGES = 5  # Of an encoder, at most: its stem and four stages.
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ Batch = dict[str, tf.Tensor]
 
 
 def stages(tower: two_tower.Tower) -> list[tf.keras.layers.Layer]:
-    """The stem and the four stages of a tower's backbone, lowest first."""
+    """The stem and the stages of a tower's backbone, lowest first."""
     return [tower.backbone.stem, *tower.backbone.stages]
 
 
@@ -67,11 +67,14 @@ class ClassifierModel(packed_logs.PackedLogsModel):
 
     @property
     def depths(self) -> list[list[tf.Variable]]:
-        """The trainable variables of the stem, of each stage and of the classifier."""
-        found = [
-            [v for tower in self.towers.values() for v in stages(tower)[depth].trainable_variables]
-            for depth in range(config.NUM_STAGES)
-        ]
+        """The trainable variables of the stem, of each stage and of the classifier.
+
+        Stages count down from the classifier: an encoder of fewer has none at the lowest depths.
+        """
+        found = [[] for _ in range(config.NUM_STAGES)]
+        for tower in self.towers.values():
+            for variables, stage in zip(reversed(found), reversed(stages(tower))):
+                variables.extend(stage.trainable_variables)
         return [*found, self.classifier.trainable_variables]
 
     def compile_depths(self, optimizers: Sequence[tf.keras.optimizers.Optimizer]) -> None:

@@ -1,5 +1,6 @@
 """The supervised step against NumPy, autodiff by hand, and itself on two replicas."""
 
+import dataclasses
 import multiprocessing
 
 import numpy as np
@@ -13,9 +14,9 @@ from actcl_tf.train.model import classifier_model
 from tests import rounding
 
 MODEL = config.ModelConfig(
-    video_encoder="resnet3d_6",
+    video_encoder="resnet3d_10",
     video_width=0.0625,
-    audio_encoder="resnet2d_6",
+    audio_encoder="resnet2d_10",
     audio_width=0.0625,
     mel_bands=16,
     hidden_size=8,
@@ -24,9 +25,9 @@ MODEL = config.ModelConfig(
 DATA = config.DataConfig(num_frames=4, image_size=16)
 
 
-def _towers():
+def _towers(model=MODEL):
     tf.keras.utils.set_random_seed(0)
-    pair = two_tower.build_towers(MODEL, DATA, sample_rate=8000, num_audio_samples=1600)
+    pair = two_tower.build_towers(model, DATA, sample_rate=8000, num_audio_samples=1600)
     return dict(zip(("video", "audio"), pair))
 
 
@@ -90,6 +91,17 @@ def test_each_depth_moves_by_its_own_rate():
                 variable.numpy(), start - rate * gradient.numpy(), atol=1e-6, err_msg=variable.name
             )
     assert int(model.step) == 1
+
+
+def test_stages_of_a_short_encoder_count_down_from_the_classifier():
+    short = dataclasses.replace(MODEL, video_encoder="resnet3d_6")
+    towers = _towers(short)
+    model = classifier_model.ClassifierModel(towers, 3)
+    video = classifier_model.stages(towers["video"])
+    assert len(video) == 3 and len(model.depths) == 6
+    for variables, stage in zip(model.depths[2:5], video):
+        names = {v.ref() for v in variables}
+        assert {v.ref() for v in stage.trainable_variables} <= names
 
 
 @pytest.mark.parametrize("freeze", [0, 2, 5])
