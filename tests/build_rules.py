@@ -69,6 +69,7 @@ RULES = {
         *("storage", "config", "console", "pretrained", "reporting", *_MEDIA),
         "data/catalogs",
     },
+    "study": {"storage", "config", "console", "reporting"},
     "benchmark": {"train/placement"},
     "benchmark/step": {
         *("benchmark", "storage", "config", "console", "contrast", "models", *_INPUT, *_TRAIN),

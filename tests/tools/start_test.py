@@ -74,6 +74,12 @@ REFUSED = {
         (("--what=prepare", "--videos=/nowhere", "--prepare_rounds=0"), "--prepare_rounds=0"),
         (("--what=serve", "--serve_rounds=0"), "--serve_rounds=0"),
     ],
+    "study.py": [
+        (("--strategies=random,best",), "--strategies=best: must be one of active, random"),
+        (("--vary=keys=3",), "--keys is no flag of tools/train.py"),
+        (("--vary=batch_size=8,x",), "batch_size=x_random_seed=0: flag --batch_size=x"),
+        (("--vary=temperature=-1",), "--temperature=-1.0: must be greater than 0"),
+    ],
     "compare_runs.py": [((), "--results=: must name one folder or several")],
     "make_synthetic.py": [
         ((), "--output="),

@@ -1,0 +1,93 @@
+"""Differences between runs that share everything but one thing, paired by seed."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+import numpy as np
+import scipy.stats
+
+LEVEL = 0.95
+_RESAMPLES = 9999
+
+
+class Difference(NamedTuple):
+    """A mean paired difference.
+
+    Attributes:
+      mean: of the differences.
+      error: standard error of the mean; None of one pair.
+      interval: 95 % confidence interval by Student's t; None of one pair.
+      bootstrap: 95 % interval by resampling pairs; None of one pair.
+      p_value: of "no difference", two-sided, by the paired t test; None of one pair.
+      wins: pairs with a positive difference.
+      losses: pairs with a negative one.
+      num_pairs: of all.
+    """
+
+    mean: float
+    error: Optional[float]
+    interval: Optional[tuple[float, float]]
+    bootstrap: Optional[tuple[float, float]]
+    p_value: Optional[float]
+    wins: int
+    losses: int
+    num_pairs: int
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+
+
+def paired(values: Sequence[float], baseline: Sequence[float]) -> Difference:
+    """The difference of values to those of the same seeds.
+
+    Args:
+      values: at least one.
+      baseline: as many.
+    """
+    found = np.asarray(values, np.float64) - np.asarray(baseline, np.float64)
+    wins, losses = int((found > 0).sum()), int((found < 0).sum())
+    mean, num = float(found.mean()), len(found)
+    if num < 2:
+        return Difference(mean, None, None, None, None, wins, losses, num)
+    error = float(scipy.stats.sem(found))
+    if np.ptp(found) == 0:  # As certain as it can be: no spread.
+        same = (mean, mean)
+        return Difference(mean, 0.0, same, same, float(mean == 0), wins, losses, num)
+    test = scipy.stats.ttest_1samp(found, 0.0)
+    interval = test.confidence_interval(LEVEL)
+    resampled = scipy.stats.bootstrap(
+        (found,),
+        np.mean,
+        confidence_level=LEVEL,
+        n_resamples=_RESAMPLES,
+        method="percentile",
+        random_state=np.random.default_rng(0),
+    ).confidence_interval
+    return Difference(
+        mean,
+        error,
+        (float(interval.low), float(interval.high)),
+        (float(resampled.low), float(resampled.high)),
+        float(test.pvalue),
+        wins,
+        losses,
+        num,
+    )
+
+
+def adjusted(p_values: Sequence[Optional[float]]) -> list[Optional[float]]:
+    """P values that bound the share of false discoveries (Benjamini and Hochberg 1995).
+
+    Args:
+      p_values: of all comparisons of a study; None is passed on.
+    """
+    known = [index for index, p in enumerate(p_values) if p is not None]
+    found: list[Optional[float]] = [None] * len(p_values)
+    if known:
+        for index, p in zip(
+            known, scipy.stats.false_discovery_control([p_values[i] for i in known])
+        ):
+            found[index] = float(p)
+    return found

@@ -1,0 +1,64 @@
+"""What is read of a finished run: scores, their course, and figures of its dictionaries."""
+
+import json
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from actcl_tf import config
+from actcl_tf.study import running
+
+# Measure -> the scores whose mean it is. Of each run those that it has.
+SCORES = {
+    "R@1": ("retrieval/video_to_audio/r1", "retrieval/audio_to_video/r1"),
+    "mean reciprocal rank": (
+        "retrieval/video_to_audio/mean_reciprocal_rank",
+        "retrieval/audio_to_video/mean_reciprocal_rank",
+    ),
+    "video probe": ("probe/video/label/accuracy",),
+    "audio probe": ("probe/audio/label/accuracy",),
+}
+COURSE = "R@1"  # The measure whose course is drawn.
+
+
+class Measured(NamedTuple):
+    """A run.
+
+    Attributes:
+      scores: measure -> value at the end, of `SCORES`.
+      course: step -> value of `COURSE`.
+      figures: name -> the last value of each figure of the dictionaries.
+    """
+
+    scores: dict[str, float]
+    course: dict[int, float]
+    figures: dict[str, float]
+
+
+def read(run_dir: pathlib.Path) -> Measured:
+    """Reads a finished run.
+
+    Raises:
+      config.ConfigError: it was not evaluated.
+    """
+    trained = json.loads((run_dir / running.RESULT).read_text(encoding="utf-8"))["trained"]
+    scores = _scores(trained)
+    if not scores:
+        raise config.ConfigError(f"{run_dir}: was not evaluated; a study needs --eval_split")
+    course, figures = {}, {}
+    for line in (run_dir / "scalars.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        evaluated = _scores({k[len("eval/") :]: v for k, v in record.items() if k[:5] == "eval/"})
+        if COURSE in evaluated:
+            course[record["step"]] = evaluated[COURSE]
+        figures.update({k: v for k, v in record.items() if k.startswith("dictionary/")})
+    return Measured(scores, course, figures)
+
+
+def _scores(found: dict[str, float]) -> dict[str, float]:
+    values = {
+        measure: [found[name] for name in names if name in found]
+        for measure, names in SCORES.items()
+    }
+    return {measure: float(np.mean(each)) for measure, each in values.items() if each}

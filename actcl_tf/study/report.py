@@ -1,0 +1,291 @@
+"""What follows from a study: tables, sentences, figures; as a page, as Markdown and as CSV."""
+
+import csv
+import io
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from actcl_tf.reporting import drawing, html_page
+from actcl_tf.storage import files
+from actcl_tf.study import differences, measures, plan
+from actcl_tf.study.differences import Difference
+
+Results = dict[plan.Cell, measures.Measured]
+_SIGNIFICANT = 0.05
+# Figures of the dictionaries that are shown, mean of both.
+_FIGURES = ("categories", "biased_keys", "ineffective_keys", "distinct_clips", "effective_rank")
+
+
+class Comparison(NamedTuple):
+    """A strategy beside the baseline, in one setting and one measure.
+
+    Attributes:
+      setting: of both.
+      strategy: which.
+      measure: of `measures.SCORES`.
+      values: one a seed that both have.
+      difference: to the baseline; None for the baseline itself.
+      adjusted: p value with regard to all comparisons of the study.
+    """
+
+    setting: plan.Flags
+    strategy: plan.Strategy
+    measure: str
+    values: list[float]
+    difference: Optional[Difference]
+    adjusted: Optional[float] = None
+
+
+def compare(results: Results, baseline: plan.Strategy) -> list[Comparison]:
+    """Compares each strategy with the baseline, by the seeds that both have finished.
+
+    Args:
+      results: of the cells that are done.
+      baseline: one of the strategies.
+    """
+    settings = list(dict.fromkeys(cell.setting for cell in results))
+    strategies = list(dict.fromkeys([baseline, *(cell.strategy for cell in results)]))
+    found = []
+    for setting in settings:
+        for strategy in strategies:
+            pairs = [
+                (measured, results.get(cell._replace(strategy=baseline)))
+                for cell, measured in results.items()
+                if (cell.setting, cell.strategy) == (setting, strategy)
+            ]
+            pairs = [pair for pair in pairs if pair[1] is not None]
+            for measure in measures.SCORES:
+                both = [
+                    (own.scores[measure], other.scores[measure])
+                    for own, other in pairs
+                    if measure in own.scores and measure in other.scores
+                ]
+                if not both:
+                    continue
+                values, others = map(list, zip(*both))
+                told = None if strategy == baseline else differences.paired(values, others)
+                found.append(Comparison(setting, strategy, measure, values, told))
+    p_values = [None if each.difference is None else each.difference.p_value for each in found]
+    return [each._replace(adjusted=p) for each, p in zip(found, differences.adjusted(p_values))]
+
+
+def sentences(comparisons: Sequence[Comparison], baseline: plan.Strategy) -> list[str]:
+    """What follows and what does not, a line for each comparison with the baseline."""
+    found = []
+    for each in comparisons:
+        if each.difference is None:
+            continue
+        where = f" with {plan.describe(each.setting)}" if each.setting else ""
+        head = f"{each.measure}{where}: {each.strategy.name} less {baseline.name}"
+        found.append(f"{head} is {_signed(each.difference)}; {_verdict(each)}.")
+    return found
+
+
+def _verdict(each: Comparison) -> str:
+    told = each.difference
+    if told.interval is None:
+        return "one pair tells nothing of the spread"
+    if not told.is_told:
+        return f"no difference can be told ({told.wins} of {told.num_pairs} pairs are higher)"
+    word = "higher" if told.mean > 0 else "lower"
+    if each.adjusted is not None and each.adjusted > _SIGNIFICANT:
+        return f"{word} taken alone, but not among all comparisons of this study"
+    return f"{word}, in {max(told.wins, told.losses)} of {told.num_pairs} pairs"
+
+
+def _signed(told: Difference) -> str:
+    if told.interval is None:
+        return f"{told.mean:+.3f}"
+    return f"{told.mean:+.3f} [{told.interval[0]:+.3f}, {told.interval[1]:+.3f}]"
+
+
+def _mean(values: Sequence[float]) -> str:
+    if len(values) < 2:
+        return f"{values[0]:.3f}"
+    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1) / len(values) ** 0.5:.3f}"
+
+
+def tables(results: Results, comparisons: Sequence[Comparison]) -> list[html_page.Table]:
+    """A table for each measure, and one of the dictionaries."""
+    found = []
+    for measure in dict.fromkeys(each.measure for each in comparisons):
+        rows = []
+        for each in comparisons:
+            if each.measure != measure:
+                continue
+            told, cells = each.difference, [_mean(each.values)]
+            cells.append("" if told is None else _signed(told))
+            has_interval = told is not None and told.bootstrap is not None
+            cells.append(
+                f"[{told.bootstrap[0]:+.3f}, {told.bootstrap[1]:+.3f}]" if has_interval else ""
+            )
+            cells.append("" if told is None else f"{told.wins} : {told.losses}")
+            cells.append("" if each.adjusted is None else f"{each.adjusted:.3f}")
+            rows.append((_row_name(each.setting, each.strategy), cells))
+        found.append(html_page.Table(measure, _COLUMNS, rows))
+    return [*found, *_dictionaries(results)]
+
+
+_COLUMNS = ["mean ± s.e.", "difference, 95 % (t)", "95 % (bootstrap)", "won : lost", "adjusted p"]
+
+
+def _row_name(setting: plan.Flags, strategy: plan.Strategy) -> str:
+    return f"{plan.describe(setting)} {strategy.name}".strip()
+
+
+def _dictionaries(results: Results) -> list[html_page.Table]:
+    groups: dict[tuple, list[measures.Measured]] = {}
+    for cell, measured in results.items():
+        groups.setdefault((cell.setting, cell.strategy), []).append(measured)
+    rows = []
+    for (setting, strategy), runs in groups.items():
+        cells = []
+        for name in _FIGURES:
+            values = [
+                value
+                for run in runs
+                for full, value in run.figures.items()
+                if full.rsplit("/", 1)[1] == name
+            ]
+            cells.append(f"{np.mean(values):.3g}" if values else "")
+        rows.append((_row_name(setting, strategy), cells))
+    if not any(any(cells) for _, cells in rows):
+        return []
+    columns = [name.replace("_", " ") for name in _FIGURES]
+    return [html_page.Table("What the dictionaries hold in the end", columns, rows)]
+
+
+def write(
+    folder: pathlib.Path,
+    results: Results,
+    baseline: plan.Strategy,
+    *,
+    command: str,
+    num_cells: int,
+) -> list[pathlib.Path]:
+    """Writes study.html, study.md, study.csv and the figures.
+
+    Args:
+      folder: of the study.
+      results: of the cells that are done, at least one.
+      baseline: the strategy that the others are compared with.
+      command: that made it.
+      num_cells: of the whole study.
+
+    Returns:
+      The paths of the page, the Markdown, the CSV and the figures.
+    """
+    comparisons = compare(results, baseline)
+    lines, found = sentences(comparisons, baseline), tables(results, comparisons)
+    seeds = len({cell.seed for cell in results})
+    facts = [
+        f"{len(results)} of {num_cells} runs are done, of {seeds} seed(s), by: {command}",
+        f"Differences are to {baseline.name}, paired by seed: same data, same initial weights, "
+        "same clips in the same order. Adjusted p bounds the share of false discoveries among all "
+        f"{sum(each.difference is not None for each in comparisons)} comparisons of the study "
+        "(Benjamini and Hochberg).",
+    ]
+    pictures = [
+        ("Course of R@1, mean and standard error over seeds", _draw_courses(folder, results)),
+        ("Differences to the baseline, 95 % intervals", _draw_differences(folder, comparisons)),
+    ]
+    pictures = [(caption, path) for caption, path in pictures if path is not None]
+    page, text, sheet = (folder / f"study.{kind}" for kind in ("html", "md", "csv"))
+    html_page.write(
+        page,
+        "Study of negatives",
+        [
+            html_page.Section("What follows", [*facts, *lines]),
+            html_page.Section("Figures", pictures=pictures),
+            html_page.Section("Tables", tables=found),
+        ],
+    )
+    files.write_atomically(text, _markdown(facts, lines, found, pictures))
+    files.write_atomically(sheet, _csv(results))
+    return [page, text, sheet, *(path for _, path in pictures)]
+
+
+def _markdown(
+    facts: Sequence[str],
+    lines: Sequence[str],
+    found: Sequence[html_page.Table],
+    pictures: Sequence[tuple[str, pathlib.Path]],
+) -> str:
+    parts = ["# Study of negatives", *facts, "\n".join(f"- {line}" for line in lines)]
+    parts += [f"![{caption}]({path.name})" for caption, path in pictures]
+    for table in found:
+        head = f"| {' | '.join(['', *table.columns])} |\n|---|{'---:|' * len(table.columns)}"
+        rows = "\n".join(f"| {' | '.join([name, *cells])} |" for name, cells in table.rows)
+        parts.append(f"## {table.title}\n\n{head}\n{rows}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _csv(results: Results) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["setting", "strategy", "seed", "measure", "value"])
+    for cell, measured in results.items():
+        for name, value in {**measured.scores, **measured.figures}.items():
+            row = [plan.describe(cell.setting), cell.strategy.name, cell.seed, name, repr(value)]
+            writer.writerow(row)
+    return text.getvalue()
+
+
+def _draw_courses(folder: pathlib.Path, results: Results) -> Optional[pathlib.Path]:
+    settings = list(dict.fromkeys(cell.setting for cell in results))
+    strategies = list(dict.fromkeys(cell.strategy for cell in results))
+    figure = drawing.new_figure(2.4 * len(settings) + 0.4, layout="constrained")
+    for row, setting in enumerate(settings):
+        axes = figure.add_subplot(len(settings), 1, row + 1)
+        for index, strategy in enumerate(strategies):
+            courses = [
+                measured.course
+                for cell, measured in results.items()
+                if (cell.setting, cell.strategy) == (setting, strategy) and measured.course
+            ]
+            if not courses:
+                continue
+            steps = sorted(set.intersection(*(set(course) for course in courses)))
+            values = np.array([[course[step] for step in steps] for course in courses])
+            mean, colour = values.mean(0), drawing.CLASS_COLOURS[2 * index % 18]
+            axes.plot(steps, mean, color=colour, label=drawing.shorten(strategy.name, 40))
+            if len(values) > 1:
+                error = values.std(0, ddof=1) / len(values) ** 0.5
+                axes.fill_between(steps, mean - error, mean + error, color=colour, alpha=0.2)
+        axes.set_title(drawing.shorten(plan.describe(setting), 60), fontsize=9)
+        axes.set_ylabel(measures.COURSE)
+        if row == 0:
+            axes.legend(fontsize=8)
+    axes.set_xlabel("step")
+    return drawing.save(figure, folder / "courses.png")
+
+
+def _draw_differences(
+    folder: pathlib.Path, comparisons: Sequence[Comparison]
+) -> Optional[pathlib.Path]:
+    told = [each for each in comparisons if each.difference is not None]
+    if not told:
+        return None
+    shown = list(dict.fromkeys(each.measure for each in told))
+    names = list(dict.fromkeys(_row_name(each.setting, each.strategy) for each in told))
+    figure = drawing.new_figure(0.3 * len(names) + 1.2, layout="constrained")
+    for column, measure in enumerate(shown):
+        axes = figure.add_subplot(1, len(shown), column + 1)
+        for each in told:
+            if each.measure != measure:
+                continue
+            place = -names.index(_row_name(each.setting, each.strategy))
+            mean, interval = each.difference.mean, each.difference.interval
+            axes.plot([mean], [place], "o", markersize=4, color=drawing.DICTIONARY)
+            if interval is not None:
+                axes.plot(interval, [place, place], color=drawing.DICTIONARY)
+        axes.axvline(0, color=drawing.POOL, linewidth=1)
+        axes.set_title(measure, fontsize=9)
+        axes.tick_params(labelsize=7)
+        places = -np.arange(len(names))
+        axes.set_yticks(places, [drawing.shorten(name, 34) for name in names] if not column else [])
+        axes.set_ylim(places[-1] - 0.5, 0.5)
+    return drawing.save(figure, folder / "differences.png")
