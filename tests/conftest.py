@@ -19,7 +19,7 @@ import pytest
 # on one core while the others have nothing to do.
 LONGEST = (
     "readme_test.py",
-    "train/loop_test.py",
+    "train/training_run_test.py",
     "tools/evaluate_test.py",
     "train/replicas_test.py",
     "tools/export_test.py",
@@ -155,9 +155,9 @@ def tiny_config(tiny_data):
             "run_dir": str(run_dir),
             "num_frames": 4,
             "image_size": 16,
-            "video_encoder": "resnet3d_10",
+            "video_encoder": "resnet3d_6",
             "video_width": 0.125,
-            "audio_encoder": "resnet2d_10",
+            "audio_encoder": "resnet2d_6",
             "audio_width": 0.125,
             "mel_bands": 16,
             "hidden_size": 16,

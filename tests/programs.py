@@ -36,7 +36,7 @@ FORKS.set_forkserver_preload(
         "actcl_tf.export.saved_models",
         "actcl_tf.inspection.records_inspector",
         "actcl_tf.search.request",
-        "actcl_tf.train.loop",
+        "actcl_tf.train.training_run",
     ]
 )
 

@@ -41,7 +41,7 @@ NOT_RUN = {"tools/benchmark.py", "tools/data_service.py", "tools/make_synthetic.
 # Added to a printed training command, so that it takes seconds.
 SHORT = (
     "--steps=2 --batch_size=4 --dictionary_size=4 --pool_size=8 --warmup_steps=0 --num_frames=4 "
-    "--image_size=32 --video_encoder=resnet3d_10 --video_width=0.125 --audio_encoder=resnet2d_10 "
+    "--image_size=32 --video_encoder=resnet3d_6 --video_width=0.125 --audio_encoder=resnet2d_6 "
     "--audio_width=0.125 --hidden_size=16 --embedding_size=8 --eval_every=0"
 )
 

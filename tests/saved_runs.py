@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf.data import records
-from actcl_tf.train import checkpointing, loop, run_checks
+from actcl_tf.train import checkpointing, model_building, run_checks
 
 
 def clip_ids(num_clips):
@@ -33,7 +33,7 @@ def save_run(run, *, in_dictionary=12, in_pool=18, step=3):
     """Writes a run with one checkpoint; clips 0.. are in the dictionaries, 5.. in the pools."""
     facts = run_checks.check(run)
     checkpointing.open_run(run, facts)
-    model = loop.build_model(run, facts, "float32")
+    model = model_building.build_model(run, facts, "float32")
     rng, ids = np.random.default_rng(1), clip_ids(facts.num_clips)
     for target in model.dictionaries.values():
         fill(target.queue, ids[:in_dictionary], rng)

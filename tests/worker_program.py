@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.train import loop
+from actcl_tf.train import training_run
 
 
 def main(flags: str, output: str, num_devices: str) -> None:
@@ -22,16 +22,10 @@ def main(flags: str, output: str, num_devices: str) -> None:
         cpu = tf.config.list_physical_devices("CPU")[0]
         devices = [tf.config.LogicalDeviceConfiguration()] * int(num_devices)
         tf.config.set_logical_device_configuration(cpu, devices)
-    models, build = [], loop.build_model
-
-    def build_and_keep(*args):
-        models.append(build(*args))
-        return models[-1]
-
-    loop.build_model = build_and_keep
-    loop.run(config.from_flat(json.loads(pathlib.Path(flags).read_text())))
+    run = training_run.TrainingRun(config.from_flat(json.loads(pathlib.Path(flags).read_text())))
+    run.train()
     held = {}
-    for modality, dictionary in models[0].dictionaries.items():
+    for modality, dictionary in run.model.dictionaries.items():
         for name, queue in (("dictionary", dictionary.queue), ("pool", dictionary.pool)):
             held[f"{modality} {name}"] = {
                 "ids": queue.ids.values[0].numpy().tolist(),

@@ -29,22 +29,21 @@ from actcl_tf.console import commands
 from actcl_tf.train import errors
 
 if TYPE_CHECKING:
-    from actcl_tf.train import loop
+    from actcl_tf.train import training_run
 
 
 def _train(configuration: config.PretrainConfig) -> None:
     from actcl_tf.evaluate import during_training
-    from actcl_tf.train import loop, run_checks, strategy
+    from actcl_tf.train import training_run
 
-    facts = run_checks.check(configuration)
-    placement = strategy.build_placement(configuration.train)
-    evaluation = during_training.build(configuration, facts)
-    result = loop.run(configuration, placement=placement, **evaluation._asdict())
+    run = training_run.TrainingRun(configuration)
+    evaluation = during_training.build(configuration, run.facts)
+    result = run.train(evaluate=evaluation.evaluate, publish=evaluation.publish)
     if result.is_chief:
         _report(configuration, result)
 
 
-def _report(configuration: config.PretrainConfig, result: loop.RunResult) -> None:
+def _report(configuration: config.PretrainConfig, result: training_run.RunResult) -> None:
     """Prints what was made, where it is and what to do next; writes result.json and a figure."""
     from actcl_tf.data import bad_records
     from actcl_tf.evaluate import report

@@ -11,7 +11,7 @@ from actcl_tf.benchmark.step_settings import PRECISIONS
 from actcl_tf.data import batch_augmentation, clip_sampling, shard_writing
 from actcl_tf.train import (
     checkpointing,
-    loop,
+    model_building,
     pretrain_model,
     run_checks,
     training_data,
@@ -43,7 +43,7 @@ def find_facts(run: config.PretrainConfig) -> checkpointing.DataFacts:
 def make_batches(run: config.PretrainConfig, facts: checkpointing.DataFacts) -> list[Batch]:
     """Batches held in memory: the first of the run's data, or noise of their shapes."""
     if run.data.data_dir:
-        return list(training_data.make_train_dataset(run, start_step=0).take(_BATCHES))
+        return list(training_data.TrainingBatches(run).from_step(0).take(_BATCHES))
     rng = np.random.default_rng(run.train.seed)
     return [_noise(run, facts, rng, index) for index in range(_BATCHES)]
 
@@ -89,7 +89,7 @@ def build_model(
     contrast = dataclasses.replace(run.contrast, negatives=negatives)
     tf.keras.utils.set_random_seed(run.train.seed)
     changed = dataclasses.replace(run, contrast=contrast)
-    model = loop.build_model(changed, facts, PRECISIONS[precision])
+    model = model_building.build_model(changed, facts, PRECISIONS[precision])
     _fill(model, run.train.seed)
     return model
 
@@ -118,7 +118,7 @@ def seconds_a_batch(run: config.PretrainConfig, count: int) -> float:
       run: the configuration; its data must be there.
       count: batches that are timed, after as many as are made ahead.
     """
-    batches = iter(training_data.make_train_dataset(run, start_step=0))
+    batches = iter(training_data.TrainingBatches(run).from_step(0))
     for _ in range(_BATCHES):
         next(batches)
     started = time.perf_counter()

@@ -5,6 +5,7 @@ import dataclasses
 from actcl_tf.config.fields import ConfigError, check_allowed, check_range, field
 
 VIDEO_ENCODERS = (
+    "resnet3d_6",
     "resnet3d_10",
     "resnet3d_18",
     "resnet3d_34",
@@ -22,7 +23,14 @@ PUBLISHED_VIDEO_ENCODERS = {
     "mc3_18": "mc3_18",
 }
 VIDEO_STRIDES = ("published", "early")
-AUDIO_ENCODERS = ("resnet2d_10", "resnet2d_18", "resnet2d_34", "resnet2d_50", "resnet1d_18")
+AUDIO_ENCODERS = (
+    "resnet2d_6",
+    "resnet2d_10",
+    "resnet2d_18",
+    "resnet2d_34",
+    "resnet2d_50",
+    "resnet1d_18",
+)
 HEADS = ("linear", "mlp")
 
 

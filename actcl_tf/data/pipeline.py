@@ -8,7 +8,7 @@ nobody's, and what a restart skips with it.
 """
 
 from collections.abc import Collection
-from typing import Callable, Optional
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -44,6 +44,7 @@ def build_train_dataset(
     input_pipeline_id: int = 0,
     num_parallel_calls: Optional[int] = None,
     skipping: Optional[bad_records.Skipping] = None,
+    make_clip: Optional[training_clips.TrainingClips] = None,
 ) -> tf.data.Dataset:
     """Endless batches of augmented training clips; batch t is a function of (seed, t) alone.
 
@@ -62,6 +63,8 @@ def build_train_dataset(
       input_pipeline_id: which of them this is, from 0.
       num_parallel_calls: clips worked on at a time, None for what suits; changes the speed only.
       skipping: leaves bad records out, with one input pipeline; None: a bad record is an error.
+      make_clip: of `open_training_clips` with the same `seed` and `views`, which spares tracing it
+        again; None: made here.
 
     Returns:
       Dataset of dict: `video` [B, T, H, W, 3] uint8; `audio` [B, S] float32, the same span;
@@ -80,7 +83,8 @@ def build_train_dataset(
             f"--batch_size={global_batch}: must be at most {manifest.num_clips}, the number of "
             f"clips in {config.data_dir}/{config.train_split}"
         )
-    make_clip = build_training_clips(config, manifest, seed=seed, views=views)
+    if make_clip is None:
+        make_clip = build_training_clips(config, manifest, seed=seed, views=views)
     source = make_clip.source
     if config.data_service:
         return finish(
@@ -90,7 +94,7 @@ def build_train_dataset(
         )
     calls = num_parallel_calls or source.num_parallel_calls
     if skipping is not None:
-        stream = _stream(config, manifest, paths, make_clip, seed, _TRAIN_STREAM)
+        stream = _stream(config, manifest, paths, make_clip.traced, seed, _TRAIN_STREAM)
         start = skipping.start_of(start_step * global_batch)
         dataset = skipping.clips(stream, calls, start=start)
         return finish(dataset.batch(batch_size, drop_remainder=True), source.num_threads)
@@ -103,8 +107,22 @@ def build_train_dataset(
         shuffle_buffer=config.shuffle_buffer,
     )
     dataset = _part_of_batches(dataset, batch_size, num_input_pipelines, input_pipeline_id)
-    dataset = dataset.map(make_clip, calls, deterministic=True)
+    dataset = dataset.map(make_clip.traced, calls, deterministic=True)
     return finish(dataset.batch(batch_size, drop_remainder=True), source.num_threads)
+
+
+def open_training_clips(
+    config: DataConfig, *, seed: int, views: int
+) -> training_clips.TrainingClips:
+    """What makes the training clips of a run, for `build_train_dataset`.
+
+    Raises:
+      records.DataError: as `build_train_dataset`, but for the size of a batch.
+    """
+    manifest, _ = shards.open_split(
+        config.data_dir, config.train_split, allow_index=True, check_shards=False
+    )
+    return build_training_clips(config, manifest, seed=seed, views=views)
 
 
 def find_bad_clip(
@@ -230,7 +248,7 @@ def _served_clips(
     config: DataConfig,
     manifest: records.Manifest,
     paths: list[str],
-    make_clip: Callable[[tf.Tensor, tf.Tensor], Clip],
+    make_clip: training_clips.TrainingClips,
     seed: int,
     start: int,
 ) -> tf.data.Dataset:
@@ -244,7 +262,7 @@ def _served_clips(
             seed=shards.epoch_seed(seed, _TRAIN_STREAM, epoch),
             shuffle_buffer=min(config.shuffle_buffer, manifest.num_clips),
         )
-        return raw.map(make_clip, tf.data.AUTOTUNE).with_options(_options())
+        return raw.map(make_clip.traced, tf.data.AUTOTUNE).with_options(_options())
 
     return data_service.endless_epochs(
         one_epoch,

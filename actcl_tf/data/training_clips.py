@@ -5,6 +5,7 @@ Sampling comes before decoding, so that only what is used is decoded; every draw
 """
 
 import dataclasses
+import functools
 
 import tensorflow as tf
 
@@ -59,6 +60,13 @@ class TrainingClips:
           them, and with --augment_on=device `augmentation_seeds` [2, 2] int32.
         """
         return self.augment(self.decode(self.sample(epoch, record)))
+
+    @functools.cached_property
+    def traced(self) -> tf.types.experimental.ConcreteFunction:
+        """`__call__` as a graph, which all data sets share: tracing takes a second or two."""
+        return tf.function(self.__call__, autograph=False).get_concrete_function(
+            tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.string)
+        )
 
     def sample(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
         """PARSE and SAMPLE: what a record says, and the span that is used, still encoded."""

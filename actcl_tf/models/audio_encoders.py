@@ -12,7 +12,13 @@ from actcl_tf import config
 from actcl_tf.models import layers, residual
 
 _CHANNELS = (64, 128, 256, 512)
-_DEPTHS = {"10": (1, 1, 1, 1), "18": (2, 2, 2, 2), "34": (3, 4, 6, 3), "50": (3, 4, 6, 3)}
+_DEPTHS = {
+    "6": (1, 1),
+    "10": (1, 1, 1, 1),
+    "18": (2, 2, 2, 2),
+    "34": (3, 4, 6, 3),
+    "50": (3, 4, 6, 3),
+}
 
 
 def build_audio_encoder(name: str, width: float) -> "AudioResNet":
@@ -26,7 +32,8 @@ def build_audio_encoder(name: str, width: float) -> "AudioResNet":
     Returns:
       Model log-mel [B, F, R] -> features [B, num_features] float32. Its last feature map has a
       total stride of 32 in F, and in R too for resnet2d_*: 2 in the stem, 2 in the max pool, 2 in
-      each of the stages 2 to 4. So 1.28 s of sound (F = 128) with R = 80 end as a map of 4 x 3.
+      each of the stages 2 to 4; of 8 for resnet2d_6, which ends with stage 2. So 1.28 s of sound
+      (F = 128) with R = 80 end as a map of 4 x 3.
 
     Raises:
       ValueError: the name is not known.
@@ -36,7 +43,8 @@ def build_audio_encoder(name: str, width: float) -> "AudioResNet":
         raise ValueError(f"audio encoder must be one of {known}, got {name!r}")
     family, _, depth = name.rpartition("_")
     block = residual.Bottleneck if depth == "50" else residual.BasicBlock
-    channels = [layers.scale_channels(each, width) for each in _CHANNELS]
+    depths = _DEPTHS[depth]
+    channels = [layers.scale_channels(each, width) for each in _CHANNELS[: len(depths)]]
     over_time = family == "resnet1d"
     convs, pointwise = (_conv_3x1, _conv_1x1_time) if over_time else (_conv_3x3, _conv_1x1)
     stem = layers.Chain(
@@ -50,7 +58,7 @@ def build_audio_encoder(name: str, width: float) -> "AudioResNet":
         ],
         name="stem",
     )
-    stages = residual.build_stages(block, _DEPTHS[depth], channels, [convs] * 4, [pointwise] * 4)
+    stages = residual.build_stages(block, depths, channels, [convs] * 4, [pointwise] * 4)
     return AudioResNet(
         stem, stages, num_features=channels[-1] * block.expansion, bands_as_channels=over_time
     )

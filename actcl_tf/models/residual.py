@@ -88,7 +88,7 @@ class Bottleneck(tf.keras.layers.Layer):
 
 
 class ResNet(tf.keras.Model):
-    """Stem, four stages of residual blocks, global average pool.
+    """Stem, stages of residual blocks, global average pool.
 
     Attributes:
       num_features: size d_b of the features.

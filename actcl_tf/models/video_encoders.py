@@ -1,8 +1,9 @@
 """Video backbones: 3D-ResNet, R(2+1)D and MC3, laid out as torchvision's.
 
 3D-ResNet-18, R(2+1)D-18 and MC3-18 are Tran et al. 2018 (arXiv 1711.11248) as torchvision publishes
-them; depths 10 and 34 share their stem. 3D-ResNet-50 is Hara et al. 2018 (arXiv 1711.09577), with
-a 7x7x7 stem and a max pool behind it.
+them; depths 10 and 34 share their stem, and depth 6, for small clips and quick trials, has the
+first two stages alone. 3D-ResNet-50 is Hara et al. 2018 (arXiv 1711.09577), with a 7x7x7 stem and
+a max pool behind it.
 """
 
 import functools
@@ -12,7 +13,13 @@ from actcl_tf import config
 from actcl_tf.models import layers, residual
 
 _CHANNELS = (64, 128, 256, 512)
-_DEPTHS = {"10": (1, 1, 1, 1), "18": (2, 2, 2, 2), "34": (3, 4, 6, 3), "50": (3, 4, 6, 3)}
+_DEPTHS = {
+    "6": (1, 1),
+    "10": (1, 1, 1, 1),
+    "18": (2, 2, 2, 2),
+    "34": (3, 4, 6, 3),
+    "50": (3, 4, 6, 3),
+}
 _FACTORISED_STEM = 45  # Channels between the two convolutions of the R(2+1)D stem.
 
 
@@ -39,8 +46,9 @@ def build_video_encoder(name: str, width: float, strides: str = "published") -> 
 
     Returns:
       Model [B, T, H, W, 3] -> features [B, num_features] float32. Its last feature map has a
-      stride of 16 in H and W (32 for resnet3d_50) and of 8 in T (16 for resnet3d_50, 1 for
-      mc3_18); with early strides, of 32 in H and W and of 2 in T.
+      stride of 16 in H and W (32 for resnet3d_50, 4 for resnet3d_6) and of 8 in T (16 for
+      resnet3d_50, 2 for resnet3d_6, 1 for mc3_18); with early strides, of 32 in H and W (8 for
+      resnet3d_6) and of 2 in T.
 
     Raises:
       ValueError: the name or the strides are not known, or resnet3d_50 is to have early ones.
@@ -55,7 +63,8 @@ def build_video_encoder(name: str, width: float, strides: str = "published") -> 
     in_time, in_space, keeps_time = _STRIDES[strides]
     family, _, depth = name.rpartition("_")
     block = residual.Bottleneck if depth == "50" else residual.BasicBlock
-    channels = [layers.scale_channels(each, width) for each in _CHANNELS]
+    depths = _DEPTHS[depth]
+    channels = [layers.scale_channels(each, width) for each in _CHANNELS[: len(depths)]]
     if family == "r2plus1d":
         middle = layers.scale_channels(_FACTORISED_STEM, width)
         first = _factorised_stem(middle, channels[0], in_time, in_space)
@@ -64,7 +73,7 @@ def build_video_encoder(name: str, width: float, strides: str = "published") -> 
     convs, pointwise = (
         [functools.partial(conv, keeps_time=keeps_time) for conv in kind] for kind in _CONVS[family]
     )
-    stages = residual.build_stages(block, _DEPTHS[depth], channels, convs, pointwise)
+    stages = residual.build_stages(block, depths, channels, convs, pointwise)
     return residual.ResNet(first, stages, num_features=channels[-1] * block.expansion)
 
 

@@ -1,5 +1,6 @@
 """What a run trains on: its batches from any step on, its pools, and what is wrong with a clip."""
 
+import dataclasses
 import functools
 import pathlib
 from typing import Any, Optional
@@ -14,38 +15,81 @@ from actcl_tf.train import checkpointing, failures
 _BATCHES_AHEAD = 8
 
 
-def make_train_dataset(
-    configuration: config.PretrainConfig,
-    start_step: int,
-    context: Optional[tf.distribute.InputContext] = None,
-    skipping: Optional[bad_records.Skipping] = None,
-) -> tf.data.Dataset:
-    """The endless batches of a run from a step on; with a context, those of one of its replicas.
+class TrainingBatches:
+    """The endless batches of a run, from any step on; how a clip is made is traced only once."""
 
-    Each comes with the seconds spent waiting for it, `data_wait` [B] float32, except in
-    deterministic runs, in which TensorFlow allows no clock.
-    """
-    context = context or tf.distribute.InputContext()
-    batch_size = configuration.train.batch_size // context.num_input_pipelines
-    dataset = pipeline.build_train_dataset(
-        configuration.data,
-        batch_size=batch_size,
-        seed=configuration.train.seed,
-        start_step=start_step,
-        views=configuration.contrast.num_views,
-        num_input_pipelines=context.num_input_pipelines,
-        input_pipeline_id=context.input_pipeline_id,
-        skipping=skipping,
-    )
-    if context.num_replicas_in_sync > context.num_input_pipelines:
-        each = configuration.train.batch_size // context.num_replicas_in_sync
-        dataset = dataset.rebatch(each, drop_remainder=True)
-    if context.num_input_pipelines > 1:  # Or every step would ask all workers for an end.
-        dataset = dataset.apply(
-            tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+    def __init__(self, configuration: config.PretrainConfig):
+        """Finds what is wrong with the data.
+
+        Args:
+          configuration: of the run.
+
+        Raises:
+          records.DataError: the split is missing, damaged or does not fit the configuration.
+        """
+        self._configuration = configuration
+        self._make_clip = pipeline.open_training_clips(
+            configuration.data,
+            seed=configuration.train.seed,
+            views=configuration.contrast.num_views,
         )
-    if configuration.train.deterministic:
-        return dataset
+        self.from_step(0, skipping=build_skipping(configuration))
+
+    def first(self) -> dict[str, tf.Tensor]:
+        """The first batch, to look at: not of a service, whose clips are counted."""
+        own = dataclasses.replace(self._configuration.data, data_service="")
+        skipping = build_skipping(self._configuration)
+        return next(iter(self._build(own, 0, tf.distribute.InputContext(), skipping)))
+
+    def from_step(
+        self,
+        start_step: int,
+        context: Optional[tf.distribute.InputContext] = None,
+        skipping: Optional[bad_records.Skipping] = None,
+    ) -> tf.data.Dataset:
+        """The batches from a step on; with a context, those of one of its replicas.
+
+        Each comes with the seconds spent waiting for it, `data_wait` [B] float32, except in
+        deterministic runs, in which TensorFlow allows no clock.
+
+        Args:
+          start_step: batches that came before.
+          context: which of several input pipelines this is; None for the only one.
+          skipping: leaves bad records out; None: a bad record is an error.
+        """
+        context = context or tf.distribute.InputContext()
+        return self._build(self._configuration.data, start_step, context, skipping)
+
+    def _build(
+        self,
+        data: config.DataConfig,
+        start_step: int,
+        context: tf.distribute.InputContext,
+        skipping: Optional[bad_records.Skipping],
+    ) -> tf.data.Dataset:
+        train = self._configuration.train
+        dataset = pipeline.build_train_dataset(
+            data,
+            batch_size=train.batch_size // context.num_input_pipelines,
+            seed=train.seed,
+            start_step=start_step,
+            num_input_pipelines=context.num_input_pipelines,
+            input_pipeline_id=context.input_pipeline_id,
+            skipping=skipping,
+            make_clip=self._make_clip,
+        )
+        if context.num_replicas_in_sync > context.num_input_pipelines:
+            each = train.batch_size // context.num_replicas_in_sync
+            dataset = dataset.rebatch(each, drop_remainder=True)
+        if context.num_input_pipelines > 1:  # Or every step would ask all workers for an end.
+            dataset = dataset.apply(
+                tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+            )
+        return dataset if train.deterministic else _timed(dataset)
+
+
+def _timed(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The batches of a data set with `data_wait`, the seconds spent waiting for each."""
     # A clock is read when a batch is asked for, and again when it is there.
     asked = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
 

@@ -27,7 +27,7 @@ def test_defaults_are_valid_and_survive_json():
         ({"color_jitter": float("nan")}, "--color_jitter=nan"),
         ({"region": "0,0,1"}, "--region=0,0,1: must be four numbers"),
         ({"region": "0,0.5,1,0.5"}, "left < right"),
-        ({"video_encoder": "vgg"}, "--video_encoder=vgg: must be one of resnet3d_10"),
+        ({"video_encoder": "vgg"}, "--video_encoder=vgg: must be one of resnet3d_6"),
         ({"temperature": 0.0}, "--temperature=0.0: must be greater than 0.0"),
         ({"key_momentum": 1.5}, "--key_momentum=1.5: must be at least 0.0 and at most 1.0"),
         ({"negatives": "best"}, "--negatives=best: must be one of active, random"),

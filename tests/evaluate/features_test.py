@@ -15,9 +15,9 @@ from tests import rounding
 def towers():
     tf.keras.utils.set_random_seed(1)
     model = config.ModelConfig(
-        video_encoder="resnet3d_10",
+        video_encoder="resnet3d_6",
         video_width=0.125,
-        audio_encoder="resnet2d_10",
+        audio_encoder="resnet2d_6",
         audio_width=0.0625,
         mel_bands=16,
         hidden_size=12,

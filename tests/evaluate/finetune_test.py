@@ -12,9 +12,9 @@ from actcl_tf.models import two_tower
 from actcl_tf.train import callbacks, checkpointing, errors
 
 MODEL = config.ModelConfig(
-    video_encoder="resnet3d_10",
+    video_encoder="resnet3d_6",
     video_width=0.0625,
-    audio_encoder="resnet2d_10",
+    audio_encoder="resnet2d_6",
     audio_width=0.0625,
     mel_bands=16,
     hidden_size=8,

@@ -73,7 +73,7 @@ def test_the_first_draw_is_what_training_would_pick(tiny_run, monkeypatch, flags
     # With empty dictionaries all of the pool may be picked in training too.
     model = saved_runs.save_run(run, in_dictionary=0)
     state = dictionary_state.load(run.train.run_dir)
-    batches = training_data.make_train_dataset(run, start_step=3).take(2)
+    batches = training_data.TrainingBatches(run).from_step(3).take(2)
     counts = picks.count(state, batches, 3)
     batch = next(iter(batches))
     # The pool is seen through the checkpoint's layer, not one that has seen this batch.

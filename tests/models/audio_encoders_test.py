@@ -39,6 +39,7 @@ def test_one_dimensional_network_has_a_third_of_the_block_weights():
 @pytest.mark.parametrize(
     ("name", "last_map"),
     [
+        ("resnet2d_6", (16, 10)),
         ("resnet2d_10", (4, 3)),
         ("resnet2d_18", (4, 3)),
         ("resnet2d_34", (4, 3)),
@@ -76,5 +77,5 @@ def test_bands_are_channels_of_the_one_dimensional_network(rng):
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match=r"must be one of resnet2d_10, .*, got 'resnet3d_18'"):
+    with pytest.raises(ValueError, match=r"must be one of resnet2d_6, .*, got 'resnet3d_18'"):
         audio_encoders.build_audio_encoder("resnet3d_18", 1.0)

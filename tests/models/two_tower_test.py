@@ -13,7 +13,7 @@ from tests import rounding
 SAMPLES = 6400
 
 
-def _build(video_encoder="resnet3d_10", audio_encoder="resnet2d_10", **settings):
+def _build(video_encoder="resnet3d_6", audio_encoder="resnet2d_6", **settings):
     return two_tower.build_towers(
         config.ModelConfig(
             video_encoder=video_encoder,
@@ -84,7 +84,7 @@ def test_weights_are_made_by_build_and_well_named(towers):
 
 @pytest.mark.parametrize(
     ("video_encoder", "audio_encoder"),
-    [("resnet3d_10", "resnet2d_10"), ("r2plus1d_18", "resnet1d_18")],
+    [("resnet3d_6", "resnet2d_6"), ("r2plus1d_18", "resnet1d_18")],
 )
 def test_two_builds_have_their_weights_in_the_same_order(rng, video_encoder, audio_encoder):
     queries = _build(video_encoder, audio_encoder)
@@ -105,7 +105,7 @@ def test_initial_weights_follow_the_seed():
     weights = []
     for seed in (1, 1, 2):
         tf.keras.utils.set_random_seed(seed)
-        encoder = audio_encoders.build_audio_encoder("resnet2d_10", 0.125)
+        encoder = audio_encoders.build_audio_encoder("resnet2d_6", 0.125)
         encoder(tf.keras.Input([32, 16]))
         weights.append(np.concatenate([w.numpy().ravel() for w in encoder.trainable_variables]))
     np.testing.assert_array_equal(weights[0], weights[1])
@@ -221,8 +221,8 @@ def test_towers_train_on_two_replicas():
         with strategy.scope():
             towers = two_tower.build_towers(
                 config.ModelConfig(
-                    video_encoder="resnet3d_10",
-                    audio_encoder="resnet2d_10",
+                    video_encoder="resnet3d_6",
+                    audio_encoder="resnet2d_6",
                     video_width=0.125,
                     audio_width=0.125,
                 ),

@@ -24,6 +24,7 @@ def test_parameters_equal_torchvisions(name, published):
 @pytest.mark.parametrize(
     ("name", "last_map"),
     [
+        ("resnet3d_6", (5, 17, 13)),
         ("resnet3d_10", (2, 5, 4)),
         ("resnet3d_18", (2, 5, 4)),
         ("resnet3d_34", (2, 5, 4)),
@@ -38,7 +39,7 @@ def test_shapes_at_odd_sizes(name, last_map):
     outputs = model.stem(tf.keras.Input([9, 65, 50, 3]))
     for stage in model.stages:
         outputs = stage(outputs)
-    channels = 256 if name == "resnet3d_50" else 64
+    channels = {"resnet3d_50": 256, "resnet3d_6": 16}.get(name, 64)
     assert tuple(outputs.shape[1:]) == (*last_map, channels)
     assert model.num_features == channels
 
@@ -69,7 +70,7 @@ def test_every_encoder_of_the_configuration_can_be_built():
         assert video_encoders.build_video_encoder(name, 0.25).num_features > 0
 
 
-@pytest.mark.parametrize("name", ["resnet3d_10", "r2plus1d_18", "mc3_18", "resnet3d_50"])
+@pytest.mark.parametrize("name", ["resnet3d_6", "r2plus1d_18", "mc3_18", "resnet3d_50"])
 def test_small_and_single_frame_inputs(name, rng):
     model = video_encoders.build_video_encoder(name, 0.125)
     for shape in ([2, 1, 16, 16, 3], [2, 3, 17, 16, 3]):
@@ -88,5 +89,5 @@ def test_mid_channels(channels_in, channels_out, middle):
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match=r"must be one of resnet3d_10, .*, got 'resnet3d_99'"):
+    with pytest.raises(ValueError, match=r"must be one of resnet3d_6, .*, got 'resnet3d_99'"):
         video_encoders.build_video_encoder("resnet3d_99", 1.0)

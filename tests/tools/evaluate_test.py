@@ -13,9 +13,9 @@ from tests.media_files import write_clip
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODEL = {
-    "video_encoder": "resnet3d_10",
+    "video_encoder": "resnet3d_6",
     "video_width": 0.0625,
-    "audio_encoder": "resnet2d_10",
+    "audio_encoder": "resnet2d_6",
     "audio_width": 0.0625,
     "mel_bands": 16,
     "hidden_size": 8,

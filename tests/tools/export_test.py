@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from actcl_tf.train import (
     checkpointing,
-    loop,
+    model_building,
     run_checks,
 )
 from tests import programs
@@ -21,7 +21,7 @@ def run(tiny_config, tmp_path_factory):
     run = tiny_config(tmp_path_factory.mktemp("export") / "run", frame_stride=2)
     facts = run_checks.check(run)
     checkpointing.open_run(run, facts)
-    model = loop.build_model(run, facts, "float32")
+    model = model_building.build_model(run, facts, "float32")
     checkpoints = checkpointing.Checkpoints(model, run.train.run_dir, 1, model.query_towers)
     model.step.assign(2)
     checkpoints.save_best(0.5)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.train import (
-    loop,
+    model_building,
     run_checks,
     training_data,
 )
@@ -56,8 +56,8 @@ def test_the_program_stays_on_the_device_and_its_shapes_are_static():
 @pytest.mark.slow
 def test_the_program_with_whole_encoders(tiny_run):
     run = tiny_run(diagnostics_every=2, precision="float32")
-    model = loop.build_model(run, run_checks.check(run), "float32")
-    (batch,) = training_data.make_train_dataset(run, start_step=0).take(1)
+    model = model_building.build_model(run, run_checks.check(run), "float32")
+    (batch,) = training_data.TrainingBatches(run).from_step(0).take(1)
     program = _compile(model)
     assert np.isfinite(float(program(batch)["loss/total"]))
     _require_static(program, batch)

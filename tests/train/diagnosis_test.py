@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.train import diagnosis, loop
+from actcl_tf.train import diagnosis, training_run
 from tests import small_models
 
 
@@ -64,7 +64,7 @@ def test_without_diagnostics_there_are_no_figures():
 @pytest.mark.slow
 def test_a_run_records_them(tiny_run):
     run = tiny_run(diagnostics_every=3, log_every=2)
-    loop.run(run)
+    training_run.TrainingRun(run).train()
     lines = pathlib.Path(run.train.run_dir, "scalars.jsonl").read_text().splitlines()
     steps = {}
     for line in map(json.loads, lines):

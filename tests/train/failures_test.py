@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data import bad_records, records
-from actcl_tf.train import checkpointing, failures, loop
+from actcl_tf.train import checkpointing, failures, training_run
 
 STAYS = "Make room, and start the same command again to go on"
 
@@ -114,13 +114,13 @@ def test_explain_knows_nothing_where_the_records_are_good():
 def test_a_full_disk_leaves_the_checkpoint_before_and_the_run_goes_on(tiny_run, limit, name):
     """The limit on a file's size stops a checkpoint, or what is logged, as a full disk would."""
     run = tiny_run(steps=6, save_every=2, log_every=1, summary_every=1)
-    loop.run(run, say=lambda _: None, stop_at=2)
+    training_run.TrainingRun(run, say=lambda _: None).train(stop_at=2)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
     try:
         with pytest.raises(failures.NoRoomError, match=f"{name}.*File too large.*step-2, stays"):
-            loop.run(run, say=lambda _: None)
+            training_run.TrainingRun(run, say=lambda _: None).train()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert checkpointing.load_towers(run.train.run_dir).step == 2
-    assert loop.run(run, say=lambda _: None).step == 6
+    assert training_run.TrainingRun(run, say=lambda _: None).train().step == 6

@@ -9,8 +9,9 @@ import pytest
 from actcl_tf.models import torchvision_weights, weights_file
 from actcl_tf.train import (
     checkpointing,
-    loop,
+    model_building,
     run_checks,
+    training_run,
 )
 from tests import rounding
 from tests.published_weights import describe, draw, write_safetensors
@@ -47,7 +48,7 @@ def begun(published, tiny_config, tmp_path_factory):
         features.append(video_tower(_clip(), training=False).features.numpy())
         return {"retrieval/video_to_audio/mean_reciprocal_rank": 0.5}
 
-    loop.run(run, evaluate=evaluate, say=said.append)
+    training_run.TrainingRun(run, say=said.append).train(evaluate=evaluate)
     return run, said, features
 
 
@@ -58,7 +59,7 @@ def _clip():
 def test_query_and_key_encoders_start_from_the_file(published, tiny_run):
     run = tiny_run(init_from=str(published), **CHANGES)
     imported = torchvision_weights.read(str(published), "mc3_18")
-    model = loop.build_model(run, run_checks.check(run), "float32", imported)
+    model = model_building.build_model(run, run_checks.check(run), "float32", imported)
     for towers in (model.query_towers, model.key_towers):
         for found, expected in zip(towers["video"].backbone.get_weights(), imported.weights):
             np.testing.assert_array_equal(found, expected)
@@ -73,7 +74,7 @@ def test_the_encoders_as_initialised_are_those_of_the_file(begun, published, tin
     assert [text for text in said if text.startswith(line)]
     run = tiny_run(init_from=str(published), **CHANGES)
     imported = torchvision_weights.read(str(published), "mc3_18")
-    model = loop.build_model(run, run_checks.check(run), "float32", imported)
+    model = model_building.build_model(run, run_checks.check(run), "float32", imported)
     expected = model.query_towers["video"](_clip(), training=False).features
     # 18 layers; the last ones add up 3 x 3 x 512 products.
     rounding.assert_close(features[0], expected, rounding.of_sums(9 * 512, 18))
@@ -87,12 +88,12 @@ def test_a_run_goes_on_without_the_file(begun, published, tiny_config):
     published.rename(aside)
     try:
         folder, changes = run.train.run_dir, {**CHANGES, "init_from": str(published), "steps": 2}
-        loop.run(tiny_config(folder, **changes), say=said.append)
+        training_run.TrainingRun(tiny_config(folder, **changes), say=said.append).train()
         assert any("Going on at step 1 of 2" in line for line in said)
         assert not any("starts from" in line for line in said)
         other = {**changes, "init_from": ""}
         with pytest.raises(checkpointing.CheckpointError, match=r"is /.* there, empty here"):
-            loop.run(tiny_config(folder, **other), say=said.append)
+            training_run.TrainingRun(tiny_config(folder, **other), say=said.append).train()
     finally:
         aside.rename(published)
 
@@ -106,7 +107,7 @@ def test_a_wrong_file_leaves_no_run_behind(tiny_run, tmp_path, content, message)
         path.write_bytes(content)
     run = tiny_run(init_from=str(path), **CHANGES)
     with pytest.raises(weights_file.WeightsError, match=message):
-        loop.run(run, say=lambda line: None)
+        training_run.TrainingRun(run, say=lambda line: None).train()
     assert not pathlib.Path(run.train.run_dir).exists()
 
 

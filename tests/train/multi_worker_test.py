@@ -136,8 +136,8 @@ TIMEOUT = 8  # Seconds; --worker_timeout.
 def pair(tmp_path, tiny_data):
     """Starts two workers of tools/train.py on one run folder."""
     flags = [
-        *("--num_frames=4", "--image_size=16", "--video_encoder=resnet3d_10"),
-        *("--video_width=0.125", "--audio_encoder=resnet2d_10", "--audio_width=0.125"),
+        *("--num_frames=4", "--image_size=16", "--video_encoder=resnet3d_6"),
+        *("--video_width=0.125", "--audio_encoder=resnet2d_6", "--audio_width=0.125"),
         *("--mel_bands=16", "--hidden_size=16", "--embedding_size=8", "--negatives=in_batch"),
         *("--batch_size=6", "--warmup_steps=1", "--precision=float32", "--eval_split="),
         *(f"--data_dir={tiny_data}", f"--run_dir={tmp_path}/run", "--strategy=multi_worker"),

@@ -7,7 +7,7 @@ import tensorflow as tf
 from actcl_tf.contrast import losses
 from actcl_tf.train import (
     diagnosis,
-    loop,
+    model_building,
     pretrain_model,
     run_checks,
     training_data,
@@ -88,7 +88,7 @@ def test_loss_is_that_of_the_dictionary_and_the_batch_enters_after_sampling(nega
 def test_float32_means_float32_on_gpus_too(tiny_run):
     tf.config.experimental.enable_tensor_float_32_execution(True)
     run = tiny_run(negatives="in_batch")
-    loop.build_model(run, run_checks.check(run), "float32")
+    model_building.build_model(run, run_checks.check(run), "float32")
     assert not tf.config.experimental.tensor_float_32_execution_enabled()
 
 
@@ -173,9 +173,9 @@ def test_moving_statistics_follow_the_query_towers_by_momentum():
 def test_dynamic_loss_scaling_skips_an_overflow(tiny_run, optimizer):
     run = tiny_run(optimizer=optimizer)
     facts = run_checks.check(run)
-    batch = next(iter(training_data.make_train_dataset(run, start_step=0)))
+    batch = next(iter(training_data.TrainingBatches(run).from_step(0)))
     try:
-        model = loop.build_model(run, facts, "mixed_float16")
+        model = model_building.build_model(run, facts, "mixed_float16")
         before = float(model.optimizer.loss_scale)
         _remember(model, batch)
         scalars = model.train_step(batch)
@@ -191,9 +191,9 @@ def test_an_overflow_is_counted_until_the_scale_can_fall_no_more(tiny_run, monke
     scaled = functools.partial(tf.keras.mixed_precision.LossScaleOptimizer, initial_scale=2.0)
     monkeypatch.setattr(tf.keras.mixed_precision, "LossScaleOptimizer", scaled)
     run = tiny_run()
-    batch = next(iter(training_data.make_train_dataset(run, start_step=0)))
+    batch = next(iter(training_data.TrainingBatches(run).from_step(0)))
     try:
-        model = loop.build_model(run, run_checks.check(run), "mixed_float16")
+        model = model_building.build_model(run, run_checks.check(run), "mixed_float16")
         before = [v.numpy() for v in model.query_variables]
         infinite = [tf.fill(v.shape, np.inf) for v in model.query_variables]
         model.update_query_encoders(infinite)

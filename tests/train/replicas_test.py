@@ -10,7 +10,7 @@ import tensorflow as tf
 from actcl_tf.train import (
     checkpointing,
     failures,
-    loop,
+    model_building,
     optimizers,
     replica_check,
     replicas,
@@ -323,8 +323,8 @@ def _train_whole(run, num_replicas):
     facts = run_checks.check(run)
     tf.keras.utils.set_random_seed(0)
     with strategy.scope():
-        model = loop.build_model(run, facts, "float32")
-    batches = list(training_data.make_train_dataset(run, start_step=0).take(NUM_STEPS))
+        model = model_building.build_model(run, facts, "float32")
+    batches = list(training_data.TrainingBatches(run).from_step(0).take(NUM_STEPS))
     for batch in batches:
         batch.pop("data_wait", None)
     return _train(strategy, model, batches)

@@ -4,7 +4,7 @@ import pathlib
 import pytest
 import tensorflow as tf
 
-from actcl_tf.train import loop, scalar_names
+from actcl_tf.train import scalar_names, training_run
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,9 @@ def test_values_of_a_name_and_of_its_parts(name, scalars, expected):
 
 def test_every_scalar_of_a_run_is_in_a_group_and_in_both_places(tiny_run):
     run = tiny_run(steps=4, diagnostics_every=2, on_bad_record="skip")
-    loop.run(run, evaluate=lambda *_: {"retrieval/mean_reciprocal_rank": 0.5}, say=lambda _: None)
+    training_run.TrainingRun(run, say=lambda _: None).train(
+        evaluate=lambda *_: {"retrieval/mean_reciprocal_rank": 0.5}
+    )
     folder = pathlib.Path(run.train.run_dir)
     logged = set()
     for line in (folder / "scalars.jsonl").read_text().splitlines():

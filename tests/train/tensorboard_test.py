@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 
-from actcl_tf.train import callbacks, custom_layout, hyperparameters, loop
+from actcl_tf.train import callbacks, custom_layout, hyperparameters, training_run
 
 SCORES = {
     "retrieval/num_clips": 12.0,
@@ -26,10 +26,10 @@ def in_parts(tiny_config, tmp_path_factory):
     """A run that was stopped in the middle of what is profiled, and gone on with to its end."""
     run = tiny_config(tmp_path_factory.mktemp("in_parts") / "run", steps=6, profile_steps="3,5")
     published = []
-    options = {"evaluate": lambda *_: SCORES, "publish": published.append, "say": lambda _: None}
-    loop.run(run, stop_at=4, **options)
+    options = {"evaluate": lambda *_: SCORES, "publish": published.append}
+    training_run.TrainingRun(run, say=lambda _: None).train(stop_at=4, **options)
     profiles = _profiles(run)
-    loop.run(run, **options)
+    training_run.TrainingRun(run, say=lambda _: None).train(**options)
     return run, published, profiles
 
 

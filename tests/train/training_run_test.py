@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data import records
-from actcl_tf.train import callbacks, checkpointing, failures, loop
+from actcl_tf.train import callbacks, checkpointing, failures, training_run
 
 
 def _values(run_dir):
@@ -54,12 +54,12 @@ def _damage(data):
 def _run_whole_and_in_parts(pairs, said):
     """In a process of its own, since determinism cannot be switched off again."""
     for name, (whole, parts) in pairs.items():
-        loop.run(whole, say=_quiet)
-        loop.run(parts, say=_quiet, stop_at=4)
+        training_run.TrainingRun(whole, say=_quiet).train()
+        training_run.TrainingRun(parts, say=_quiet).train(stop_at=4)
         # What a run has logged that was ended without a word after its last checkpoint.
         with pathlib.Path(parts.train.run_dir, "scalars.jsonl").open("a") as file:
             file.write(json.dumps({"step": 6, "loss/total": 1.0}) + '\n{"step": 6, "lo')
-        loop.run(parts, say=lambda line, name=name: said.put((name, line)))
+        training_run.TrainingRun(parts, say=lambda line, name=name: said.put((name, line))).train()
     said.put(None)
 
 
@@ -128,7 +128,7 @@ def test_a_bad_record_is_left_out_and_counted(whole_and_in_parts):
     assert accounts[0] == accounts[1] and 1 <= len(accounts[0]) <= 2
     careful = dataclasses.replace(whole.data, on_bad_record="fail")
     with pytest.raises(checkpointing.CheckpointError, match=r"left out the clips in .*skipped"):
-        loop.run(dataclasses.replace(whole, data=careful), say=_quiet)
+        training_run.TrainingRun(dataclasses.replace(whole, data=careful), say=_quiet).train()
 
 
 def test_what_is_written_anew_stands_in_the_place_of_the_old(tmp_path):
@@ -155,7 +155,7 @@ def finished(tiny_config, tmp_path_factory):
         calls.append((video_tower.name, audio_tower.name))
         return {"retrieval/video_to_audio/mean_reciprocal_rank": 0.5 + len(calls) / 10}
 
-    return run, loop.run(run, evaluate=evaluate, say=_quiet), calls
+    return run, training_run.TrainingRun(run, say=_quiet).train(evaluate=evaluate), calls
 
 
 def _copy_of(run, folder):
@@ -269,9 +269,9 @@ def test_a_trained_run_is_loaded_with_its_weights(finished):
 def test_another_run_in_the_folder_is_refused(finished, tiny_config):
     folder = finished[0].train.run_dir
     with pytest.raises(checkpointing.CheckpointError, match="--embedding_size is 8 there, 4 here"):
-        loop.run(tiny_config(folder, embedding_size=4), say=_quiet)
+        training_run.TrainingRun(tiny_config(folder, embedding_size=4), say=_quiet).train()
     with pytest.raises(checkpointing.CheckpointError, match="--steps is 8 there, 9 here"):
-        loop.run(tiny_config(folder, steps=9), say=_quiet)
+        training_run.TrainingRun(tiny_config(folder, steps=9), say=_quiet).train()
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_a_run_of_another_version_is_refused(finished, tiny_config, tmp_path, ch
     change(there)
     (folder / "run.json").write_text(json.dumps(there))
     with pytest.raises(checkpointing.CheckpointError, match=message):
-        loop.run(tiny_config(folder), say=_quiet)
+        training_run.TrainingRun(tiny_config(folder), say=_quiet).train()
     with pytest.raises(checkpointing.CheckpointError, match=message):
         checkpointing.load_towers(str(folder))
 
@@ -311,7 +311,7 @@ def test_a_folder_that_is_no_run_is_refused(tiny_run, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("important")
     with pytest.raises(checkpointing.CheckpointError, match="is not a run of this program"):
-        loop.run(tiny_run(), say=_quiet)
+        training_run.TrainingRun(tiny_run(), say=_quiet).train()
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_a_folder_that_is_no_run_is_refused(tiny_run, tmp_path):
 def test_contradictions_are_found_before_any_work(tiny_run, changes, message):
     run = tiny_run(**changes)
     with pytest.raises((config.ConfigError, records.DataError), match=message):
-        loop.run(run, say=_quiet)
+        training_run.TrainingRun(run, say=_quiet).train()
     assert not pathlib.Path(run.train.run_dir).exists()
 
 
@@ -336,7 +336,7 @@ def test_nan_stops_the_run_and_names_the_quantity(tiny_run):
         learning_rate=1e30, optimizer="sgd", negatives="in_batch", warmup_steps=0, save_every=1
     )
     with pytest.raises(failures.NonFiniteError, match=r"(queries|keys|loss|gradient).*at step \d+"):
-        loop.run(run, say=_quiet)
+        training_run.TrainingRun(run, say=_quiet).train()
     stored = _values(run.train.run_dir)
     assert 1 <= int(stored["model/step/.ATTRIBUTES/VARIABLE_VALUE"]) < 8
 
@@ -347,7 +347,7 @@ def test_a_damaged_record_is_named_by_its_shard(tiny_data, tiny_run, tmp_path):
     shard = _damage(data)
     named = rf"{shard}, record \d+: its checksum is wrong. .*--on_bad_record=skip"
     with pytest.raises(records.DataError, match=named):
-        loop.run(tiny_run(data_dir=str(data)), say=_quiet)
+        training_run.TrainingRun(tiny_run(data_dir=str(data)), say=_quiet).train()
 
 
 def test_a_checkpoint_that_was_cut_off_is_named(finished, tiny_config, tmp_path):
@@ -357,6 +357,6 @@ def test_a_checkpoint_that_was_cut_off_is_named(finished, tiny_config, tmp_path)
     data = pathlib.Path(f"{path}.data-00000-of-00001")
     data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
     with pytest.raises(checkpointing.CheckpointError, match="cannot be restored"):
-        loop.run(tiny_config(folder), say=_quiet)
+        training_run.TrainingRun(tiny_config(folder), say=_quiet).train()
     with pytest.raises(checkpointing.CheckpointError, match="cannot be restored"):
         checkpointing.load_towers(str(folder))

@@ -1,0 +1,71 @@
+"""Builds the model of a run, compiled and with all its variables, from its configuration."""
+
+from typing import Optional
+
+import tensorflow as tf
+
+from actcl_tf import config
+from actcl_tf.data import batch_augmentation
+from actcl_tf.models import layers, torchvision_weights, two_tower
+from actcl_tf.train import checkpointing, optimizers, pretrain_model
+
+
+def build_model(
+    run: config.PretrainConfig,
+    facts: checkpointing.DataFacts,
+    precision: str,
+    imported: Optional[torchvision_weights.Converted] = None,
+) -> pretrain_model.PretrainModel:
+    """Builds and compiles the model; call it inside the strategy's scope.
+
+    Args:
+      run: the configuration.
+      facts: of the data.
+      precision: Keras mixed-precision policy.
+      imported: what the video encoders, query and key, start from; None: random weights.
+
+    Returns:
+      A compiled PretrainModel with all its variables made.
+    """
+    tf.keras.mixed_precision.set_global_policy(precision)
+    # Distances between neighbouring gradients drown in the ten bits that GPUs may use for float32.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    towers = [
+        dict(
+            zip(
+                pretrain_model.MODALITIES,
+                two_tower.build_towers(
+                    run.model,
+                    run.data,
+                    sample_rate=facts.sample_rate,
+                    num_audio_samples=facts.num_audio_samples,
+                ),
+            )
+        )
+        for _ in ("query", "key")
+    ]
+    if imported is not None:  # Before the key towers take over the queries' weights.
+        towers[0]["video"].backbone.set_weights(imported.weights)
+    if run.train.sync_batch_norm:
+        for tower in (tower for each in towers for tower in each.values()):
+            layers.synchronise_batch_norm(tower)
+    kernels = {m: tower.head.last_layer_affine()[0] for m, tower in towers[0].items()}
+    model = pretrain_model.PretrainModel(
+        *towers,
+        run.contrast,
+        batch_size=run.train.batch_size,
+        num_features={m: int(kernel.shape[0]) for m, kernel in kernels.items()},
+        embedding_size=run.model.embedding_size,
+        total_steps=run.train.steps,
+        clip_norm=run.train.clip_norm,
+        diagnostics_every=run.train.diagnostics_every,
+        num_parts=run.train.accumulate_steps,
+        shuffles_keys=run.train.shuffle_batch_norm,
+        augment=batch_augmentation.build_augmentation(run.data),
+        seed=run.train.seed,
+    )
+    optimizer = optimizers.build_optimizer(run.train, precision)
+    if not isinstance(optimizer, tf.keras.optimizers.legacy.Optimizer):
+        optimizer.build(model.query_variables)  # So that a checkpoint restores it at once.
+    model.compile(optimizer=optimizer, steps_per_execution=run.train.steps_per_execution)
+    return model

@@ -1,0 +1,356 @@
+"""A pretraining run from configuration to result: open, restore, fit, evaluate."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+from typing import Any, Callable, NamedTuple, Optional
+
+import tensorflow as tf
+
+from actcl_tf import config
+from actcl_tf.data import bad_records, files
+from actcl_tf.models import torchvision_weights
+from actcl_tf.train import (
+    callbacks,
+    checkpointing,
+    compiler,
+    custom_layout,
+    failures,
+    fitting,
+    hyperparameters,
+    local_towers,
+    model_building,
+    pictures,
+    profiling,
+    progress,
+    replica_check,
+    run_checks,
+    scalar_names,
+    training_data,
+)
+from actcl_tf.train import strategy as strategies
+
+Publish = Callable[[int], None]
+
+
+class RunResult(NamedTuple):
+    """What a run came to.
+
+    Attributes:
+      run_dir: its folder.
+      step: steps done.
+      initial: scores of the encoders as initialised; empty without an evaluation.
+      trained: scores of the encoders at the end; empty without an evaluation.
+      is_chief: whether this process is the one of several that wrote the run's folder.
+      skipped: what --on_bad_record=skip left out of training; None with --on_bad_record=fail.
+    """
+
+    run_dir: str
+    step: int
+    initial: dict[str, float]
+    trained: dict[str, float]
+    is_chief: bool = True
+    skipped: Optional[bad_records.Skipping] = None
+
+
+class TrainingRun:
+    """One run on one worker: its data, its folder and its model.
+
+    Attributes:
+      configuration: what to train, on what, how and where to.
+      facts: of the data.
+      placement: what it trains on.
+      model: the PretrainModel, once `train` has built it.
+    """
+
+    def __init__(
+        self,
+        configuration: config.PretrainConfig,
+        *,
+        placement: Optional[strategies.Placement] = None,
+        say: Callable[[str], None] = print,
+    ):
+        """Checks the configuration against the data and the devices; writes nothing.
+
+        Args:
+          configuration: what to train, on what, how and where to.
+          placement: what to train on; None: made as the configuration says.
+          say: takes lines for the console.
+
+        Raises:
+          records.DataError, config.ConfigError: something is wrong that the user can mend.
+        """
+        self.configuration = configuration
+        self.facts = run_checks.check(configuration)
+        self.placement = placement or strategies.build_placement(configuration.train)
+        self._say = say if self.placement.workers.is_chief else lambda line: None
+
+    def train(
+        self,
+        *,
+        evaluate: Optional[callbacks.Evaluate] = None,
+        publish: Optional[Publish] = None,
+        stop_at: Optional[int] = None,
+    ) -> RunResult:
+        """Trains to the last step, going on from the last checkpoint where there is one.
+
+        Args:
+          evaluate: (video tower, audio tower) -> name to number; None for no evaluation.
+          publish: called with the step after each evaluation.
+          stop_at: end after this many steps, as an interruption would, without the last evaluation.
+
+        Returns:
+          The scores of the encoders as initialised and as trained.
+
+        Raises:
+          records.DataError, config.ConfigError, checkpointing.CheckpointError: something is wrong
+            that the user can mend; nothing was done.
+          failures.NonFiniteError: NaN or infinity turned up; the last good checkpoint stays.
+          failures.NoRoomError: the disk is full; the last checkpoint stays.
+          errors.WorkerLost: another worker died or went silent; the last checkpoint stays.
+          errors.Interrupted: SIGTERM or SIGINT came and the state was saved.
+        """
+        train, together = self.configuration.train, self.placement.workers
+        if together.count == 1:
+            compiler.wake_quietly()
+        last = train.steps if stop_at is None else min(stop_at, train.steps)
+        with failures.naming_full_disks(train.run_dir), together.folder(train.run_dir) as folder:
+            try:
+                imported, resuming = self._open(folder)
+                self._build(imported)
+                step = self._restore(imported, resuming)
+                log = self._open_log()
+                evaluation = self._evaluation(evaluate, publish, log)
+                initial = self._evaluate_initialised(evaluation)
+                if not step:
+                    custom_layout.write(log.writer)
+                    hyperparameters.write_start(log.writer, self.configuration, initial)
+                if step < last:
+                    self._fit(last, log, evaluation)
+                    if last == train.steps:
+                        hyperparameters.write_end(log.writer)
+                trained = self._evaluate_trained(evaluation) if last == train.steps else {}
+                log.writer.flush()
+                together.wait()  # None leaves while another still needs it.
+            except tf.errors.OpError as error:
+                told = self._explain(error, 0)
+                if told is None:
+                    raise
+                raise told from error
+        step = int(self.model.step.numpy())
+        chief = together.is_chief
+        return RunResult(train.run_dir, step, initial, trained, chief, self._skipping)
+
+    def _open(self, folder: str) -> tuple[Optional[torchvision_weights.Converted], bool]:
+        """Finds what is wrong with data and weights, then starts or reopens the run's folder.
+
+        Returns:
+          What the video encoder starts from, and whether the folder was there.
+        """
+        asked, strategy = self.configuration, self.placement.strategy
+        run_checks.check_placement(asked, self.placement)
+        # From here on; the folder keeps what was asked for, and the run may go on elsewhere.
+        place = strategies.resolve_augmentation(asked.data, strategy)
+        data = dataclasses.replace(asked.data, augment_on=place)
+        self.configuration = dataclasses.replace(asked, data=data)
+        self._batches = training_data.TrainingBatches(self.configuration)
+        imported = None
+        # Before there is a folder, so that a wrong file leaves none behind. A run that goes on has
+        # its weights in its checkpoint and needs the file no more.
+        if asked.train.init_from and not checkpointing.has_checkpoint(asked.train.run_dir):
+            encoder = asked.model.video_encoder
+            imported = torchvision_weights.read(asked.train.init_from, encoder)
+        resuming = self._open_folder(asked)
+        self._folder = folder
+        self._skipping = training_data.build_skipping(self.configuration, folder)
+        return imported, resuming
+
+    def _open_folder(self, asked: config.PretrainConfig) -> bool:
+        """The chief starts or reopens the run's folder, then the others find it there."""
+        together, run_dir = self.placement.workers, asked.train.run_dir
+        resuming = checkpointing.open_run(asked, self.facts) if together.is_chief else False
+        together.lock(run_dir)
+        if together.is_chief:
+            for name in ("checkpoints", "best"):
+                checkpointing.remove_unfinished(pathlib.Path(run_dir, name))
+        together.wait()
+        if not together.is_chief:
+            if not pathlib.Path(run_dir, "run.json").exists():
+                raise checkpointing.CheckpointError(
+                    f"--run_dir={run_dir}: worker {together.place} does not find what worker 0 "
+                    "wrote there; name a folder on a disk that all workers share"
+                )
+            checkpointing.open_run(asked, self.facts)
+        return resuming
+
+    def _build(self, imported: Optional[torchvision_weights.Converted]) -> None:
+        """Builds the model and what saves it."""
+        train, together = self.configuration.train, self.placement.workers
+        precision = strategies.resolve_precision(train.precision)
+        self._say(f"Training on {self.placement.why}, in {precision}.")
+        tf.keras.utils.set_random_seed(train.seed)
+        if train.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        with self.placement.strategy.scope():
+            self.model = model_building.build_model(
+                self.configuration, self.facts, precision, imported
+            )
+            pools = self.model.pool_parts()
+        self._checkpoints = checkpointing.Checkpoints(
+            self.model,
+            train.run_dir,
+            train.keep if together.is_chief else 1,
+            self.model.query_towers,
+            pools,
+            write_dir=self._folder,
+        )
+
+    def _restore(self, imported: Optional[torchvision_weights.Converted], resuming: bool) -> int:
+        """Restores the last checkpoint if there is one; returns the step to go on from."""
+        train, together = self.configuration.train, self.placement.workers
+        restored = self._checkpoints.restore()
+        step = int(self.model.step.numpy())
+        if not together.agree(step):
+            raise checkpointing.CheckpointError(
+                f"--run_dir={train.run_dir}: worker {together.place} found step {step} there, and "
+                "another worker another step; all of them must see the same folder"
+            )
+        if restored:
+            self._say(f"Going on at step {step} of {train.steps} from {restored}.")
+        elif resuming:
+            self._say(f"{train.run_dir} holds no checkpoint yet; starting at step 0.")
+        if imported is not None and not restored:
+            self._say(f"The video encoder starts from {train.init_from}: {imported}.")
+        return step
+
+    def _open_log(self) -> callbacks.ScalarLog:
+        train, skipping = self.configuration.train, self._skipping
+
+        def count() -> dict[str, float]:
+            return {} if skipping is None else {scalar_names.SKIPPED_CLIPS: float(skipping.times)}
+
+        return callbacks.ScalarLog(
+            self._folder,
+            train.log_every,
+            train.batch_size,
+            {scalar_names.TEMPERATURE: self.configuration.contrast.temperature},
+            train.diagnostics_every,
+            count,
+        )
+
+    def _evaluation(
+        self,
+        evaluate: Optional[callbacks.Evaluate],
+        publish: Optional[Publish],
+        log: callbacks.ScalarLog,
+    ) -> Optional[callbacks.Evaluation]:
+        together, towers = self.placement.workers, None
+        if together.count > 1:
+            towers = local_towers.LocalTowers(
+                self.configuration, self.facts, self.model, together.is_chief
+            )
+        if evaluate is None:
+            return None
+        every = self.configuration.train.eval_every
+        return callbacks.Evaluation(
+            evaluate, every, log, self._checkpoints, publish, together, towers
+        )
+
+    def _evaluate_initialised(self, evaluation: Optional[callbacks.Evaluation]) -> dict[str, float]:
+        """Scores of the encoders as initialised; a resumed run reads what was measured then."""
+        if evaluation is None:
+            return {}
+        together, path = self.placement.workers, pathlib.Path(self._folder, "initial_scores.json")
+        if together.any(path.exists()):
+            return json.loads(path.read_text(encoding="utf-8")) if together.is_chief else {}
+        if int(self.model.step.numpy()):
+            return {}
+        self._say("Evaluating the encoders as initialised.")
+        scores = evaluation.run(self.model)
+        files.write_atomically(path, json.dumps(scores, indent=2) + "\n")
+        return scores
+
+    def _evaluate_trained(self, evaluation: Optional[callbacks.Evaluation]) -> dict[str, float]:
+        if evaluation is None:
+            return {}
+        self._say("Evaluating the trained encoders.")
+        return evaluation.run(self.model)
+
+    def _fit(
+        self, last: int, log: callbacks.ScalarLog, evaluation: Optional[callbacks.Evaluation]
+    ) -> None:
+        """Trains by Keras' `fit` up to step `last`."""
+        train, together = self.configuration.train, self.placement.workers
+        profile = None
+        if train.profile_range is not None:
+            profile = profiling.ProfileSteps(callbacks.logdir(self._folder), *train.profile_range)
+        try:
+            fitting.fit(
+                self.model,
+                self._batches_from,
+                last=last,
+                steps_per_epoch=training_data.steps_per_epoch(self.facts, train),
+                progress=progress.Progress(
+                    train.steps,
+                    train.log_every,
+                    train.batch_size,
+                    hidden=not together.is_chief,
+                    shorter=_shorter(self.configuration),
+                ),
+                log=log,
+                saver=callbacks.SaveCheckpoints(self._checkpoints, train.save_every, together),
+                steps_per_execution=train.steps_per_execution,
+                extras=lambda: self._callbacks(log, evaluation, profile),
+                explain=self._explain,
+            )
+        finally:
+            if profile is not None:
+                profile.close()
+
+    def _batches_from(self, start_step: int) -> Any:
+        """The batches that `fit` gets; of several workers, each reads its own part of them."""
+        if self.placement.workers.count == 1:
+            return self._batches.from_step(start_step, skipping=self._skipping)
+        return self.placement.strategy.distribute_datasets_from_function(
+            functools.partial(self._batches.from_step, start_step)
+        )
+
+    def _callbacks(
+        self,
+        log: callbacks.ScalarLog,
+        evaluation: Optional[callbacks.Evaluation],
+        profile: Optional[profiling.ProfileSteps],
+    ) -> list[tf.keras.callbacks.Callback]:
+        """What happens between steps, besides the log, the bar and the checkpoints."""
+        train, contrast = self.configuration.train, self.configuration.contrast
+        strategy, together = self.placement.strategy, self.placement.workers
+        found = [] if profile is None else [profile]
+        if contrast.uses_pool and contrast.pool == "epoch":
+            clips_of_epoch = functools.partial(
+                training_data.clips_of_pool, self.configuration, strategy, together.count
+            )
+            found.append(callbacks.RedrawPool(clips_of_epoch, strategy))
+        if evaluation is not None:
+            found.append(evaluation)
+        if train.check_sync_every and strategy.num_replicas_in_sync > 1:
+            found.append(replica_check.CheckReplicas(strategy, train.check_sync_every))
+        if together.count == 1:  # Pictures need the values of all replicas' statistics.
+            sample = self.model.augment(self._batches.first())
+            found.append(pictures.Pictures(log.writer, train.summary_every, sample))
+        return found
+
+    def _explain(self, error: tf.errors.OpError, step: int) -> Optional[Exception]:
+        """What to raise instead of TensorFlow's error after a step; None for nothing better."""
+        told = self.placement.workers.explain(error, step)
+        return told or training_data.explain(self.configuration, error, step)
+
+
+def _shorter(configuration: config.PretrainConfig) -> str:
+    """What makes a run shorter, beside the values it has."""
+    data, model = configuration.data, configuration.model
+    return (
+        f"a smaller --video_width (now {model.video_width:g}; half of it is about a quarter of the "
+        f"arithmetic), fewer pixels (--image_size={data.image_size}), frames "
+        f"(--num_frames={data.num_frames}) or --steps, or a GPU"
+    )
