@@ -8,6 +8,7 @@ import scipy.stats
 
 LEVEL = 0.95
 _RESAMPLES = 9999
+_ROUNDING = 1e-9
 
 
 class Difference(NamedTuple):
@@ -15,10 +16,10 @@ class Difference(NamedTuple):
 
     Attributes:
       mean: of the differences.
-      error: standard error of the mean; None of one pair.
-      interval: 95 % confidence interval by Student's t; None of one pair.
-      bootstrap: 95 % interval by resampling pairs; None of one pair.
-      p_value: of "no difference", two-sided, by the paired t test; None of one pair.
+      error: standard error of the mean; None where the pairs show no spread, as one alone.
+      interval: 95 % confidence interval by Student's t; None where the pairs show no spread.
+      bootstrap: 95 % interval by resampling pairs; None where the pairs show no spread.
+      p_value: of "no difference", two-sided, by the paired t test; None where the pairs show no spread.
       wins: pairs with a positive difference.
       losses: pairs with a negative one.
       num_pairs: of all.
@@ -49,12 +50,10 @@ def paired(values: Sequence[float], baseline: Sequence[float]) -> Difference:
     found = np.asarray(values, np.float64) - np.asarray(baseline, np.float64)
     wins, losses = int((found > 0).sum()), int((found < 0).sum())
     mean, num = float(found.mean()), len(found)
-    if num < 2:
+    # Scores are counts: a few pairs can differ by the same, which says nothing of their spread.
+    if num < 2 or np.ptp(found) <= _ROUNDING:
         return Difference(mean, None, None, None, None, wins, losses, num)
     error = float(scipy.stats.sem(found))
-    if np.ptp(found) == 0:  # As certain as it can be: no spread.
-        same = (mean, mean)
-        return Difference(mean, 0.0, same, same, float(mean == 0), wins, losses, num)
     test = scipy.stats.ttest_1samp(found, 0.0)
     interval = test.confidence_interval(LEVEL)
     resampled = scipy.stats.bootstrap(

@@ -12,7 +12,7 @@ from actcl_tf.study import running
 # Measure -> the scores whose mean it is. Of each run those that it has.
 SCORES = {
     "R@1": ("retrieval/video_to_audio/r1", "retrieval/audio_to_video/r1"),
-    "mean reciprocal rank": (
+    "MRR": (  # Mean reciprocal rank.
         "retrieval/video_to_audio/mean_reciprocal_rank",
         "retrieval/audio_to_video/mean_reciprocal_rank",
     ),

@@ -87,7 +87,7 @@ def sentences(comparisons: Sequence[Comparison], baseline: plan.Strategy) -> lis
 def _verdict(each: Comparison) -> str:
     told = each.difference
     if told.interval is None:
-        return "one pair tells nothing of the spread"
+        return "nothing can be told of the spread"
     if not told.is_told:
         return f"no difference can be told ({told.wins} of {told.num_pairs} pairs are higher)"
     word = "higher" if told.mean > 0 else "lower"
@@ -285,6 +285,7 @@ def _draw_differences(
         axes.axvline(0, color=drawing.POOL, linewidth=1)
         axes.set_title(measure, fontsize=9)
         axes.tick_params(labelsize=7)
+        axes.locator_params(axis="x", nbins=3)
         places = -np.arange(len(names))
         axes.set_yticks(places, [drawing.shorten(name, 34) for name in names] if not column else [])
         axes.set_ylim(places[-1] - 0.5, 0.5)

@@ -34,17 +34,19 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 
 @pytest.mark.parametrize(
-    ("values", "baseline", "interval", "p_value", "is_told"),
+    ("values", "baseline", "mean", "wins"),
     [
-        ([0.5], [0.25], None, None, False),
-        ([0.5, 0.5], [0.25, 0.25], (0.25, 0.25), 0.0, True),  # No spread.
-        ([0.5, 0.25], [0.5, 0.25], (0.0, 0.0), 1.0, False),
+        ([0.5], [0.25], 0.25, 1),
+        ([0.5, 0.5], [0.25, 0.25], 0.25, 2),
+        ([0.3 + 0.1, 0.2], [0.3, 0.1], 0.1, 2),  # The same but for rounding.
+        ([0.5, 0.25], [0.5, 0.25], 0.0, 0),
     ],
 )
-def test_degenerate_pairs(values, baseline, interval, p_value, is_told):
+def test_pairs_without_spread_tell_nothing_of_it(values, baseline, mean, wins):
     told = differences.paired(values, baseline)
-    assert (told.interval, told.p_value, told.is_told) == (interval, p_value, is_told)
-    assert told.bootstrap == interval
+    assert (told.mean, told.wins) == (pytest.approx(mean), wins)
+    assert told.error is told.interval is told.bootstrap is told.p_value is None
+    assert not told.is_told
 
 
 def test_adjusted_p_values():
