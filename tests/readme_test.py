@@ -37,7 +37,9 @@ FIGURE_BYTES = 200_000
 README_FIGURE_BYTES = 150_000
 
 # Programs that serve, or take minutes, or are of no use to one who has videos.
-NOT_RUN = {"tools/benchmark.py", "tools/data_service.py", "tools/make_synthetic.py"}
+NOT_RUN = {
+    *("tools/benchmark.py", "tools/data_service.py", "tools/make_synthetic.py", "tools/study.py"),
+}
 # Added to a printed training command, so that it takes seconds.
 SHORT = (
     "--steps=2 --batch_size=4 --dictionary_size=4 --pool_size=8 --warmup_steps=0 --num_frames=4 "

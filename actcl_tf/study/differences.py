@@ -19,7 +19,7 @@ class Difference(NamedTuple):
       error: standard error of the mean; None where the pairs show no spread, as one alone.
       interval: 95 % confidence interval by Student's t; None where the pairs show no spread.
       bootstrap: 95 % interval by resampling pairs; None where the pairs show no spread.
-      p_value: of "no difference", two-sided, by the paired t test; None where the pairs show no spread.
+      p_value: of "no difference", two-sided, paired t test; None where there is no spread.
       wins: pairs with a positive difference.
       losses: pairs with a negative one.
       num_pairs: of all.
