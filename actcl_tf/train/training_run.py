@@ -14,14 +14,17 @@ from actcl_tf.models import torchvision_weights
 from actcl_tf.storage import files
 from actcl_tf.train import failures, fitting, model_building, run_checks, training_data
 from actcl_tf.train.callbacks import (
-    callbacks,
     custom_layout,
     hyperparameters,
     pictures,
     profiling,
     progress,
+    redraw_pool,
     replica_check,
+    save_checkpoints,
+    scalar_log,
 )
+from actcl_tf.train.callbacks import evaluation as evaluations
 from actcl_tf.train.model import local_towers, scalar_names
 from actcl_tf.train.placement import compiler
 from actcl_tf.train.placement import strategy as strategies
@@ -85,7 +88,7 @@ class TrainingRun:
     def train(
         self,
         *,
-        evaluate: Optional[callbacks.Evaluate] = None,
+        evaluate: Optional[evaluations.Evaluate] = None,
         publish: Optional[Publish] = None,
         stop_at: Optional[int] = None,
     ) -> RunResult:
@@ -220,13 +223,13 @@ class TrainingRun:
             self._say(f"The video encoder starts from {train.init_from}: {imported}.")
         return step
 
-    def _open_log(self) -> callbacks.ScalarLog:
+    def _open_log(self) -> scalar_log.ScalarLog:
         train, skipping = self.configuration.train, self._skipping
 
         def count() -> dict[str, float]:
             return {} if skipping is None else {scalar_names.SKIPPED_CLIPS: float(skipping.times)}
 
-        return callbacks.ScalarLog(
+        return scalar_log.ScalarLog(
             self._folder,
             train.log_every,
             train.batch_size,
@@ -237,10 +240,10 @@ class TrainingRun:
 
     def _evaluation(
         self,
-        evaluate: Optional[callbacks.Evaluate],
+        evaluate: Optional[evaluations.Evaluate],
         publish: Optional[Publish],
-        log: callbacks.ScalarLog,
-    ) -> Optional[callbacks.Evaluation]:
+        log: scalar_log.ScalarLog,
+    ) -> Optional[evaluations.Evaluation]:
         together, towers = self.placement.workers, None
         if together.count > 1:
             towers = local_towers.LocalTowers(
@@ -249,11 +252,13 @@ class TrainingRun:
         if evaluate is None:
             return None
         every = self.configuration.train.eval_every
-        return callbacks.Evaluation(
+        return evaluations.Evaluation(
             evaluate, every, log, self._checkpoints, publish, together, towers
         )
 
-    def _evaluate_initialised(self, evaluation: Optional[callbacks.Evaluation]) -> dict[str, float]:
+    def _evaluate_initialised(
+        self, evaluation: Optional[evaluations.Evaluation]
+    ) -> dict[str, float]:
         """Scores of the encoders as initialised; a resumed run reads what was measured then."""
         if evaluation is None:
             return {}
@@ -267,20 +272,20 @@ class TrainingRun:
         files.write_atomically(path, json.dumps(scores, indent=2) + "\n")
         return scores
 
-    def _evaluate_trained(self, evaluation: Optional[callbacks.Evaluation]) -> dict[str, float]:
+    def _evaluate_trained(self, evaluation: Optional[evaluations.Evaluation]) -> dict[str, float]:
         if evaluation is None:
             return {}
         self._say("Evaluating the trained encoders.")
         return evaluation.run(self.model)
 
     def _fit(
-        self, last: int, log: callbacks.ScalarLog, evaluation: Optional[callbacks.Evaluation]
+        self, last: int, log: scalar_log.ScalarLog, evaluation: Optional[evaluations.Evaluation]
     ) -> None:
         """Trains by Keras' `fit` up to step `last`."""
         train, together = self.configuration.train, self.placement.workers
         profile = None
         if train.profile_range is not None:
-            profile = profiling.ProfileSteps(callbacks.logdir(self._folder), *train.profile_range)
+            profile = profiling.ProfileSteps(scalar_log.logdir(self._folder), *train.profile_range)
         try:
             fitting.fit(
                 self.model,
@@ -295,7 +300,9 @@ class TrainingRun:
                     shorter=_shorter(self.configuration),
                 ),
                 log=log,
-                saver=callbacks.SaveCheckpoints(self._checkpoints, train.save_every, together),
+                saver=save_checkpoints.SaveCheckpoints(
+                    self._checkpoints, train.save_every, together
+                ),
                 steps_per_execution=train.steps_per_execution,
                 extras=lambda: self._callbacks(log, evaluation, profile),
                 explain=self._explain,
@@ -314,8 +321,8 @@ class TrainingRun:
 
     def _callbacks(
         self,
-        log: callbacks.ScalarLog,
-        evaluation: Optional[callbacks.Evaluation],
+        log: scalar_log.ScalarLog,
+        evaluation: Optional[evaluations.Evaluation],
         profile: Optional[profiling.ProfileSteps],
     ) -> list[tf.keras.callbacks.Callback]:
         """What happens between steps, besides the log, the bar and the checkpoints."""
@@ -326,7 +333,7 @@ class TrainingRun:
             clips_of_epoch = functools.partial(
                 training_data.clips_of_pool, self.configuration, strategy, together.count
             )
-            found.append(callbacks.RedrawPool(clips_of_epoch, strategy))
+            found.append(redraw_pool.RedrawPool(clips_of_epoch, strategy))
         if evaluation is not None:
             found.append(evaluation)
         if train.check_sync_every and strategy.num_replicas_in_sync > 1:

@@ -12,7 +12,6 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.data.records import records
 from actcl_tf.train import failures, training_run
-from actcl_tf.train.callbacks import callbacks
 from actcl_tf.train.runs import checkpointing
 
 
@@ -131,20 +130,6 @@ def test_a_bad_record_is_left_out_and_counted(whole_and_in_parts):
     careful = dataclasses.replace(whole.data, on_bad_record="fail")
     with pytest.raises(checkpointing.CheckpointError, match=r"left out the clips in .*skipped"):
         training_run.TrainingRun(dataclasses.replace(whole, data=careful), say=_quiet).train()
-
-
-def test_what_is_written_anew_stands_in_the_place_of_the_old(tmp_path):
-    log = callbacks.ScalarLog(str(tmp_path), 1, 6)
-    log.write(3, {"a": 1.0, "b": 2.0})
-    log.write(3, {"a": 4.0})
-    log.write(4, {"a": 1.0, "b": 2.0})
-    log.write_anew(3, {"b": 5.0, "a": 6.0})
-    lines = [json.loads(line) for line in (tmp_path / "scalars.jsonl").read_text().splitlines()]
-    assert lines == [
-        {"step": 3, "a": 4.0},
-        {"step": 4, "a": 1.0, "b": 2.0},
-        {"step": 3, "a": 6.0, "b": 5.0},
-    ]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from actcl_tf.evaluate.protocols import prediction
 from actcl_tf.models import two_tower
 from actcl_tf.storage import files
 from actcl_tf.train import failures, fitting
-from actcl_tf.train.callbacks import callbacks, progress
+from actcl_tf.train.callbacks import progress, save_checkpoints, scalar_log
 from actcl_tf.train.model import classifier_model, optimizers
 from actcl_tf.train.runs import checkpointing
 
@@ -211,8 +211,8 @@ def _fit(job: Job, model: classifier_model.ClassifierModel) -> None:
             progress=progress.Progress(
                 job.steps, settings.log_every, job.batch_size, shorter=_SHORTER
             ),
-            log=callbacks.ScalarLog(str(job.folder), settings.log_every, job.batch_size),
-            saver=callbacks.SaveCheckpoints(checkpoints, settings.save_every),
+            log=scalar_log.ScalarLog(str(job.folder), settings.log_every, job.batch_size),
+            saver=save_checkpoints.SaveCheckpoints(checkpoints, settings.save_every),
             explain=job.explain,
         )
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.evaluate.protocols import finetune
 from actcl_tf.models import two_tower
-from actcl_tf.train.callbacks import callbacks
+from actcl_tf.train.callbacks import save_checkpoints
 from actcl_tf.train.runs import checkpointing, errors
 
 MODEL = config.ModelConfig(
@@ -179,14 +179,14 @@ def test_learning_rates_fall_from_the_classifier_down(changes, expected):
 
 def test_signals_save_and_stop(tmp_path, monkeypatch):
     """As SIGTERM does: the handler only remembers it, and the step's end stops the run."""
-    save = callbacks.SaveCheckpoints.on_step
+    save = save_checkpoints.SaveCheckpoints.on_step
 
     def signalled(self, logs):
         if int(self.model.step.numpy()) == 3:
             self._remember(15, None)
         save(self, logs)
 
-    monkeypatch.setattr(callbacks.SaveCheckpoints, "on_step", signalled)
+    monkeypatch.setattr(save_checkpoints.SaveCheckpoints, "on_step", signalled)
     with pytest.raises(errors.Interrupted):
         _run(_job(tmp_path))
     assert (tmp_path / "checkpoints" / "step-3.index").exists()
