@@ -28,7 +28,7 @@ from actcl_tf.train.callbacks import evaluation as evaluations
 from actcl_tf.train.model import local_towers, scalar_names
 from actcl_tf.train.placement import compiler
 from actcl_tf.train.placement import strategy as strategies
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints, errors, loading, run_folder
 
 Publish = Callable[[int], None]
 
@@ -103,7 +103,7 @@ class TrainingRun:
           The scores of the encoders as initialised and as trained.
 
         Raises:
-          records.DataError, config.ConfigError, checkpointing.CheckpointError: something is wrong
+          records.DataError, config.ConfigError, errors.CheckpointError: something is wrong
             that the user can mend; nothing was done.
           failures.NonFiniteError: NaN or infinity turned up; the last good checkpoint stays.
           failures.NoRoomError: the disk is full; the last checkpoint stays.
@@ -157,7 +157,7 @@ class TrainingRun:
         imported = None
         # Before there is a folder, so that a wrong file leaves none behind. A run that goes on has
         # its weights in its checkpoint and needs the file no more.
-        if asked.train.init_from and not checkpointing.has_checkpoint(asked.train.run_dir):
+        if asked.train.init_from and not checkpoints.exist_in(asked.train.run_dir):
             encoder = asked.model.video_encoder
             imported = torchvision_weights.read(asked.train.init_from, encoder)
         resuming = self._open_folder(asked)
@@ -168,19 +168,19 @@ class TrainingRun:
     def _open_folder(self, asked: config.PretrainConfig) -> bool:
         """The chief starts or reopens the run's folder, then the others find it there."""
         together, run_dir = self.placement.workers, asked.train.run_dir
-        resuming = checkpointing.open_run(asked, self.facts) if together.is_chief else False
+        resuming = run_folder.open_run(asked, self.facts) if together.is_chief else False
         together.lock(run_dir)
         if together.is_chief:
             for name in ("checkpoints", "best"):
-                checkpointing.remove_unfinished(pathlib.Path(run_dir, name))
+                checkpoints.remove_unfinished(pathlib.Path(run_dir, name))
         together.wait()
         if not together.is_chief:
             if not pathlib.Path(run_dir, "run.json").exists():
-                raise checkpointing.CheckpointError(
+                raise errors.CheckpointError(
                     f"--run_dir={run_dir}: worker {together.place} does not find what worker 0 "
                     "wrote there; name a folder on a disk that all workers share"
                 )
-            checkpointing.open_run(asked, self.facts)
+            run_folder.open_run(asked, self.facts)
         return resuming
 
     def _build(self, imported: Optional[torchvision_weights.Converted]) -> None:
@@ -196,7 +196,7 @@ class TrainingRun:
                 self.configuration, self.facts, precision, imported
             )
             pools = self.model.pool_parts()
-        self._checkpoints = checkpointing.Checkpoints(
+        self._checkpoints = checkpoints.Manager(
             self.model,
             train.run_dir,
             train.keep if together.is_chief else 1,
@@ -211,7 +211,7 @@ class TrainingRun:
         restored = self._checkpoints.restore()
         step = int(self.model.step.numpy())
         if not together.agree(step):
-            raise checkpointing.CheckpointError(
+            raise errors.CheckpointError(
                 f"--run_dir={train.run_dir}: worker {together.place} found step {step} there, and "
                 "another worker another step; all of them must see the same folder"
             )
@@ -244,13 +244,14 @@ class TrainingRun:
         publish: Optional[Publish],
         log: scalar_log.ScalarLog,
     ) -> Optional[evaluations.Evaluation]:
-        together, towers = self.placement.workers, None
-        if together.count > 1:
-            towers = local_towers.LocalTowers(
-                self.configuration, self.facts, self.model, together.is_chief
-            )
         if evaluate is None:
             return None
+        together, towers = self.placement.workers, None
+        if together.count > 1:
+            copies = None
+            if together.is_chief:
+                copies = loading.build_towers(self.configuration, self.facts)
+            towers = local_towers.LocalTowers(self.model, copies)
         every = self.configuration.train.eval_every
         return evaluations.Evaluation(
             evaluate, every, log, self._checkpoints, publish, together, towers

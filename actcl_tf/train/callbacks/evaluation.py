@@ -10,7 +10,7 @@ from actcl_tf.train.callbacks import scalar_log, step_callback
 from actcl_tf.train.model import pretrain_model
 from actcl_tf.train.model import scalar_names as names
 from actcl_tf.train.placement import workers as workers_lib
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints
 
 Evaluate = Callable[[tf.keras.Model, tf.keras.Model], dict[str, float]]
 
@@ -23,7 +23,7 @@ class Evaluation(step_callback.StepCallback):
         evaluate: Evaluate,
         every: int,
         log: scalar_log.ScalarLog,
-        checkpoints: checkpointing.Checkpoints,
+        manager: checkpoints.Manager,
         publish: Optional[Callable[[int], None]] = None,
         workers: Optional[workers_lib.Workers] = None,
         towers: Optional[Callable[[], dict[str, tf.keras.Model]]] = None,
@@ -34,7 +34,7 @@ class Evaluation(step_callback.StepCallback):
           evaluate: (video tower, audio tower) -> name to number.
           every: steps between evaluations; 0 for none during training.
           log: scalars go here, under "eval/".
-          checkpoints: the best checkpoint is kept here.
+          manager: the best checkpoint is kept here.
           publish: called with the step after each evaluation, to show more than numbers.
           workers: the processes that train together; None for this one alone.
           towers: gives the query towers to evaluate, called on all workers; None: the model's own.
@@ -43,7 +43,7 @@ class Evaluation(step_callback.StepCallback):
         self._evaluate = evaluate
         self._every = every
         self._log = log
-        self._checkpoints = checkpoints
+        self._manager = manager
         self._publish = publish
         self._workers = workers or workers_lib.Workers()
         self._towers = towers
@@ -68,9 +68,9 @@ class Evaluation(step_callback.StepCallback):
         if self._workers.is_chief:
             scores = self._evaluate(towers["video"], towers["audio"])
             self._log.write_anew(step, {names.evaluation(k): v for k, v in scores.items()})
-            best = self._checkpoints.is_best(selection_score(scores))
+            best = self._manager.is_best(selection_score(scores))
         if self._workers.any(best):
-            self._checkpoints.save_best(selection_score(scores) if scores else 0.0)
+            self._manager.save_best(selection_score(scores) if scores else 0.0)
         if self._publish is not None and self._workers.is_chief:
             self._publish(step)
         self._log.pause(time.perf_counter() - started)

@@ -5,7 +5,7 @@ from typing import Any, Optional
 
 from actcl_tf.train.callbacks import step_callback
 from actcl_tf.train.placement import workers as workers_lib
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints
 from actcl_tf.train.runs.errors import Interrupted
 
 
@@ -17,19 +17,19 @@ class SaveCheckpoints(step_callback.StepCallback):
 
     def __init__(
         self,
-        checkpoints: checkpointing.Checkpoints,
+        manager: checkpoints.Manager,
         every: int,
         workers: Optional[workers_lib.Workers] = None,
     ):
         """Takes the manager that saves.
 
         Args:
-          checkpoints: where to save to.
+          manager: where to save to.
           every: steps between checkpoints.
           workers: the processes that train together; None for this one alone.
         """
         super().__init__()
-        self._checkpoints = checkpoints
+        self._manager = manager
         self._every = every
         self._workers = workers or workers_lib.Workers()
         self._saved_step = -1
@@ -61,7 +61,7 @@ class SaveCheckpoints(step_callback.StepCallback):
 
     def _save(self) -> None:
         if self.step != self._saved_step:
-            self._checkpoints.save()
+            self._manager.save()
             self._saved_step = self.step
 
     def restore_signals(self) -> None:
