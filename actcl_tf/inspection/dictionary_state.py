@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.contrast import gradient_embeddings
-from actcl_tf.train.model import pretrain_model
+from actcl_tf.train.model import encoding, pretrain_model
 from actcl_tf.train.placement import strategy
 from actcl_tf.train.runs import checkpoints, errors, loading
 
@@ -99,7 +99,7 @@ def load(run_dir: str, which: str = "latest") -> RunState:
     dictionaries = {}
     try:
         reader = tf.train.load_checkpoint(path)
-        for modality in pretrain_model.MODALITIES:
+        for modality in encoding.MODALITIES:
             dictionaries[modality] = DictionaryState(
                 serves=served[modality],
                 dictionary=_read_table(reader, f"{modality}/queue", ("keys",)),

@@ -7,7 +7,7 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.data.input.transforms import batch_augmentation
 from actcl_tf.models import layers, torchvision_weights
-from actcl_tf.train.model import optimizers, pretrain_model
+from actcl_tf.train.model import gradient_update, optimizers, pretrain_model
 from actcl_tf.train.runs import loading, run_folder
 
 
@@ -37,24 +37,14 @@ def build_model(
     if run.train.sync_batch_norm:
         for tower in (*query_towers.values(), *key_towers.values()):
             layers.synchronise_batch_norm(tower)
-    kernels = {m: tower.head.last_layer_affine()[0] for m, tower in query_towers.items()}
     model = pretrain_model.PretrainModel(
         query_towers,
         key_towers,
         run.contrast,
-        batch_size=run.train.batch_size,
-        num_features={m: int(kernel.shape[0]) for m, kernel in kernels.items()},
-        embedding_size=run.model.embedding_size,
-        total_steps=run.train.steps,
-        clip_norm=run.train.clip_norm,
-        diagnostics_every=run.train.diagnostics_every,
-        num_parts=run.train.accumulate_steps,
-        shuffles_keys=run.train.shuffle_batch_norm,
+        run.train,
         augment=batch_augmentation.build_augmentation(run.data),
-        seed=run.train.seed,
     )
     optimizer = optimizers.build_optimizer(run.train, precision)
-    if not isinstance(optimizer, tf.keras.optimizers.legacy.Optimizer):
-        optimizer.build(model.query_variables)  # So that a checkpoint restores it at once.
+    gradient_update.make_slots(optimizer, model.query_variables)
     model.compile(optimizer=optimizer, steps_per_execution=run.train.steps_per_execution)
     return model

@@ -25,7 +25,7 @@ from actcl_tf.train.callbacks import (
     scalar_log,
 )
 from actcl_tf.train.callbacks import evaluation as evaluations
-from actcl_tf.train.model import local_towers, scalar_names
+from actcl_tf.train.model import dictionaries, local_towers, scalar_names
 from actcl_tf.train.placement import compiler
 from actcl_tf.train.placement import strategy as strategies
 from actcl_tf.train.runs import checkpoints, errors, loading, run_folder
@@ -195,7 +195,7 @@ class TrainingRun:
             self.model = model_building.build_model(
                 self.configuration, self.facts, precision, imported
             )
-            pools = self.model.pool_parts()
+            pools = dictionaries.pool_parts(self.model)
         self._checkpoints = checkpoints.Manager(
             self.model,
             train.run_dir,

@@ -14,7 +14,7 @@ from actcl_tf import config
 from actcl_tf.benchmark import arithmetic, host
 from actcl_tf.benchmark.step import report, setup, step_parts, step_settings, torch_peer
 from actcl_tf.console import bars
-from actcl_tf.train.model import optimizers, pretrain_model
+from actcl_tf.train.model import encoding, optimizers
 from actcl_tf.train.runs import loading, run_folder
 
 _WARM_UP = 2
@@ -78,7 +78,7 @@ def measure(run: config.PretrainConfig, precisions: tuple[str, ...], rounds: int
 
     torch.set_num_threads(host.num_cores())
     facts = setup.find_facts(run)
-    names = [(p, encoder) for p in precisions for encoder in pretrain_model.MODALITIES]
+    names = [(p, encoder) for p in precisions for encoder in encoding.MODALITIES]
     sides = {name: _sides(run, facts, *name) for name in names}
     meters = {p: arithmetic.multiplier(tf.as_dtype(p)) for p in precisions}
     products = {p: np.zeros([rounds]) for p in precisions}
@@ -94,8 +94,8 @@ def measure(run: config.PretrainConfig, precisions: tuple[str, ...], rounds: int
             seconds[name][:, row] = ours(), theirs()
     races = []
     for precision in precisions:
-        each = {e: seconds[precision, e] for e in pretrain_model.MODALITIES}
-        work = {e: sides[precision, e][2] for e in pretrain_model.MODALITIES}
+        each = {e: seconds[precision, e] for e in encoding.MODALITIES}
+        work = {e: sides[precision, e][2] for e in encoding.MODALITIES}
         each["both"], work["both"] = sum(each.values()), sum(work.values())
         races += [Race(e, precision, *each[e], work[e]) for e in each]
     versions = (tf.__version__, torch.__version__)
