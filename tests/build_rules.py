@@ -35,7 +35,7 @@ RULES = {
     "data/input/transforms": {"storage", "config", "data/records"},
     "data/input": {"storage", "config", "console", *_INPUT},
     "train/runs": {"storage", "config", "models"},
-    "train/model": {"storage", "config", "contrast", "models", "train/runs"},
+    "train/model": {"storage", "config", "contrast", "models"},
     "train/placement": {"storage", "config", "train/runs"},
     "train/callbacks": {"storage", "config", "console", "contrast", "models", *_TRAIN} - {"train"},
     "train": {"storage", "config", "console", "contrast", "models", *_INPUT, *_TRAIN},

@@ -6,7 +6,7 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.export import description, saved_models
 from actcl_tf.models import two_tower
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import loading, run_folder
 
 IMAGE_SIZE, NUM_FRAMES = 32, 8
 SAMPLE_RATE, NUM_SAMPLES = 16000, 8000
@@ -30,7 +30,7 @@ def small_run(seed=3, region=REGION):
         "region": ",".join(map(str, region)),
     }
     run = config.from_flat(values)
-    facts = checkpointing.DataFacts(25.0, SAMPLE_RATE, NUM_SAMPLES, 100, "d1g35t", ("cat", "dog"))
+    facts = run_folder.DataFacts(25.0, SAMPLE_RATE, NUM_SAMPLES, 100, "d1g35t", ("cat", "dog"))
     towers = two_tower.build_towers(
         run.model, run.data, sample_rate=SAMPLE_RATE, num_audio_samples=NUM_SAMPLES
     )
@@ -41,7 +41,7 @@ def small_run(seed=3, region=REGION):
                 weight.assign(rng.uniform(-0.2, 0.2, weight.shape))
             if "moving_variance" in weight.name:
                 weight.assign(rng.uniform(0.2, 2.0, weight.shape))
-    return checkpointing.LoadedRun(*towers, run, 7, facts)
+    return loading.LoadedRun(*towers, run, 7, facts)
 
 
 def save(run, folder, version=1, run_dir="none"):

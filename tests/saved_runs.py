@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from actcl_tf.data.records import records
 from actcl_tf.train import model_building, run_checks
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints, run_folder
 
 
 def clip_ids(num_clips):
@@ -33,7 +33,7 @@ def fill(queue, ids, rng):
 def save_run(run, *, in_dictionary=12, in_pool=18, step=3):
     """Writes a run with one checkpoint; clips 0.. are in the dictionaries, 5.. in the pools."""
     facts = run_checks.check(run)
-    checkpointing.open_run(run, facts)
+    run_folder.open_run(run, facts)
     model = model_building.build_model(run, facts, "float32")
     rng, ids = np.random.default_rng(1), clip_ids(facts.num_clips)
     for target in model.dictionaries.values():
@@ -41,7 +41,7 @@ def save_run(run, *, in_dictionary=12, in_pool=18, step=3):
         if target.pool is not None:
             fill(target.pool, ids[5 : 5 + in_pool], rng)
     model.step.assign(step)
-    checkpointing.Checkpoints(model, run.train.run_dir, 1, model.query_towers).save()
+    checkpoints.Manager(model, run.train.run_dir, 1, model.query_towers).save()
     return model
 
 

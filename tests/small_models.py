@@ -31,13 +31,7 @@ def build(optimizer=None, **flags):
         _towers(run),
         _towers(run),
         run.contrast,
-        batch_size=run.train.batch_size,
-        num_features=dict.fromkeys(_INPUTS, SIZE),
-        embedding_size=EMBEDDING_SIZE,
-        total_steps=run.train.steps,
-        diagnostics_every=run.train.diagnostics_every,
-        num_parts=run.train.accumulate_steps,
-        shuffles_keys=run.train.shuffle_batch_norm,
+        run.train,
     )
     optimizer = optimizer or tf.keras.optimizers.SGD(0.1)
     optimizer.build(model.query_variables)

@@ -58,7 +58,7 @@ def read_plan() -> "evaluation.Plan":
 
     Raises:
       config.ConfigError: a wrong value, or values that contradict each other.
-      checkpointing.CheckpointError: the checkpoint cannot be used.
+      errors.CheckpointError: the checkpoint cannot be used.
     """
     settings = field_flags.read(config.EvaluationConfig)
     finetune = field_flags.read(config.FinetuneConfig)

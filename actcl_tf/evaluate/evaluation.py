@@ -40,7 +40,7 @@ def run(plan: Plan, say: Callable[[str], None] = print) -> Evaluated:
       say: takes lines for the console.
 
     Raises:
-      config.ConfigError, records.DataError, checkpointing.CheckpointError: something is wrong that
+      config.ConfigError, records.DataError, errors.CheckpointError: something is wrong that
         the user can mend.
       protocols.ProtocolError: nothing can be learned from the training clips of a fold.
       errors.Interrupted: a signal came during fine-tuning; the state was saved.

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from actcl_tf.export.modules import Spec
 from actcl_tf.pretrained import layout
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import loading
 
 _OUTPUTS = {
     "embedding": "float32 [B, D], unit vectors; the dot product of a picture's and a sound's says "
@@ -20,7 +20,7 @@ _OUTPUTS = {
 }
 
 
-def spec_of(run: checkpointing.LoadedRun) -> Spec:
+def spec_of(run: loading.LoadedRun) -> Spec:
     """What the encoders of a run take."""
     data, facts = run.config.data, run.data_facts
     return Spec(
@@ -32,9 +32,7 @@ def spec_of(run: checkpointing.LoadedRun) -> Spec:
     )
 
 
-def describe(
-    run: checkpointing.LoadedRun, run_dir: str, which: str, precision: str
-) -> dict[str, Any]:
+def describe(run: loading.LoadedRun, run_dir: str, which: str, precision: str) -> dict[str, Any]:
     """The description of a run's encoders, ready for JSON.
 
     Args:
@@ -115,7 +113,7 @@ def signatures(spec: Spec, frame_rate: float, min_samples: int) -> dict[str, Any
     }
 
 
-def weights_digest(run: checkpointing.LoadedRun) -> str:
+def weights_digest(run: loading.LoadedRun) -> str:
     """A fingerprint of the weights of both towers."""
     digest = hashlib.sha256()
     for tower in (run.video_tower, run.audio_tower):

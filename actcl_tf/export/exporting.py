@@ -19,7 +19,7 @@ from actcl_tf.export import description, forms, lite, saved_models
 from actcl_tf.export.errors import ExportError
 from actcl_tf.pretrained import layout
 from actcl_tf.storage import files
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import loading
 
 _CHECKED_CLIPS = 64
 _BATCH_SIZE = 16
@@ -78,7 +78,7 @@ def export_run(
 
     Raises:
       config.ConfigError: a wrong value.
-      checkpointing.CheckpointError: no run, no such checkpoint, or one that does not fit.
+      errors.CheckpointError: no run, no such checkpoint, or one that does not fit.
       records.DataError: the data for TFLite cannot be read.
       ExportError: the export cannot be written.
     """
@@ -101,9 +101,9 @@ def export_run(
     return Exported(folder, version, metadata, lite_models)
 
 
-def _load(run_dir: str, which: str, precision: str) -> checkpointing.LoadedRun:
+def _load(run_dir: str, which: str, precision: str) -> loading.LoadedRun:
     with computing_in(precision):
-        return checkpointing.load_towers(run_dir, which)
+        return loading.load_towers(run_dir, which)
 
 
 @contextlib.contextmanager
@@ -118,7 +118,7 @@ def computing_in(precision: str) -> Iterator[None]:
 
 
 def _clips(
-    run: checkpointing.LoadedRun, data_dir: str, calibration_clips: int
+    run: loading.LoadedRun, data_dir: str, calibration_clips: int
 ) -> dict[str, dict[str, np.ndarray]]:
     """Use (calibrate, check) -> modality -> clips [n, ...] as the towers take them."""
     data = run.config.data
@@ -158,7 +158,7 @@ def first_clips(data: config.DataConfig, split: str, count: int) -> dict[str, np
 
 
 def _write_lite(
-    run: checkpointing.LoadedRun,
+    run: loading.LoadedRun,
     clips: dict[str, dict[str, np.ndarray]],
     kinds: Sequence[str],
     folder: pathlib.Path,

@@ -7,10 +7,9 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.contrast import gradient_embeddings
-from actcl_tf.models import two_tower
-from actcl_tf.train.model import pretrain_model
+from actcl_tf.train.model import encoding, pretrain_model
 from actcl_tf.train.placement import strategy
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints, errors, loading
 
 
 class InspectionError(config.UserError, ValueError):
@@ -62,7 +61,7 @@ class RunState(NamedTuple):
       dictionaries: modality of the keys -> state.
     """
 
-    run: checkpointing.LoadedRun
+    run: loading.LoadedRun
     checkpoint: str
     dictionaries: dict[str, DictionaryState]
 
@@ -82,25 +81,25 @@ def load(run_dir: str, which: str = "latest") -> RunState:
       which: "latest", "best" or the path of a checkpoint.
 
     Raises:
-      checkpointing.CheckpointError: no run, no such checkpoint, or one that does not fit.
+      errors.CheckpointError: no run, no such checkpoint, or one that does not fit.
       InspectionError: the run keeps no dictionary.
     """
     # Towers take the policy that stands when they are built.
     tf.keras.mixed_precision.set_global_policy(strategy.resolve_precision("auto"))
-    run = checkpointing.load_towers(run_dir, which)
+    run = loading.load_towers(run_dir, which)
     contrast = run.config.contrast
     if not contrast.uses_dictionary:
         raise InspectionError(
             f"{run_dir}: a run with --negatives={contrast.negatives} keeps no dictionary, so there "
             "is nothing to inspect"
         )
-    path = checkpointing.find_checkpoint(run_dir, which)
+    path = checkpoints.find(run_dir, which)
     served = {key: q for q, key in reversed(pretrain_model.DIRECTIONS[contrast.contrast])}
     layers = _last_layers(run, path) if contrast.uses_pool else {}
     dictionaries = {}
     try:
         reader = tf.train.load_checkpoint(path)
-        for modality in pretrain_model.MODALITIES:
+        for modality in encoding.MODALITIES:
             dictionaries[modality] = DictionaryState(
                 serves=served[modality],
                 dictionary=_read_table(reader, f"{modality}/queue", ("keys",)),
@@ -128,34 +127,24 @@ def _read_table(reader: Any, name: str, columns: tuple) -> KeyTable:
     return KeyTable(*map(np.concatenate, zip(*parts)))
 
 
-def _last_layers(
-    run: checkpointing.LoadedRun, path: str
-) -> dict[str, gradient_embeddings.LastLayer]:
+def _last_layers(run: loading.LoadedRun, path: str) -> dict[str, gradient_embeddings.LastLayer]:
     """Modality -> the layer that the run's sampler sees candidates through."""
-    towers = (run.video_tower, run.audio_tower)
+    towers = {"video": run.video_tower, "audio": run.audio_tower}
     if run.config.contrast.gradient_encoder == "key":
-        facts = run.data_facts
-        towers = two_tower.build_towers(
-            run.config.model,
-            run.config.data,
-            sample_rate=facts.sample_rate,
-            num_audio_samples=facts.num_audio_samples,
-        )
-        towers_by_name = dict(zip(pretrain_model.MODALITIES, towers))
+        towers = loading.build_towers(run.config, run.data_facts)
         # Nested as in a PretrainModel, so that the names in the checkpoint are the same.
-        model = tf.train.Checkpoint(key_towers=tf.train.Checkpoint(**towers_by_name))
+        model = tf.train.Checkpoint(key_towers=tf.train.Checkpoint(**towers))
         try:
             restored = tf.train.Checkpoint(model=model).restore(path)
             restored.assert_existing_objects_matched().expect_partial()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             raise _unreadable(path, error) from error
-    layers = [
-        gradient_embeddings.LastLayer(*map(tf.identity, tower.head.last_layer_affine()))
-        for tower in towers
-    ]
-    return dict(zip(pretrain_model.MODALITIES, layers))
+    return {
+        modality: gradient_embeddings.LastLayer(*map(tf.identity, tower.head.last_layer_affine()))
+        for modality, tower in towers.items()
+    }
 
 
-def _unreadable(path: str, error: Exception) -> checkpointing.CheckpointError:
+def _unreadable(path: str, error: Exception) -> errors.CheckpointError:
     reason = str(error).strip().splitlines()[0]
-    return checkpointing.CheckpointError(f"checkpoint {path} cannot be read: {reason}")
+    return errors.CheckpointError(f"checkpoint {path} cannot be read: {reason}")

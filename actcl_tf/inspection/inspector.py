@@ -39,7 +39,7 @@ def inspect(
       What was found, and which files were written.
 
     Raises:
-      checkpointing.CheckpointError, records.DataError, config.ConfigError,
+      errors.CheckpointError, records.DataError, config.ConfigError,
         dictionary_state.InspectionError, OSError: something is wrong that the user can mend.
     """
     if draws < 1:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from actcl_tf.contrast import negative_sampling
 from actcl_tf.inspection import dictionary_state
-from actcl_tf.train.model import pretrain_model
+from actcl_tf.train.model import dictionaries, encoding
 
 # Batches that are encoded; encoding takes nearly all of the time, and drawing next to none.
 _ENCODED = 8
@@ -51,7 +51,7 @@ def count(
       Modality of the keys -> counts.
     """
     train = state.run.config.train
-    sampler = pretrain_model.build_sampler(state.run.config.contrast)
+    sampler = dictionaries.build_sampler(state.run.config.contrast)
     towers = {"video": state.run.video_tower, "audio": state.run.audio_tower}
     served = sorted({dictionary.serves for dictionary in state.dictionaries.values()})
 
@@ -64,7 +64,7 @@ def count(
     drawn = {modality: [] for modality in state.dictionaries}
     encoded = [encode({name: batch[name] for name in (*served, "seed")}) for batch in batches]
     for draw, queries in enumerate(queries_of_draws(encoded, draws, train.seed)):
-        for index, modality in enumerate(pretrain_model.MODALITIES):
+        for index, modality in enumerate(encoding.MODALITIES):
             step = state.run.step + draw
             seed = tf.random.experimental.stateless_fold_in([train.seed, 2 * step + index], 0)
             drawn[modality].append(

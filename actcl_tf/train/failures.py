@@ -11,7 +11,7 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.data.input import bad_records, data_service, marked_errors, media_reader
 from actcl_tf.data.records import records, shards
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints
 
 # What the system says, and before it in TensorFlow's words the file.
 _NO_ROOM = re.compile(
@@ -62,7 +62,7 @@ def explain_no_room(error: BaseException, run_dir: str) -> Optional[NoRoomError]
     if found is None:
         return None
     path = getattr(error, "filename", None) or found["path"] or run_dir
-    last = checkpointing.latest(pathlib.Path(run_dir) / "checkpoints")
+    last = checkpoints.latest(pathlib.Path(run_dir) / "checkpoints")
     state = "there is no checkpoint yet" if last is None else f"the last checkpoint, {last}, stays"
     return NoRoomError(
         f"{path}: cannot be written ({found['why']}); {state}. Make room, and start the same "

@@ -6,7 +6,7 @@ from typing import Callable, Optional
 import tensorflow as tf
 
 from actcl_tf.train import epochs
-from actcl_tf.train.callbacks import callbacks
+from actcl_tf.train.callbacks import save_checkpoints, scalar_log
 from actcl_tf.train.callbacks.progress import Progress
 
 _CallbackList = tf.keras.callbacks.CallbackList
@@ -20,8 +20,8 @@ def fit(
     last: int,
     steps_per_epoch: int,
     progress: Progress,
-    log: callbacks.ScalarLog,
-    saver: callbacks.SaveCheckpoints,
+    log: scalar_log.ScalarLog,
+    saver: save_checkpoints.SaveCheckpoints,
     explain: Explain,
     steps_per_execution: int = 1,
     extras: Callable[[], Sequence[tf.keras.callbacks.Callback]] = tuple,

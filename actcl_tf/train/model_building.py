@@ -6,14 +6,14 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data.input.transforms import batch_augmentation
-from actcl_tf.models import layers, torchvision_weights, two_tower
-from actcl_tf.train.model import optimizers, pretrain_model
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.models import layers, torchvision_weights
+from actcl_tf.train.model import gradient_update, optimizers, pretrain_model
+from actcl_tf.train.runs import loading, run_folder
 
 
 def build_model(
     run: config.PretrainConfig,
-    facts: checkpointing.DataFacts,
+    facts: run_folder.DataFacts,
     precision: str,
     imported: Optional[torchvision_weights.Converted] = None,
 ) -> pretrain_model.PretrainModel:
@@ -31,42 +31,20 @@ def build_model(
     tf.keras.mixed_precision.set_global_policy(precision)
     # Distances between neighbouring gradients drown in the ten bits that GPUs may use for float32.
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    towers = [
-        dict(
-            zip(
-                pretrain_model.MODALITIES,
-                two_tower.build_towers(
-                    run.model,
-                    run.data,
-                    sample_rate=facts.sample_rate,
-                    num_audio_samples=facts.num_audio_samples,
-                ),
-            )
-        )
-        for _ in ("query", "key")
-    ]
+    query_towers, key_towers = (loading.build_towers(run, facts) for _ in ("query", "key"))
     if imported is not None:  # Before the key towers take over the queries' weights.
-        towers[0]["video"].backbone.set_weights(imported.weights)
+        query_towers["video"].backbone.set_weights(imported.weights)
     if run.train.sync_batch_norm:
-        for tower in (tower for each in towers for tower in each.values()):
+        for tower in (*query_towers.values(), *key_towers.values()):
             layers.synchronise_batch_norm(tower)
-    kernels = {m: tower.head.last_layer_affine()[0] for m, tower in towers[0].items()}
     model = pretrain_model.PretrainModel(
-        *towers,
+        query_towers,
+        key_towers,
         run.contrast,
-        batch_size=run.train.batch_size,
-        num_features={m: int(kernel.shape[0]) for m, kernel in kernels.items()},
-        embedding_size=run.model.embedding_size,
-        total_steps=run.train.steps,
-        clip_norm=run.train.clip_norm,
-        diagnostics_every=run.train.diagnostics_every,
-        num_parts=run.train.accumulate_steps,
-        shuffles_keys=run.train.shuffle_batch_norm,
+        run.train,
         augment=batch_augmentation.build_augmentation(run.data),
-        seed=run.train.seed,
     )
     optimizer = optimizers.build_optimizer(run.train, precision)
-    if not isinstance(optimizer, tf.keras.optimizers.legacy.Optimizer):
-        optimizer.build(model.query_variables)  # So that a checkpoint restores it at once.
+    gradient_update.make_slots(optimizer, model.query_variables)
     model.compile(optimizer=optimizer, steps_per_execution=run.train.steps_per_execution)
     return model

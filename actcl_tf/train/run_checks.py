@@ -7,10 +7,10 @@ from actcl_tf.data.input import spans
 from actcl_tf.data.records import records
 from actcl_tf.storage import files
 from actcl_tf.train.placement import strategy
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import run_folder
 
 
-def check(run: config.PretrainConfig) -> checkpointing.DataFacts:
+def check(run: config.PretrainConfig) -> run_folder.DataFacts:
     """Checks a configuration against the data.
 
     Args:
@@ -40,7 +40,7 @@ def check(run: config.PretrainConfig) -> checkpointing.DataFacts:
             f"{contrast.negatives} the pool holds each of the {manifest.num_clips} training clips "
             f"once and can fill a dictionary of at most {manifest.num_clips - batch} keys"
         )
-    return checkpointing.DataFacts(
+    return run_folder.DataFacts(
         frame_rate=float(manifest.frame_rate),
         sample_rate=int(manifest.sample_rate),
         num_audio_samples=span.samples,

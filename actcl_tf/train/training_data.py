@@ -10,7 +10,7 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.data.input import bad_records, pipeline
 from actcl_tf.train import failures
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import errors, run_folder
 
 # Batches that the input may be ahead of the step which its error comes up in.
 _BATCHES_AHEAD = 8
@@ -103,7 +103,7 @@ def _timed(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return tf.data.Dataset.zip((asked, dataset)).map(add_wait)
 
 
-def steps_per_epoch(facts: checkpointing.DataFacts, train: config.TrainConfig) -> int:
+def steps_per_epoch(facts: run_folder.DataFacts, train: config.TrainConfig) -> int:
     """Steps of an epoch, a whole number of executions.
 
     Args:
@@ -124,13 +124,13 @@ def build_skipping(
       folder: of the run, where the account of what is left out is kept; None to keep and say none.
 
     Raises:
-      checkpointing.CheckpointError: the run has left clips out and now must not.
+      errors.CheckpointError: the run has left clips out and now must not.
     """
     ledger = None if folder is None else pathlib.Path(folder) / bad_records.LEDGER
     if configuration.data.on_bad_record == "skip":
         return bad_records.Skipping(ledger, tell=ledger is not None)
     if ledger is not None and ledger.exists():
-        raise checkpointing.CheckpointError(
+        raise errors.CheckpointError(
             f"--on_bad_record=fail: the run has left out the clips in {ledger}; go on with "
             "--on_bad_record=skip, or name a new --run_dir"
         )

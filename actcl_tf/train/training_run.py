@@ -14,18 +14,21 @@ from actcl_tf.models import torchvision_weights
 from actcl_tf.storage import files
 from actcl_tf.train import failures, fitting, model_building, run_checks, training_data
 from actcl_tf.train.callbacks import (
-    callbacks,
     custom_layout,
     hyperparameters,
     pictures,
     profiling,
     progress,
+    redraw_pool,
     replica_check,
+    save_checkpoints,
+    scalar_log,
 )
-from actcl_tf.train.model import local_towers, scalar_names
+from actcl_tf.train.callbacks import evaluation as evaluations
+from actcl_tf.train.model import dictionaries, local_towers, scalar_names
 from actcl_tf.train.placement import compiler
 from actcl_tf.train.placement import strategy as strategies
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints, errors, loading, run_folder
 
 Publish = Callable[[int], None]
 
@@ -85,7 +88,7 @@ class TrainingRun:
     def train(
         self,
         *,
-        evaluate: Optional[callbacks.Evaluate] = None,
+        evaluate: Optional[evaluations.Evaluate] = None,
         publish: Optional[Publish] = None,
         stop_at: Optional[int] = None,
     ) -> RunResult:
@@ -100,7 +103,7 @@ class TrainingRun:
           The scores of the encoders as initialised and as trained.
 
         Raises:
-          records.DataError, config.ConfigError, checkpointing.CheckpointError: something is wrong
+          records.DataError, config.ConfigError, errors.CheckpointError: something is wrong
             that the user can mend; nothing was done.
           failures.NonFiniteError: NaN or infinity turned up; the last good checkpoint stays.
           failures.NoRoomError: the disk is full; the last checkpoint stays.
@@ -154,7 +157,7 @@ class TrainingRun:
         imported = None
         # Before there is a folder, so that a wrong file leaves none behind. A run that goes on has
         # its weights in its checkpoint and needs the file no more.
-        if asked.train.init_from and not checkpointing.has_checkpoint(asked.train.run_dir):
+        if asked.train.init_from and not checkpoints.exist_in(asked.train.run_dir):
             encoder = asked.model.video_encoder
             imported = torchvision_weights.read(asked.train.init_from, encoder)
         resuming = self._open_folder(asked)
@@ -165,19 +168,19 @@ class TrainingRun:
     def _open_folder(self, asked: config.PretrainConfig) -> bool:
         """The chief starts or reopens the run's folder, then the others find it there."""
         together, run_dir = self.placement.workers, asked.train.run_dir
-        resuming = checkpointing.open_run(asked, self.facts) if together.is_chief else False
+        resuming = run_folder.open_run(asked, self.facts) if together.is_chief else False
         together.lock(run_dir)
         if together.is_chief:
             for name in ("checkpoints", "best"):
-                checkpointing.remove_unfinished(pathlib.Path(run_dir, name))
+                checkpoints.remove_unfinished(pathlib.Path(run_dir, name))
         together.wait()
         if not together.is_chief:
             if not pathlib.Path(run_dir, "run.json").exists():
-                raise checkpointing.CheckpointError(
+                raise errors.CheckpointError(
                     f"--run_dir={run_dir}: worker {together.place} does not find what worker 0 "
                     "wrote there; name a folder on a disk that all workers share"
                 )
-            checkpointing.open_run(asked, self.facts)
+            run_folder.open_run(asked, self.facts)
         return resuming
 
     def _build(self, imported: Optional[torchvision_weights.Converted]) -> None:
@@ -192,8 +195,8 @@ class TrainingRun:
             self.model = model_building.build_model(
                 self.configuration, self.facts, precision, imported
             )
-            pools = self.model.pool_parts()
-        self._checkpoints = checkpointing.Checkpoints(
+            pools = dictionaries.pool_parts(self.model)
+        self._checkpoints = checkpoints.Manager(
             self.model,
             train.run_dir,
             train.keep if together.is_chief else 1,
@@ -208,7 +211,7 @@ class TrainingRun:
         restored = self._checkpoints.restore()
         step = int(self.model.step.numpy())
         if not together.agree(step):
-            raise checkpointing.CheckpointError(
+            raise errors.CheckpointError(
                 f"--run_dir={train.run_dir}: worker {together.place} found step {step} there, and "
                 "another worker another step; all of them must see the same folder"
             )
@@ -220,13 +223,13 @@ class TrainingRun:
             self._say(f"The video encoder starts from {train.init_from}: {imported}.")
         return step
 
-    def _open_log(self) -> callbacks.ScalarLog:
+    def _open_log(self) -> scalar_log.ScalarLog:
         train, skipping = self.configuration.train, self._skipping
 
         def count() -> dict[str, float]:
             return {} if skipping is None else {scalar_names.SKIPPED_CLIPS: float(skipping.times)}
 
-        return callbacks.ScalarLog(
+        return scalar_log.ScalarLog(
             self._folder,
             train.log_every,
             train.batch_size,
@@ -237,23 +240,26 @@ class TrainingRun:
 
     def _evaluation(
         self,
-        evaluate: Optional[callbacks.Evaluate],
+        evaluate: Optional[evaluations.Evaluate],
         publish: Optional[Publish],
-        log: callbacks.ScalarLog,
-    ) -> Optional[callbacks.Evaluation]:
-        together, towers = self.placement.workers, None
-        if together.count > 1:
-            towers = local_towers.LocalTowers(
-                self.configuration, self.facts, self.model, together.is_chief
-            )
+        log: scalar_log.ScalarLog,
+    ) -> Optional[evaluations.Evaluation]:
         if evaluate is None:
             return None
+        together, towers = self.placement.workers, None
+        if together.count > 1:
+            copies = None
+            if together.is_chief:
+                copies = loading.build_towers(self.configuration, self.facts)
+            towers = local_towers.LocalTowers(self.model, copies)
         every = self.configuration.train.eval_every
-        return callbacks.Evaluation(
+        return evaluations.Evaluation(
             evaluate, every, log, self._checkpoints, publish, together, towers
         )
 
-    def _evaluate_initialised(self, evaluation: Optional[callbacks.Evaluation]) -> dict[str, float]:
+    def _evaluate_initialised(
+        self, evaluation: Optional[evaluations.Evaluation]
+    ) -> dict[str, float]:
         """Scores of the encoders as initialised; a resumed run reads what was measured then."""
         if evaluation is None:
             return {}
@@ -267,20 +273,20 @@ class TrainingRun:
         files.write_atomically(path, json.dumps(scores, indent=2) + "\n")
         return scores
 
-    def _evaluate_trained(self, evaluation: Optional[callbacks.Evaluation]) -> dict[str, float]:
+    def _evaluate_trained(self, evaluation: Optional[evaluations.Evaluation]) -> dict[str, float]:
         if evaluation is None:
             return {}
         self._say("Evaluating the trained encoders.")
         return evaluation.run(self.model)
 
     def _fit(
-        self, last: int, log: callbacks.ScalarLog, evaluation: Optional[callbacks.Evaluation]
+        self, last: int, log: scalar_log.ScalarLog, evaluation: Optional[evaluations.Evaluation]
     ) -> None:
         """Trains by Keras' `fit` up to step `last`."""
         train, together = self.configuration.train, self.placement.workers
         profile = None
         if train.profile_range is not None:
-            profile = profiling.ProfileSteps(callbacks.logdir(self._folder), *train.profile_range)
+            profile = profiling.ProfileSteps(scalar_log.logdir(self._folder), *train.profile_range)
         try:
             fitting.fit(
                 self.model,
@@ -295,7 +301,9 @@ class TrainingRun:
                     shorter=_shorter(self.configuration),
                 ),
                 log=log,
-                saver=callbacks.SaveCheckpoints(self._checkpoints, train.save_every, together),
+                saver=save_checkpoints.SaveCheckpoints(
+                    self._checkpoints, train.save_every, together
+                ),
                 steps_per_execution=train.steps_per_execution,
                 extras=lambda: self._callbacks(log, evaluation, profile),
                 explain=self._explain,
@@ -314,8 +322,8 @@ class TrainingRun:
 
     def _callbacks(
         self,
-        log: callbacks.ScalarLog,
-        evaluation: Optional[callbacks.Evaluation],
+        log: scalar_log.ScalarLog,
+        evaluation: Optional[evaluations.Evaluation],
         profile: Optional[profiling.ProfileSteps],
     ) -> list[tf.keras.callbacks.Callback]:
         """What happens between steps, besides the log, the bar and the checkpoints."""
@@ -326,7 +334,7 @@ class TrainingRun:
             clips_of_epoch = functools.partial(
                 training_data.clips_of_pool, self.configuration, strategy, together.count
             )
-            found.append(callbacks.RedrawPool(clips_of_epoch, strategy))
+            found.append(redraw_pool.RedrawPool(clips_of_epoch, strategy))
         if evaluation is not None:
             found.append(evaluation)
         if train.check_sync_every and strategy.num_replicas_in_sync > 1:

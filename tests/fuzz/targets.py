@@ -27,7 +27,7 @@ from actcl_tf.search.moments import PICTURE, SOUND, Moment
 from actcl_tf.search.store import Entry, Facts
 from actcl_tf.search.store_writing import Writer
 from actcl_tf.train import run_checks
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints, errors, run_folder
 from tests import made_results, media_files, split_files
 from tests.fuzz import mutations
 from tests.fuzz.mutations import Rng
@@ -37,7 +37,7 @@ NAMED = (
     records.DataError,
     config.ConfigError,
     MediaError,
-    checkpointing.CheckpointError,
+    errors.CheckpointError,
     layout.PretrainedError,
     results.ResultError,
     comparison.ComparisonError,
@@ -345,7 +345,7 @@ class Metadata(Target):
             }
         )
         self.facts = run_checks.check(self.run)
-        checkpointing.open_run(self.run, self.facts)
+        run_folder.open_run(self.run, self.facts)
         _write_export(folder / "export" / layout.PAIR / "1" / "assets", self.run)
         results.write(_made(folder / "result"), made_results.result(made_results.measurement()))
         with Writer(folder / "index", Facts("0123456789abcdef", "/m", 2, 0.5)) as writer:
@@ -408,9 +408,9 @@ class Metadata(Target):
         split_scan.find_splits(self.folder / "data")
 
     def _read_run(self) -> None:
-        run, facts = checkpointing.read_run(str(self.folder / "run"))
+        run, facts = run_folder.read_run(str(self.folder / "run"))
         assert run.train.steps > 0 and facts.num_audio_samples > 0
-        checkpointing.open_run(self.run, self.facts)
+        run_folder.open_run(self.run, self.facts)
 
     def _read_ledger(self) -> None:
         bad_records.Skipping(self.folder / "run" / bad_records.LEDGER, tell=False)
@@ -453,7 +453,7 @@ class Checkpoints(Target):
         self.model = tf.Module()
         self.model.step = tf.Variable(5, dtype=tf.int64)
         self.model.weights = tf.Variable(tf.ones([64, 32]))
-        checkpointing.Checkpoints(self.model, str(folder), 2, {}).save()
+        checkpoints.Manager(self.model, str(folder), 2, {}).save()
         self.files = {path: path.read_bytes() for path in (folder / "checkpoints").iterdir()}
         self.read()
 
@@ -465,7 +465,7 @@ class Checkpoints(Target):
 
     def read(self) -> None:
         self.model.weights.assign(tf.zeros([64, 32]))
-        checkpointing.Checkpoints(self.model, str(self.folder), 2, {}).restore()
+        checkpoints.Manager(self.model, str(self.folder), 2, {}).restore()
         assert (self.model.weights.numpy() == 1.0).all(), "other values were restored"
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from actcl_tf.inspection import dictionary_state
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import errors
 from tests import saved_runs
 
 
@@ -55,17 +55,17 @@ def test_in_batch_has_nothing_to_inspect(tiny_run):
 
 
 def test_what_cannot_be_read_is_named(tiny_run, tmp_path):
-    with pytest.raises(checkpointing.CheckpointError, match=r"holds no run\.json"):
+    with pytest.raises(errors.CheckpointError, match=r"holds no run\.json"):
         dictionary_state.load(str(tmp_path / "none"))
     run = tiny_run()
     saved_runs.save_run(run)
     folder = pathlib.Path(run.train.run_dir)
-    with pytest.raises(checkpointing.CheckpointError, match="no checkpoint 'best'"):
+    with pytest.raises(errors.CheckpointError, match="no checkpoint 'best'"):
         dictionary_state.load(str(folder), "best")
     (data,) = (folder / "checkpoints").glob("*.data-*")
     data.write_bytes(data.read_bytes()[:1000])
-    with pytest.raises(checkpointing.CheckpointError, match="step-3 cannot be re"):
+    with pytest.raises(errors.CheckpointError, match="step-3 cannot be re"):
         dictionary_state.load(str(folder))
     (folder / "run.json").write_text(json.dumps({"config": {}}))
-    with pytest.raises(checkpointing.CheckpointError, match=r"run\.json is damaged"):
+    with pytest.raises(errors.CheckpointError, match=r"run\.json is damaged"):
         dictionary_state.load(str(folder))

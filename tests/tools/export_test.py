@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.train import model_building, run_checks
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints, loading, run_folder
 from tests import programs
 
 
@@ -17,15 +17,15 @@ def run(tiny_config, tmp_path_factory):
     """A run whose best checkpoint, of step 2, is not its last, of step 5."""
     run = tiny_config(tmp_path_factory.mktemp("export") / "run", frame_stride=2)
     facts = run_checks.check(run)
-    checkpointing.open_run(run, facts)
+    run_folder.open_run(run, facts)
     model = model_building.build_model(run, facts, "float32")
-    checkpoints = checkpointing.Checkpoints(model, run.train.run_dir, 1, model.query_towers)
+    manager = checkpoints.Manager(model, run.train.run_dir, 1, model.query_towers)
     model.step.assign(2)
-    checkpoints.save_best(0.5)
+    manager.save_best(0.5)
     model.step.assign(5)
     for weight in model.query_towers["audio"].trainable_variables:
         weight.assign_add(tf.fill(weight.shape, 0.1))
-    checkpoints.save()
+    manager.save()
     return run
 
 
@@ -75,7 +75,7 @@ def test_exports_the_best_or_the_latest(run, answers, rng):
         assert (metadata["frame_rate"], metadata["sample_rate"]) == (5.0, 8000)
         assert (metadata["num_frames"], metadata["num_audio_samples"]) == (4, 6400)
         assert metadata["classes"] == ["dim", "middle", "bright"]
-        tower = checkpointing.load_towers(run.train.run_dir, which).audio_tower
+        tower = loading.load_towers(run.train.run_dir, which).audio_tower
         assert metadata["digest"]
         found[which] = _encode_sound(output / "audio" / version, waveform)
         expected = tower(waveform, training=False).embedding

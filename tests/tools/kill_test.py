@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints
 from tests.tools.train_test import TINY
 
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "train.py"
@@ -49,7 +49,7 @@ def _finish(process):
 
 
 def _values(folder):
-    reader = tf.train.load_checkpoint(checkpointing.find_checkpoint(str(folder)))
+    reader = tf.train.load_checkpoint(checkpoints.find(str(folder)))
     return {
         name: reader.get_tensor(name)
         for name in reader.get_variable_to_shape_map()
@@ -105,8 +105,8 @@ def test_killed_at_random_moments_a_run_comes_to_the_same(tmp_path):
         process.send_signal(signal.SIGKILL)
         process.communicate()
         _require_whole(killed)
-        if checkpointing.has_checkpoint(str(killed)):
-            steps.append(checkpointing.step_of(checkpointing.find_checkpoint(str(killed))))
+        if checkpoints.exist_in(str(killed)):
+            steps.append(checkpoints.step_of(checkpoints.find(str(killed))))
     _finish(_start(killed, cache))
     assert steps == sorted(steps)  # Nothing that was saved is ever lost.
     assert len(set(steps)) > 1, steps

@@ -9,7 +9,7 @@ from actcl_tf import config
 from actcl_tf.data.input import bad_records
 from actcl_tf.data.records import records
 from actcl_tf.train import failures, training_run
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import loading
 
 STAYS = "Make room, and start the same command again to go on"
 
@@ -65,20 +65,6 @@ def test_explain_no_room_names_the_checkpoint_that_stays(tmp_path):
     assert f"the last checkpoint, {folder / 'step-4'}, stays" in found
 
 
-def test_remove_unfinished_leaves_checkpoints_alone(tmp_path):
-    kept = [
-        tmp_path / name for name in ("step-4.index", "step-4.data-00000-of-00001", "score.json")
-    ]
-    for path in kept:
-        path.touch()
-    (tmp_path / "step-8_temp").mkdir()
-    (tmp_path / "step-8_temp" / "part-00000").touch()
-    (tmp_path / "step-8.index.tempstate123").touch()
-    checkpointing.remove_unfinished(tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted(kept)
-    checkpointing.remove_unfinished(tmp_path / "none")
-
-
 DATA = config.DataConfig(data_dir="/data")
 
 
@@ -124,5 +110,5 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_the_run_goes_on(tiny_run, 
             training_run.TrainingRun(run, say=lambda _: None).train()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert checkpointing.load_towers(run.train.run_dir).step == 2
+    assert loading.load_towers(run.train.run_dir).step == 2
     assert training_run.TrainingRun(run, say=lambda _: None).train().step == 6

@@ -1,6 +1,5 @@
 """Runs whose video encoder starts from published weights."""
 
-import json
 import pathlib
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 
 from actcl_tf.models import torchvision_weights, weights_file
 from actcl_tf.train import model_building, run_checks, training_run
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import errors
 from tests import rounding
 from tests.published_weights import describe, draw, write_safetensors
 
@@ -88,7 +87,7 @@ def test_a_run_goes_on_without_the_file(begun, published, tiny_config):
         assert any("Going on at step 1 of 2" in line for line in said)
         assert not any("starts from" in line for line in said)
         other = {**changes, "init_from": ""}
-        with pytest.raises(checkpointing.CheckpointError, match=r"is /.* there, empty here"):
+        with pytest.raises(errors.CheckpointError, match=r"is /.* there, empty here"):
             training_run.TrainingRun(tiny_config(folder, **other), say=said.append).train()
     finally:
         aside.rename(published)
@@ -105,18 +104,3 @@ def test_a_wrong_file_leaves_no_run_behind(tiny_run, tmp_path, content, message)
     with pytest.raises(weights_file.WeightsError, match=message):
         training_run.TrainingRun(run, say=lambda line: None).train()
     assert not pathlib.Path(run.train.run_dir).exists()
-
-
-def test_a_run_from_before_there_was_the_setting_goes_on(tiny_run):
-    run = tiny_run()
-    facts = run_checks.check(run)
-    assert not checkpointing.open_run(run, facts)
-    path = pathlib.Path(run.train.run_dir, "run.json")
-    there = json.loads(path.read_text())
-    del there["config"]["train"]["init_from"]
-    path.write_text(json.dumps(there))
-    assert checkpointing.open_run(run, facts)
-    assert checkpointing.read_run(run.train.run_dir)[0] == run
-    other = tiny_run(init_from="a.pth", video_encoder="mc3_18", video_width=1.0)
-    with pytest.raises(checkpointing.CheckpointError, match=r"is empty there, a\.pth here"):
-        checkpointing.open_run(other, facts)

@@ -2,7 +2,6 @@ import dataclasses
 import json
 import multiprocessing
 import pathlib
-import re
 import shutil
 
 import numpy as np
@@ -12,13 +11,12 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.data.records import records
 from actcl_tf.train import failures, training_run
-from actcl_tf.train.callbacks import callbacks
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints, errors, loading, run_folder
 
 
 def _values(run_dir):
     """Everything in the last checkpoint, name -> array."""
-    path = checkpointing.find_checkpoint(str(run_dir))
+    path = checkpoints.find(str(run_dir))
     reader = tf.train.load_checkpoint(path)
     return {
         name: reader.get_tensor(name)
@@ -129,22 +127,8 @@ def test_a_bad_record_is_left_out_and_counted(whole_and_in_parts):
         assert counts == sorted(counts) and counts[-1] == len(account)
     assert accounts[0] == accounts[1] and 1 <= len(accounts[0]) <= 2
     careful = dataclasses.replace(whole.data, on_bad_record="fail")
-    with pytest.raises(checkpointing.CheckpointError, match=r"left out the clips in .*skipped"):
+    with pytest.raises(errors.CheckpointError, match=r"left out the clips in .*skipped"):
         training_run.TrainingRun(dataclasses.replace(whole, data=careful), say=_quiet).train()
-
-
-def test_what_is_written_anew_stands_in_the_place_of_the_old(tmp_path):
-    log = callbacks.ScalarLog(str(tmp_path), 1, 6)
-    log.write(3, {"a": 1.0, "b": 2.0})
-    log.write(3, {"a": 4.0})
-    log.write(4, {"a": 1.0, "b": 2.0})
-    log.write_anew(3, {"b": 5.0, "a": 6.0})
-    lines = [json.loads(line) for line in (tmp_path / "scalars.jsonl").read_text().splitlines()]
-    assert lines == [
-        {"step": 3, "a": 4.0},
-        {"step": 4, "a": 1.0, "b": 2.0},
-        {"step": 3, "a": 6.0, "b": 5.0},
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -158,61 +142,6 @@ def finished(tiny_config, tmp_path_factory):
         return {"retrieval/video_to_audio/mean_reciprocal_rank": 0.5 + len(calls) / 10}
 
     return run, training_run.TrainingRun(run, say=_quiet).train(evaluate=evaluate), calls
-
-
-def _copy_of(run, folder):
-    shutil.copytree(run.train.run_dir, folder)
-    return folder / "checkpoints"
-
-
-def test_half_copied_checkpoints_are_told_or_made_good(finished, tmp_path):
-    run = finished[0]
-    for number, kind in enumerate((".index", ".data-*")):
-        folder = _copy_of(run, tmp_path / str(number))
-        for name in ("step-4.index", "step-4.data-00000-of-00001"):
-            shutil.copy(next(folder.glob(f"step-8{name[6:]}")), folder / name)
-        next(folder.glob(f"step-8{kind}")).unlink()
-        message = (
-            rf"step-8 lacks its file {re.escape(kind)}: copy .*or remove .*go on from .*step-4"
-        )
-        with pytest.raises(checkpointing.CheckpointError, match=message):
-            checkpointing.has_checkpoint(str(folder.parent))
-        with pytest.raises(checkpointing.CheckpointError, match=message):
-            checkpointing.load_towers(str(folder.parent))
-        (folder / "checkpoint").unlink()
-        assert checkpointing.latest(folder) == str(folder / "step-4")
-
-
-def test_without_the_file_that_names_the_last_checkpoint_the_last_whole_one_counts(
-    finished, tmp_path
-):
-    folder = _copy_of(finished[0], tmp_path / "run")
-    (folder / "checkpoint").unlink()
-    (folder / "step-90.index").touch()  # As a kill leaves it before its data have their name.
-    (folder / "step-x.index").touch()
-    assert checkpointing.load_towers(str(folder.parent)).step == 8
-    (folder / "checkpoint").write_text("not what TensorFlow writes")
-    assert checkpointing.latest(folder) == str(folder / "step-8")
-    assert checkpointing.latest(tmp_path / "none") is None
-
-
-def test_damaged_lists_and_scores_are_told(finished, tmp_path):
-    folder = _copy_of(finished[0], tmp_path / "run")
-    (folder / "checkpoint").write_bytes(b'model_checkpoint_path: "step-8\xff"')
-    with pytest.raises(checkpointing.CheckpointError, match=r"checkpoint is damaged .*remove it"):
-        checkpointing.load_towers(str(folder.parent))
-    model = tf.Module()
-    model.step = tf.Variable(3)
-    with pytest.raises(checkpointing.CheckpointError, match=r"checkpoint is damaged .*remove it"):
-        checkpointing.Checkpoints(model, str(folder.parent), 2, {})
-    checkpoints = checkpointing.Checkpoints(model, str(tmp_path), 2, {})
-    assert checkpoints.is_best(-1.0)
-    checkpoints.save_best(0.5)
-    assert [checkpoints.is_best(score) for score in (0.4, 0.5, 0.6)] == [False, False, True]
-    for text in ('{"score": 0.', '{"score": "x"}', '{"step": 3}'):
-        (tmp_path / "best" / "score.json").write_text(text)
-        with pytest.raises(checkpointing.CheckpointError, match=r"score.json is damaged .*remove"):
-            checkpoints.is_best(0.6)
 
 
 def test_what_a_run_leaves_behind(finished):
@@ -258,7 +187,7 @@ def test_what_a_run_leaves_behind(finished):
 
 def test_a_trained_run_is_loaded_with_its_weights(finished):
     run = finished[0]
-    loaded = checkpointing.load_towers(run.train.run_dir)
+    loaded = loading.load_towers(run.train.run_dir)
     assert (loaded.step, loaded.config) == (8, run)
     stored = [
         value
@@ -270,9 +199,9 @@ def test_a_trained_run_is_loaded_with_its_weights(finished):
 
 def test_another_run_in_the_folder_is_refused(finished, tiny_config):
     folder = finished[0].train.run_dir
-    with pytest.raises(checkpointing.CheckpointError, match="--embedding_size is 8 there, 4 here"):
+    with pytest.raises(errors.CheckpointError, match="--embedding_size is 8 there, 4 here"):
         training_run.TrainingRun(tiny_config(folder, embedding_size=4), say=_quiet).train()
-    with pytest.raises(checkpointing.CheckpointError, match="--steps is 8 there, 9 here"):
+    with pytest.raises(errors.CheckpointError, match="--steps is 8 there, 9 here"):
         training_run.TrainingRun(tiny_config(folder, steps=9), say=_quiet).train()
 
 
@@ -291,28 +220,19 @@ def test_a_run_of_another_version_is_refused(finished, tiny_config, tmp_path, ch
     folder = tmp_path / "run"
     shutil.copytree(finished[0].train.run_dir, folder)
     there = json.loads((folder / "run.json").read_text())
-    assert there["format"] == checkpointing.FORMAT
+    assert there["format"] == run_folder.FORMAT
     change(there)
     (folder / "run.json").write_text(json.dumps(there))
-    with pytest.raises(checkpointing.CheckpointError, match=message):
+    with pytest.raises(errors.CheckpointError, match=message):
         training_run.TrainingRun(tiny_config(folder), say=_quiet).train()
-    with pytest.raises(checkpointing.CheckpointError, match=message):
-        checkpointing.load_towers(str(folder))
-
-
-def test_a_run_that_names_no_format_is_of_the_first(finished, tmp_path):
-    folder = tmp_path / "run"
-    shutil.copytree(finished[0].train.run_dir, folder)
-    there = json.loads((folder / "run.json").read_text())
-    del there["format"]
-    (folder / "run.json").write_text(json.dumps(there))
-    assert checkpointing.load_towers(str(folder)).step == 8
+    with pytest.raises(errors.CheckpointError, match=message):
+        loading.load_towers(str(folder))
 
 
 def test_a_folder_that_is_no_run_is_refused(tiny_run, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("important")
-    with pytest.raises(checkpointing.CheckpointError, match="is not a run of this program"):
+    with pytest.raises(errors.CheckpointError, match="is not a run of this program"):
         training_run.TrainingRun(tiny_run(), say=_quiet).train()
 
 
@@ -355,10 +275,10 @@ def test_a_damaged_record_is_named_by_its_shard(tiny_data, tiny_run, tmp_path):
 def test_a_checkpoint_that_was_cut_off_is_named(finished, tiny_config, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished[0].train.run_dir, folder)
-    path = checkpointing.find_checkpoint(str(folder))
+    path = checkpoints.find(str(folder))
     data = pathlib.Path(f"{path}.data-00000-of-00001")
     data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
-    with pytest.raises(checkpointing.CheckpointError, match="cannot be restored"):
+    with pytest.raises(errors.CheckpointError, match="cannot be restored"):
         training_run.TrainingRun(tiny_config(folder), say=_quiet).train()
-    with pytest.raises(checkpointing.CheckpointError, match="cannot be restored"):
-        checkpointing.load_towers(str(folder))
+    with pytest.raises(errors.CheckpointError, match="cannot be restored"):
+        loading.load_towers(str(folder))

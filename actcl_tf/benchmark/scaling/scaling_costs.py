@@ -20,7 +20,7 @@ from actcl_tf.benchmark.scaling import scaling_counts, scaling_settings
 from actcl_tf.benchmark.seeding import memory, seeding_ways
 from actcl_tf.console import bars
 from actcl_tf.contrast import dictionary, gradient_embeddings
-from actcl_tf.train.model import pretrain_model
+from actcl_tf.train.model import dictionaries
 
 _REPLICAS = 4  # That are simulated to see how sampling in two levels is foretold.
 _SEED = 0
@@ -265,7 +265,7 @@ def build_step(
     target = dictionary.Dictionary(
         picks,  # What was picked last is passed over, and there is plenty left.
         embedding,
-        sampler=pretrain_model.build_sampler(contrast),
+        sampler=dictionaries.build_sampler(contrast),
         pool_size=pool_size * replicas,
         num_features=features,
         sharding=_simulated(points, modality, picks, replicas) if replicas > 1 else None,

@@ -10,7 +10,7 @@ from actcl_tf.contrast import dictionary
 from actcl_tf.data.input import clip_sampling
 from actcl_tf.data.prepare import shard_writing
 from actcl_tf.models import two_tower
-from actcl_tf.train.model import pretrain_model
+from actcl_tf.train.model import dictionaries
 
 GATHER, REDUCE = "gathered", "summed"
 _MEDIA = shard_writing.Settings()  # What clips are prepared with unless told otherwise.
@@ -92,7 +92,7 @@ def of_tower(tower: tf.keras.Model, contrast: config.ContrastConfig) -> Modality
     few = dictionary.Dictionary(
         1,
         size,
-        sampler=pretrain_model.build_sampler(contrast),
+        sampler=dictionaries.build_sampler(contrast),
         pool_size=1,
         num_features=num_features,
     )

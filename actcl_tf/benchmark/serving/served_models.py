@@ -18,9 +18,8 @@ from actcl_tf.data.input import clip_sampling
 from actcl_tf.data.prepare import shard_writing
 from actcl_tf.data.records import records
 from actcl_tf.export import description, exporting, forms, lite, saved_models
-from actcl_tf.models import two_tower
 from actcl_tf.pretrained import layout
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import loading, run_folder
 
 MODALITIES = (layout.VIDEO, layout.AUDIO)
 _MEDIA = shard_writing.Settings()  # What clips are prepared with unless told otherwise.
@@ -36,7 +35,7 @@ class Encoders(NamedTuple):
       origin: where all this comes from, in words.
     """
 
-    runs: dict[str, checkpointing.LoadedRun]
+    runs: dict[str, loading.LoadedRun]
     calibration: dict[str, np.ndarray]
     clips: dict[str, np.ndarray]
     origin: str
@@ -70,13 +69,13 @@ def of_run(run_dir: str, data_dir: str, num_clips: int) -> Encoders:
       num_clips: held-out clips that are sent, and training clips to calibrate on.
 
     Raises:
-      checkpointing.CheckpointError: no run, no checkpoint, or one that does not fit.
+      errors.CheckpointError: no run, no checkpoint, or one that does not fit.
       records.DataError: the data cannot be read.
     """
     runs = {}
     for precision in forms.PRECISIONS:
         with exporting.computing_in(precision):
-            runs[precision] = checkpointing.load_towers(run_dir)
+            runs[precision] = loading.load_towers(run_dir)
     data = runs["float32"].config.data
     if data_dir:
         data = dataclasses.replace(data, data_dir=data_dir)
@@ -100,22 +99,15 @@ def as_initialised(run: config.PretrainConfig, num_clips: int) -> Encoders:
     num_samples = clip_sampling.num_audio_samples(
         run.data.num_frames, run.data.frame_stride, _MEDIA.frame_rate, _MEDIA.sample_rate
     )
-    facts = checkpointing.DataFacts(
-        _MEDIA.frame_rate, _MEDIA.sample_rate, num_samples, num_clips, ""
-    )
+    facts = run_folder.DataFacts(_MEDIA.frame_rate, _MEDIA.sample_rate, num_samples, num_clips, "")
     tf.keras.utils.set_random_seed(run.train.seed)
     runs = {}
     for precision in forms.PRECISIONS:
         with exporting.computing_in(precision):
-            towers = two_tower.build_towers(
-                run.model,
-                run.data,
-                sample_rate=facts.sample_rate,
-                num_audio_samples=facts.num_audio_samples,
-            )
+            towers = loading.build_towers(run, facts).values()
         for tower, first in zip(towers, runs.get("float32", ())):
             tower.set_weights(first.get_weights())
-        runs[precision] = checkpointing.LoadedRun(*towers, run, 0, facts)
+        runs[precision] = loading.LoadedRun(*towers, run, 0, facts)
     rng = np.random.default_rng(run.train.seed)
     frames = (num_clips, run.data.num_frames, run.data.image_size, run.data.image_size, 3)
 

@@ -14,9 +14,8 @@ from actcl_tf import config
 from actcl_tf.benchmark import arithmetic, host
 from actcl_tf.benchmark.step import report, setup, step_parts, step_settings, torch_peer
 from actcl_tf.console import bars
-from actcl_tf.models import two_tower
-from actcl_tf.train.model import optimizers, pretrain_model
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.model import encoding, optimizers
+from actcl_tf.train.runs import loading, run_folder
 
 _WARM_UP = 2
 
@@ -79,7 +78,7 @@ def measure(run: config.PretrainConfig, precisions: tuple[str, ...], rounds: int
 
     torch.set_num_threads(host.num_cores())
     facts = setup.find_facts(run)
-    names = [(p, encoder) for p in precisions for encoder in pretrain_model.MODALITIES]
+    names = [(p, encoder) for p in precisions for encoder in encoding.MODALITIES]
     sides = {name: _sides(run, facts, *name) for name in names}
     meters = {p: arithmetic.multiplier(tf.as_dtype(p)) for p in precisions}
     products = {p: np.zeros([rounds]) for p in precisions}
@@ -95,8 +94,8 @@ def measure(run: config.PretrainConfig, precisions: tuple[str, ...], rounds: int
             seconds[name][:, row] = ours(), theirs()
     races = []
     for precision in precisions:
-        each = {e: seconds[precision, e] for e in pretrain_model.MODALITIES}
-        work = {e: sides[precision, e][2] for e in pretrain_model.MODALITIES}
+        each = {e: seconds[precision, e] for e in encoding.MODALITIES}
+        work = {e: sides[precision, e][2] for e in encoding.MODALITIES}
         each["both"], work["both"] = sum(each.values()), sum(work.values())
         races += [Race(e, precision, *each[e], work[e]) for e in each]
     versions = (tf.__version__, torch.__version__)
@@ -104,18 +103,12 @@ def measure(run: config.PretrainConfig, precisions: tuple[str, ...], rounds: int
 
 
 def _sides(
-    run: config.PretrainConfig, facts: checkpointing.DataFacts, precision: str, encoder: str
+    run: config.PretrainConfig, facts: run_folder.DataFacts, precision: str, encoder: str
 ) -> tuple[Step, Step, int]:
     """A step of ours and one of PyTorch's on the same numbers, and their multiply-adds."""
     tf.keras.mixed_precision.set_global_policy(step_settings.PRECISIONS[precision])
     tf.keras.utils.set_random_seed(run.train.seed)
-    towers = two_tower.build_towers(
-        run.model,
-        run.data,
-        sample_rate=facts.sample_rate,
-        num_audio_samples=facts.num_audio_samples,
-    )
-    tower = dict(zip(pretrain_model.MODALITIES, towers))[encoder]
+    tower = loading.build_towers(run, facts)[encoder]
     # What the frontend gives: pictures and spectrograms, the same numbers for both sides.
     batch = setup.make_batches(run, facts)[0]
     inputs = tf.cast(tower.frontend(batch[encoder], training=False), tf.float32)

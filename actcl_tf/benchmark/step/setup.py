@@ -13,7 +13,7 @@ from actcl_tf.data.input.transforms import batch_augmentation
 from actcl_tf.data.prepare import shard_writing
 from actcl_tf.train import model_building, run_checks, training_data
 from actcl_tf.train.model import pretrain_model
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import run_folder
 
 _BATCHES = 4  # Different ones, which the steps take in turns.
 _MEDIA = shard_writing.Settings()  # What clips are prepared with unless told otherwise.
@@ -23,7 +23,7 @@ _FIRST_ID = 2**48
 Batch = dict[str, tf.Tensor]
 
 
-def find_facts(run: config.PretrainConfig) -> checkpointing.DataFacts:
+def find_facts(run: config.PretrainConfig) -> run_folder.DataFacts:
     """What the model depends on: of the data of a run, or as if prepared by default for noise.
 
     Raises:
@@ -35,10 +35,10 @@ def find_facts(run: config.PretrainConfig) -> checkpointing.DataFacts:
     num_samples = clip_sampling.num_audio_samples(
         run.data.num_frames, run.data.frame_stride, _MEDIA.frame_rate, _MEDIA.sample_rate
     )
-    return checkpointing.DataFacts(_MEDIA.frame_rate, _MEDIA.sample_rate, num_samples, 0, "")
+    return run_folder.DataFacts(_MEDIA.frame_rate, _MEDIA.sample_rate, num_samples, 0, "")
 
 
-def make_batches(run: config.PretrainConfig, facts: checkpointing.DataFacts) -> list[Batch]:
+def make_batches(run: config.PretrainConfig, facts: run_folder.DataFacts) -> list[Batch]:
     """Batches held in memory: the first of the run's data, or noise of their shapes."""
     if run.data.data_dir:
         return list(training_data.TrainingBatches(run).from_step(0).take(_BATCHES))
@@ -48,7 +48,7 @@ def make_batches(run: config.PretrainConfig, facts: checkpointing.DataFacts) -> 
 
 def _noise(
     run: config.PretrainConfig,
-    facts: checkpointing.DataFacts,
+    facts: run_folder.DataFacts,
     rng: np.random.Generator,
     index: int,
 ) -> Batch:
@@ -72,7 +72,7 @@ def _noise(
 
 def build_model(
     run: config.PretrainConfig,
-    facts: checkpointing.DataFacts,
+    facts: run_folder.DataFacts,
     precision: str,
     negatives: str,
 ) -> pretrain_model.PretrainModel:

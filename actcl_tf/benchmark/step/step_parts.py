@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from actcl_tf.contrast import negative_sampling
-from actcl_tf.train.model import pretrain_model
+from actcl_tf.train.model import encoding, pretrain_model
 
 DATA = "data"
 ENCODERS = ("query forward", "key forward", "backward")
@@ -64,14 +64,15 @@ class StepInParts:
             # Sampling enqueued its picks: that alone takes so long, and is not sampling.
             self._time(QUEUES, self._enqueue, picks)
             self._seconds[SAMPLING] -= self._seconds[QUEUES]
-        gradient = self._loss_gradient(batch["clip_id"], queries, keys)
+        own = encoding.Encoded(batch["clip_id"], batch["label"], keys, queries)
+        gradient = self._loss_gradient(own)
         variables = model.query_variables
         gradients = self._time(
             "backward", lambda: tape.gradient(queries, variables, output_gradients=gradient)
         )
         self._time(OPTIMISER, self._optimise, gradients)
         self._time(MOMENTUM, self._follow)
-        self._time(QUEUES, self._remember, batch["clip_id"], batch["label"], keys)
+        self._time(QUEUES, self._remember, own)
         model.step.assign_add(1)
         return {part: self._seconds[part] for part in PARTS}
 
@@ -117,17 +118,8 @@ class StepInParts:
             )
             target.queue.enqueue(ids, dict(zip(columns, rows)), tf.zeros_like(picked.count))
 
-    def _gradient_of_loss(
-        self, ids: tf.Tensor, queries: Batch, keys: dict[str, pretrain_model.Keys]
-    ) -> Batch:
-        with tf.GradientTape() as tape:
-            tape.watch(queries)
-            results = self._model.contrastive_losses(ids, queries, keys, ids, keys)
-            total = sum(tf.reduce_mean(result.loss) for result in results.values())
-        return tape.gradient(total, queries)
+    def _gradient_of_loss(self, own: encoding.Encoded) -> Batch:
+        return self._model.contrastive_losses(own, own)[1]
 
-    def _remember_keys(
-        self, ids: tf.Tensor, labels: tf.Tensor, keys: dict[str, pretrain_model.Keys]
-    ) -> None:
-        own = pretrain_model.Encoded(ids, labels, keys)
+    def _remember_keys(self, own: encoding.Encoded) -> None:
         self._model.remember(own, own)

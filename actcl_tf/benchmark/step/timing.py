@@ -26,7 +26,7 @@ from actcl_tf.benchmark.step import setup, step_parts
 from actcl_tf.benchmark.step.step_settings import Settings
 from actcl_tf.console import bars
 from actcl_tf.train.model import scalar_names
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import run_folder
 
 _WARM_UP = 2  # Steps of each kind before the clock starts.
 
@@ -74,7 +74,7 @@ class _Stepper:
     def __init__(
         self,
         run: config.PretrainConfig,
-        facts: checkpointing.DataFacts,
+        facts: run_folder.DataFacts,
         precision: str,
         negatives: str,
     ) -> None:

@@ -13,7 +13,7 @@ from actcl_tf.data.records import records
 from actcl_tf.models import frontends, torchvision_weights, two_tower
 from actcl_tf.pretrained import layout
 from actcl_tf.storage import typed_json
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints, errors, loading, run_folder
 
 _BLOCK_BYTES = 2**20
 
@@ -75,11 +75,11 @@ def open_checkpoint(path: str, which: str = "auto") -> Checkpoint:
         one.
 
     Raises:
-      checkpointing.CheckpointError: it is neither, or is damaged.
+      errors.CheckpointError: it is neither, or is damaged.
     """
     folder = pathlib.Path(path)
     if not folder.is_dir():
-        raise checkpointing.CheckpointError(
+        raise errors.CheckpointError(
             f"--checkpoint={path}: no such folder; name the --run_dir of tools/train.py or the "
             "--output of tools/export.py"
         )
@@ -87,14 +87,14 @@ def open_checkpoint(path: str, which: str = "auto") -> Checkpoint:
         return _open_export(folder)
     if which == "auto":
         which = "best" if (folder / "best" / "checkpoint").exists() else "latest"
-    run, facts = checkpointing.read_run(path)
-    file = checkpointing.find_checkpoint(path, which)
+    run, facts = run_folder.read_run(path)
+    file = checkpoints.find(path, which)
     return Checkpoint(
         kind="run",
         path=path,
         file=file,
         digest=_digest(sorted(pathlib.Path(file).parent.glob(f"{pathlib.Path(file).name}.*"))),
-        step=checkpointing.step_of(file),
+        step=checkpoints.step_of(file),
         run=run,
         sample_rate=facts.sample_rate,
         frame_rate=facts.frame_rate / run.data.frame_stride,
@@ -118,9 +118,9 @@ def _open_export(folder: pathlib.Path) -> Checkpoint:
             num_audio_samples=there["num_audio_samples"],
         )
     except layout.PretrainedError as error:
-        raise checkpointing.CheckpointError(str(error)) from error
+        raise errors.CheckpointError(str(error)) from error
     except (KeyError, TypeError, ValueError) as error:
-        raise checkpointing.CheckpointError(
+        raise errors.CheckpointError(
             f"{folder} is damaged or not of this version ({error!r}): export the encoders again"
         ) from error
 
@@ -141,7 +141,7 @@ def load(checkpoint: Checkpoint) -> dict[str, Encode]:
     The video encoder takes [B, T, H, W, 3] uint8, the audio encoder [B, S] float32.
 
     Raises:
-      checkpointing.CheckpointError: the weights do not fit or are damaged.
+      errors.CheckpointError: the weights do not fit or are damaged.
     """
     if checkpoint.kind == "run":
         return _of_towers(*trained_towers(checkpoint))
@@ -153,10 +153,10 @@ def trained_towers(checkpoint: Checkpoint) -> tuple[two_tower.Tower, two_tower.T
     """The trained towers, to be trained further; in the precision of the global policy.
 
     Raises:
-      checkpointing.CheckpointError: the weights do not fit or are damaged.
+      errors.CheckpointError: the weights do not fit or are damaged.
     """
     if checkpoint.kind == "run":
-        loaded = checkpointing.load_towers(checkpoint.path, checkpoint.file)
+        loaded = loading.load_towers(checkpoint.path, checkpoint.file)
         return loaded.video_tower, loaded.audio_tower
     saved = _load_export(checkpoint)
     towers = fresh_towers(checkpoint.run, checkpoint.sample_rate, checkpoint.num_audio_samples)
@@ -171,9 +171,7 @@ def _load_export(checkpoint: Checkpoint) -> Any:
         return tf.saved_model.load(checkpoint.file)
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise checkpointing.CheckpointError(
-            f"{checkpoint.path} cannot be loaded: {reason}"
-        ) from error
+        raise errors.CheckpointError(f"{checkpoint.path} cannot be loaded: {reason}") from error
 
 
 def initialised(checkpoint: Checkpoint) -> dict[str, Encode]:

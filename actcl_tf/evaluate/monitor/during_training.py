@@ -5,8 +5,8 @@ from typing import Callable, NamedTuple, Optional
 from actcl_tf import config
 from actcl_tf.data.input import bad_records, pipeline
 from actcl_tf.evaluate.monitor import held_out, projector
-from actcl_tf.train.callbacks import callbacks
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.callbacks import scalar_log
+from actcl_tf.train.runs import run_folder
 
 
 class Evaluation(NamedTuple):
@@ -16,7 +16,7 @@ class Evaluation(NamedTuple):
     publish: Optional[Callable[[int], None]] = None
 
 
-def build(configuration: config.PretrainConfig, facts: checkpointing.DataFacts) -> Evaluation:
+def build(configuration: config.PretrainConfig, facts: run_folder.DataFacts) -> Evaluation:
     """The evaluation of a run; nothing without --eval_split.
 
     Args:
@@ -46,7 +46,9 @@ def build(configuration: config.PretrainConfig, facts: checkpointing.DataFacts) 
         )
         for split in (data.train_split, data.eval_split)
     ]
-    shown = projector.build_projector(configuration, callbacks.logdir(train.run_dir), facts.classes)
+    shown = projector.build_projector(
+        configuration, scalar_log.logdir(train.run_dir), facts.classes
+    )
     evaluator = held_out.Evaluator(
         *datasets,
         probe_pattern=train.probe_pattern,

@@ -14,9 +14,9 @@ from actcl_tf.evaluate.protocols import prediction
 from actcl_tf.models import two_tower
 from actcl_tf.storage import files
 from actcl_tf.train import failures, fitting
-from actcl_tf.train.callbacks import callbacks, progress
+from actcl_tf.train.callbacks import progress, save_checkpoints, scalar_log
 from actcl_tf.train.model import classifier_model, optimizers
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints, errors
 
 _IDENTITY = "finetune.json"
 _SCORES = "scores.npy"
@@ -89,7 +89,7 @@ def fit_predict(
       Prediction(scores=[m, C] float64 probabilities averaged over windows, chosen=`steps`).
 
     Raises:
-      checkpointing.CheckpointError: the folder holds another job, or cannot be used.
+      errors.CheckpointError: the folder holds another job, or cannot be used.
       config.ConfigError: settings and devices do not go together.
       errors.Interrupted: SIGTERM or SIGINT came and the state was saved.
     """
@@ -172,7 +172,7 @@ def _open(job: Job) -> None:
         try:
             there = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise checkpointing.CheckpointError(
+            raise errors.CheckpointError(
                 f"{path} is damaged ({error}): remove {job.folder}"
             ) from error
         differ = [
@@ -181,7 +181,7 @@ def _open(job: Job) -> None:
             if there.get(name) != wanted.get(name)
         ]
         if differ:
-            raise checkpointing.CheckpointError(
+            raise errors.CheckpointError(
                 f"{job.folder} holds another fine-tuning: {'; '.join(differ)}. Name a new --output"
             )
         return
@@ -189,13 +189,13 @@ def _open(job: Job) -> None:
         job.folder.mkdir(parents=True, exist_ok=True)
         files.write_atomically(path, json.dumps(wanted, indent=1, sort_keys=True) + "\n")
     except OSError as error:
-        raise checkpointing.CheckpointError(f"--output: {job.folder}: {error}") from error
+        raise errors.CheckpointError(f"--output: {job.folder}: {error}") from error
 
 
 def _fit(job: Job, model: classifier_model.ClassifierModel) -> None:
     settings = job.settings
-    checkpoints = checkpointing.Checkpoints(model, str(job.folder), 1, {})
-    checkpoints.restore()
+    manager = checkpoints.Manager(model, str(job.folder), 1, {})
+    manager.restore()
     if int(model.step.numpy()) >= job.steps:
         return
 
@@ -211,8 +211,8 @@ def _fit(job: Job, model: classifier_model.ClassifierModel) -> None:
             progress=progress.Progress(
                 job.steps, settings.log_every, job.batch_size, shorter=_SHORTER
             ),
-            log=callbacks.ScalarLog(str(job.folder), settings.log_every, job.batch_size),
-            saver=callbacks.SaveCheckpoints(checkpoints, settings.save_every),
+            log=scalar_log.ScalarLog(str(job.folder), settings.log_every, job.batch_size),
+            saver=save_checkpoints.SaveCheckpoints(manager, settings.save_every),
             explain=job.explain,
         )
 

@@ -10,7 +10,7 @@ from tensorboard.plugins.hparams import summary as session_summary
 
 from actcl_tf import config
 from actcl_tf.train.model import scalar_names as names
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import run_folder
 
 # What runs are most often compared by. TensorBoard shows five columns until others are chosen.
 _FIRST = ("batch_size", "dictionary_size", "learning_rate", "negatives", "seed")
@@ -31,7 +31,7 @@ def write_start(
       run: the configuration.
       scores: names of the scores that evaluations give.
     """
-    values = checkpointing.settings_of_outcome(run)
+    values = run_folder.settings_of_outcome(run)
     table = api.hparams_config_pb([api.HParam(name) for name in values], metrics(scores))
     _put_first(table, _FIRST)
     with writer.as_default(step=0):

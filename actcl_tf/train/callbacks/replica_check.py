@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf.train.callbacks import step_callback
-from actcl_tf.train.model import pretrain_model
+from actcl_tf.train.model import encoding, pretrain_model
 from actcl_tf.train.runs import errors
 
 
@@ -58,7 +58,7 @@ def values(model: pretrain_model.PretrainModel) -> dict[str, tf.Variable]:
                 columns = {"ids": queue.ids, "pointer": queue.pointer, **queue.columns}
                 found.update({f"{modality} {kind} {name}": v for name, v in columns.items()})
     for kind, towers in (("query", model.query_towers), ("key", model.key_towers)):
-        for modality in pretrain_model.MODALITIES:
+        for modality in encoding.MODALITIES:
             for index, variable in enumerate(towers[modality].trainable_variables):
                 found[f"{modality} {kind} tower's weight {index}, {variable.name}"] = variable
     return found

@@ -20,12 +20,14 @@ def encode(function: Callable[[Batch], Any], batch: Batch, num_parts: int, dtype
     Args:
       function: part -> tensors [b, ...] in any structure.
       batch: name -> [B, ...].
-      num_parts: A; must divide B.
+      num_parts: A; must divide B. With 1, the function is called as it is.
       dtypes: of what the function gives, in its structure.
 
     Returns:
       What the function gives, [B, ...].
     """
+    if num_parts == 1:
+        return function(batch)
     encoded = tf.map_fn(
         function, _split(batch, num_parts), parallel_iterations=1, fn_output_signature=dtypes
     )

@@ -1,5 +1,6 @@
 """Encoders with a classifier on top, trained together with labels."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
@@ -7,7 +8,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.models import frontends, two_tower
-from actcl_tf.train.model import packed_logs, replicas
+from actcl_tf.train.model import gradient_update, packed_logs, replicas
 from actcl_tf.train.model import scalar_names as names
 
 Batch = dict[str, tf.Tensor]
@@ -80,8 +81,7 @@ class ClassifierModel(packed_logs.PackedLogsModel):
     def compile_depths(self, optimizers: Sequence[tf.keras.optimizers.Optimizer]) -> None:
         """Compiles with an optimizer for each of `depths`, so that each has its learning rate."""
         for optimizer, variables in zip(optimizers, self.depths):
-            if not isinstance(optimizer, tf.keras.optimizers.legacy.Optimizer):
-                optimizer.build(variables)  # So that a checkpoint restores it at once.
+            gradient_update.make_slots(optimizer, variables)
         self._optimizers = list(optimizers)
         self.compile(optimizer=self._optimizers[-1])
 
@@ -127,13 +127,12 @@ class ClassifierModel(packed_logs.PackedLogsModel):
             loss = tf.debugging.check_numerics(loss, "loss")
         depths = self.depths
         gradients = tape.gradient(loss, [v for variables in depths for v in variables])
-        gradients = replicas.sum_over(gradients)
-        norm = tf.debugging.check_numerics(tf.linalg.global_norm(gradients), "gradient")
-        with tf.control_dependencies([norm]):
-            if self._clip_norm:
-                gradients, _ = tf.clip_by_global_norm(gradients, self._clip_norm, use_norm=norm)
-            gradients = [tf.identity(gradient) for gradient in gradients]
-        self._apply(gradients, depths)
+        gradients, norm = gradient_update.sum_and_clip(gradients, self._clip_norm)
+        rest = iter(gradients)
+        for optimizer, variables in zip(self._optimizers, depths):
+            if variables:  # Not all of its stages are frozen.
+                part = itertools.islice(rest, len(variables))
+                gradient_update.apply_summed(optimizer, list(part), variables)
         with tf.control_dependencies([norm]):  # A step that fails does not count.
             self.step.assign_add(1)
         right = tf.reduce_sum(self._right(logits, batch["target"])) / size
@@ -182,16 +181,3 @@ class ClassifierModel(packed_logs.PackedLogsModel):
         if self._multi_label:
             return tf.gather(targets, first, axis=1, batch_dims=1)
         return tf.cast(first == targets, tf.float32)
-
-    def _apply(self, gradients: list[tf.Tensor], depths: list[list[tf.Variable]]) -> None:
-        start = 0
-        for optimizer, variables in zip(self._optimizers, depths):
-            pairs = list(zip(gradients[start : start + len(variables)], variables))
-            start += len(variables)
-            if not pairs:
-                continue
-            # Already summed over replicas; each kind of optimizer has its own word for that.
-            if isinstance(optimizer, tf.keras.optimizers.legacy.Optimizer):
-                optimizer.apply_gradients(pairs, experimental_aggregate_gradients=False)
-            else:
-                optimizer.apply_gradients(pairs, skip_gradients_aggregation=True)

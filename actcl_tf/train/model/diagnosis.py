@@ -12,7 +12,7 @@ from actcl_tf.contrast import (
     losses,
     weighted_draw,
 )
-from actcl_tf.train.model import scalar_names
+from actcl_tf.train.model import encoding, scalar_names
 
 _OF_A_DICTIONARY = (
     "redundancy_mean",
@@ -42,29 +42,13 @@ class Sampling(NamedTuple):
     queries: tf.Tensor
 
 
-class Batch(NamedTuple):
-    """The global batch of a step.
-
-    Attributes:
-      ids: [M] int64, clip ids.
-      labels: [M] int64, index of the class; -1 for none.
-      queries: modality -> [M, D] float32.
-      keys: modality -> [M, D] float32.
-    """
-
-    ids: tf.Tensor
-    labels: tf.Tensor
-    queries: dict[str, tf.Tensor]
-    keys: dict[str, tf.Tensor]
-
-
 def is_diagnostic(name: str) -> bool:
     """Whether a scalar of a step is one of these figures."""
     of_queries = name.startswith((scalar_names.ALIGNMENT, scalar_names.UNIFORMITY))
     return of_queries or name.rsplit("/")[-1] in (*_OF_A_DICTIONARY, _PICKED_LENGTH)
 
 
-def names(
+def _names(
     dictionaries: dict[str, dictionary.Dictionary],
     sampling: dict[str, Sampling],
     directions: Sequence[tuple[str, str]],
@@ -88,9 +72,10 @@ def _uniformity(modality: str) -> str:
 def diagnose(
     dictionaries: dict[str, dictionary.Dictionary],
     sampling: dict[str, Sampling],
-    batch: Batch,
+    batch: encoding.Encoded,
     directions: Sequence[tuple[str, str]],
     *,
+    every: int,
     temperature: float,
     gradient_space: str,
     step: tf.Tensor,
@@ -102,30 +87,41 @@ def diagnose(
       sampling: modality -> how it was refreshed; empty where there is no pool.
       batch: the global batch, not in the dictionaries yet.
       directions: (query modality, key modality) of each loss.
+      every: steps between figures; 0 for none.
       temperature: positive float, no unit.
       gradient_space: of `gradient_embeddings.gradient_factors`.
-      step: int64 scalar, the present step.
+      step: int64 scalar, steps done before the present one.
 
     Returns:
-      Name -> float32 scalar; NaN where there is nothing to say, such as about categories without
-      labels.
+      Name -> float32 scalar; NaN at steps whose turn it is not, and where there is nothing to say,
+      such as about categories without labels.
     """
-    figures = {}
-    for modality, target in dictionaries.items():
-        query = next(query for query, key in directions if key == modality)
-        found = _contents(target, step)
-        found.update(_as_negatives(target, batch, query, modality, temperature))
-        if modality in sampling:
-            found[_PICKED_LENGTH] = _picked_length(sampling[modality], temperature, gradient_space)
-        for figure, value in found.items():
-            figures[scalar_names.dictionary(modality, figure)] = value
-    for query, key in directions:
-        figures[_alignment(query, key)] = diagnostics.alignment(
-            batch.queries[query], batch.keys[key]
-        )
-    for modality in sorted({query for query, _ in directions}):
-        figures[_uniformity(modality)] = diagnostics.uniformity(batch.queries[modality])
-    return figures
+    if not every:
+        return {}
+
+    def figures() -> dict[str, tf.Tensor]:
+        of_step = {}
+        for modality, target in dictionaries.items():
+            query = next(query for query, key in directions if key == modality)
+            found = _contents(target, step)
+            found.update(_as_negatives(target, batch, query, modality, temperature))
+            if modality in sampling:
+                found[_PICKED_LENGTH] = _picked_length(
+                    sampling[modality], temperature, gradient_space
+                )
+            for figure, value in found.items():
+                of_step[scalar_names.dictionary(modality, figure)] = value
+        for query, key in directions:
+            of_step[_alignment(query, key)] = diagnostics.alignment(
+                batch.queries[query], batch.keys[key].keys
+            )
+        for modality in sorted({query for query, _ in directions}):
+            of_step[_uniformity(modality)] = diagnostics.uniformity(batch.queries[modality])
+        return of_step
+
+    names = _names(dictionaries, sampling, directions)
+    nothing = {name: tf.constant(float("nan")) for name in names}
+    return tf.cond((step + 1) % every == 0, figures, lambda: nothing)
 
 
 def _contents(target: dictionary.Dictionary, step: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -151,7 +147,7 @@ def _contents(target: dictionary.Dictionary, step: tf.Tensor) -> dict[str, tf.Te
 
 def _as_negatives(
     target: dictionary.Dictionary,
-    batch: Batch,
+    batch: encoding.Encoded,
     query: str,
     modality: str,
     temperature: float,
@@ -160,7 +156,7 @@ def _as_negatives(
     queue = target.queue
     queries, keys = batch.queries[query], queue.columns["keys"].read_value()
     mask = losses.negative_mask(batch.ids, queue.ids.read_value())
-    positive = tf.reduce_sum(queries * batch.keys[modality], axis=1)
+    positive = tf.reduce_sum(queries * batch.keys[modality].keys, axis=1)
     similarity = tf.matmul(queries, keys, transpose_b=True)
     labels = queue.columns["labels"].read_value()
     return {

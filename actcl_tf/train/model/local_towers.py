@@ -1,11 +1,10 @@
 """Query towers of one worker alone, with the weights that all workers have trained."""
 
+from typing import Optional
+
 import tensorflow as tf
 
-from actcl_tf import config
-from actcl_tf.models import two_tower
 from actcl_tf.train.model import pretrain_model
-from actcl_tf.train.runs import checkpointing
 
 
 class LocalTowers:
@@ -17,29 +16,18 @@ class LocalTowers:
 
     def __init__(
         self,
-        run: config.PretrainConfig,
-        facts: checkpointing.DataFacts,
         model: pretrain_model.PretrainModel,
-        is_chief: bool,
+        copies: Optional[dict[str, tf.keras.Model]],
     ):
-        """Builds the copies; call it outside of the strategy's scope.
+        """Takes the copies, whose weights do not matter yet.
 
         Args:
-          run: the configuration.
-          facts: of the data.
           model: whose towers are copied.
-          is_chief: whether this worker gets copies; the others only take part in reading.
+          copies: the chief's, built outside of the strategy's scope; None on the other workers,
+            which only take part in reading.
         """
         self._model = model
-        self._copies = None
-        if is_chief:
-            towers = two_tower.build_towers(
-                run.model,
-                run.data,
-                sample_rate=facts.sample_rate,
-                num_audio_samples=facts.num_audio_samples,
-            )
-            self._copies = dict(zip(pretrain_model.MODALITIES, towers))
+        self._copies = copies
 
     def __call__(self) -> dict[str, tf.keras.Model]:
         """The copies with the present weights on the chief; call it on all workers."""

@@ -89,7 +89,7 @@ class Workers:
         """Keeps other runs out of the run's folder until `folder` ends.
 
         Raises:
-          checkpointing.CheckpointError: another process trains there.
+          errors.CheckpointError: another process trains there.
         """
         if self.is_chief:
             self._held.enter_context(run_lock.hold(run_dir))

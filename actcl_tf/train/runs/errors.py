@@ -1,8 +1,12 @@
-"""What ends training early and a tool tells apart; nothing here needs TensorFlow."""
+"""What stops a run or the use of one, and a tool tells apart; nothing here needs TensorFlow."""
 
 import signal
 
 from actcl_tf.storage.errors import UserError
+
+
+class CheckpointError(UserError, ValueError):
+    """A run folder or checkpoint that cannot be used; the message says why and what to do."""
 
 
 class Interrupted(Exception):

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from actcl_tf.storage import folder_lock
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import errors
 
 
 @contextlib.contextmanager
@@ -15,18 +15,18 @@ def hold(run_dir: str) -> Iterator[None]:
       run_dir: folder of the run.
 
     Raises:
-      checkpointing.CheckpointError: another process holds it, or the folder cannot be written.
+      errors.CheckpointError: another process holds it, or the folder cannot be written.
     """
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(folder_lock.hold(run_dir, f"--run_dir={run_dir}"))
         except folder_lock.InUse as error:
-            raise checkpointing.CheckpointError(
+            raise errors.CheckpointError(
                 f"--run_dir={run_dir}: {error} trains there now; wait for it, stop it, or name "
                 "another folder"
             ) from error
         except OSError as error:
-            raise checkpointing.CheckpointError(
+            raise errors.CheckpointError(
                 f"--run_dir={run_dir}: cannot be written: {error}"
             ) from error
         yield

@@ -10,7 +10,7 @@ from actcl_tf import config
 from actcl_tf.data.records import records
 from actcl_tf.evaluate.features import encoders
 from actcl_tf.models import frontends, torchvision_weights, video_encoders
-from actcl_tf.train.runs import checkpointing
+from actcl_tf.train.runs import checkpoints, errors, loading
 from tests import exports, rounding, saved_runs
 from tests.published_weights import describe, draw, write_safetensors
 
@@ -41,7 +41,7 @@ def saved(tiny_data, tmp_path_factory):
         }
     )
     model = saved_runs.save_run(run, in_dictionary=6, in_pool=12)
-    loaded = checkpointing.load_towers(run.train.run_dir)
+    loaded = loading.load_towers(run.train.run_dir)
     exports.save(loaded, folder / "export")
     return folder, run, model
 
@@ -79,7 +79,7 @@ def test_digests_tell_weights_apart(saved):
         tf.ones_like(model.query_towers["video"].trainable_variables[0])
     )
     model.step.assign(4)
-    manager = checkpointing.Checkpoints(model, run.train.run_dir, 2, model.query_towers)
+    manager = checkpoints.Manager(model, run.train.run_dir, 2, model.query_towers)
     manager.save()
     changed = encoders.open_checkpoint(str(folder / "run"))
     assert changed.step == 4
@@ -136,12 +136,12 @@ def test_log_mel_is_mean_and_deviation_of_the_bands(rng):
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path):
-    with pytest.raises(checkpointing.CheckpointError, match=r"--checkpoint=.*no such folder"):
+    with pytest.raises(errors.CheckpointError, match=r"--checkpoint=.*no such folder"):
         encoders.open_checkpoint(str(tmp_path / "none"))
-    with pytest.raises(checkpointing.CheckpointError, match=r"holds no run.json"):
+    with pytest.raises(errors.CheckpointError, match=r"holds no run.json"):
         encoders.open_checkpoint(str(tmp_path))
     (tmp_path / "metadata.json").write_text("{}")
-    with pytest.raises(checkpointing.CheckpointError, match=r"by an older version of this package"):
+    with pytest.raises(errors.CheckpointError, match=r"by an older version of this package"):
         encoders.open_checkpoint(str(tmp_path))
 
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.evaluate.protocols import finetune
 from actcl_tf.models import two_tower
-from actcl_tf.train.callbacks import callbacks
-from actcl_tf.train.runs import checkpointing, errors
+from actcl_tf.train.callbacks import save_checkpoints
+from actcl_tf.train.runs import errors
 
 MODEL = config.ModelConfig(
     video_encoder="resnet3d_6",
@@ -139,11 +139,11 @@ def test_what_is_done_is_not_done_again(whole):
 
 def test_another_job_in_the_folder_is_refused(whole):
     folder, _ = whole
-    with pytest.raises(checkpointing.CheckpointError, match="seed is 0 there, 1 here"):
+    with pytest.raises(errors.CheckpointError, match="seed is 0 there, 1 here"):
         _run(_job(folder, identity={"data": "tones", "seed": 1}))
     (folder.parent / "damaged").mkdir()
     (folder.parent / "damaged" / "finetune.json").write_text("{")
-    with pytest.raises(checkpointing.CheckpointError, match="is damaged"):
+    with pytest.raises(errors.CheckpointError, match="is damaged"):
         _run(_job(folder.parent / "damaged"))
 
 
@@ -179,14 +179,14 @@ def test_learning_rates_fall_from_the_classifier_down(changes, expected):
 
 def test_signals_save_and_stop(tmp_path, monkeypatch):
     """As SIGTERM does: the handler only remembers it, and the step's end stops the run."""
-    save = callbacks.SaveCheckpoints.on_step
+    save = save_checkpoints.SaveCheckpoints.on_step
 
     def signalled(self, logs):
         if int(self.model.step.numpy()) == 3:
             self._remember(15, None)
         save(self, logs)
 
-    monkeypatch.setattr(callbacks.SaveCheckpoints, "on_step", signalled)
+    monkeypatch.setattr(save_checkpoints.SaveCheckpoints, "on_step", signalled)
     with pytest.raises(errors.Interrupted):
         _run(_job(tmp_path))
     assert (tmp_path / "checkpoints" / "step-3.index").exists()

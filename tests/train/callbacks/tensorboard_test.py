@@ -11,7 +11,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 
 from actcl_tf.train import training_run
-from actcl_tf.train.callbacks import callbacks, custom_layout, hyperparameters
+from actcl_tf.train.callbacks import custom_layout, hyperparameters, scalar_log
 
 SCORES = {
     "retrieval/num_clips": 12.0,
@@ -35,14 +35,14 @@ def in_parts(tiny_config, tmp_path_factory):
 
 
 def _profiles(run):
-    folder = callbacks.logdir(run.train.run_dir)
+    folder = scalar_log.logdir(run.train.run_dir)
     return {path: path.stat().st_size for path in folder.glob("plugins/profile/*/*.xplane.pb")}
 
 
 def _summaries(run):
     """Plugin name -> [(tag, value)] over all event files."""
     found = {}
-    for path in sorted(callbacks.logdir(run.train.run_dir).glob("*tfevents*")):
+    for path in sorted(scalar_log.logdir(run.train.run_dir).glob("*tfevents*")):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             for value in event.summary.value:
                 name = value.metadata.plugin_data.plugin_name
@@ -111,7 +111,7 @@ def test_a_profile_is_written_where_a_run_is_stopped_and_where_it_goes_on(in_par
 
 def test_the_reader_of_tensorboard_finds_every_kind(in_parts):
     run = in_parts[0]
-    reader = event_accumulator.EventAccumulator(str(callbacks.logdir(run.train.run_dir)))
+    reader = event_accumulator.EventAccumulator(str(scalar_log.logdir(run.train.run_dir)))
     reader.Reload()
     content = reader.summary_metadata
     kinds = {each.plugin_data.plugin_name for each in content.values()}

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from actcl_tf.contrast import losses
 from actcl_tf.train import model_building, run_checks, training_data
-from actcl_tf.train.model import diagnosis, pretrain_model
+from actcl_tf.train.model import diagnosis, encoding, pretrain_model
 from tests import rounding, small_models
 
 
@@ -18,7 +18,7 @@ def _model_and_batches(steps, **flags):
 
 def _remember(model, batch):
     encoded = [
-        pretrain_model.Encoded(batch["clip_id"], batch["label"], keys)
+        encoding.Encoded(batch["clip_id"], batch["label"], keys, {})
         for keys in model.encode_keys(batch)
     ]
     model.remember(*encoded)
@@ -90,11 +90,10 @@ def test_float32_means_float32_on_gpus_too(tiny_run):
 def test_in_batch_loss_by_hand():
     model, batches = _model_and_batches(1, negatives="in_batch")
     batch = batches[0]
-    keys, all_keys = model.encode_keys(batch)
-    queries, _ = model.encode_queries(batch)
-    ids = batch["clip_id"]
-    result = model.contrastive_losses(ids, queries, keys, ids, all_keys)["video_to_audio"]
-    cosines = (queries["video"].numpy() @ keys["audio"].keys.numpy().T).astype(np.float64) / 0.7
+    own, everyone, _ = model.encode(batch)
+    result = model.contrastive_losses(own, everyone)[0]["video_to_audio"]
+    keys = own.keys["audio"].keys.numpy()
+    cosines = (own.queries["video"].numpy() @ keys.T).astype(np.float64) / 0.7
     expected = np.log(np.exp(cosines).sum(1)) - np.diag(cosines)
     np.testing.assert_allclose(result.loss, expected, rtol=1e-5)
     assert isinstance(result, losses.InfoNCE)
@@ -144,7 +143,7 @@ def test_keys_on_moving_statistics_carry_no_trace_of_their_batch():
     model, batches = _model_and_batches(2, key_statistics="moving")
     one, other = batches
     mixed = {name: tf.concat([one[name][:1], other[name][1:]], 0) for name in one}
-    for modality in pretrain_model.MODALITIES:
+    for modality in encoding.MODALITIES:
         alone, among = (model.encode_keys(batch)[0][modality].keys[0] for batch in (one, mixed))
         rounding.assert_close(alone, among)
     on_batch, batches = _model_and_batches(1)

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from actcl_tf.train import model_building, run_checks, training_data
 from actcl_tf.train.callbacks import replica_check
-from actcl_tf.train.model import optimizers, replicas
-from actcl_tf.train.runs import checkpointing, errors
+from actcl_tf.train.model import dictionaries, optimizers, replicas
+from actcl_tf.train.runs import checkpoints, errors
 from tests import small_models
 
 NUM_STEPS = 10
@@ -130,20 +130,20 @@ def _sharded(strategy):
     batches[5] = batches[0]  # Clips that have left the parts by then.
     with strategy.scope():
         model = small_models.build(pool_sharding=True, pool_size=36)
-        parts = model.pool_parts()
+        parts = dictionaries.pool_parts(model)
     losses, held = _train(strategy, model, batches)
     with tempfile.TemporaryDirectory() as folder:
         towers = model.query_towers
-        checkpointing.Checkpoints(model, folder, 1, towers, parts).save()
+        checkpoints.Manager(model, folder, 1, towers, parts).save()
         with strategy.scope():
             fresh = small_models.build(pool_sharding=True, pool_size=36)
-            fresh_parts = fresh.pool_parts()
-        checkpointing.Checkpoints(fresh, folder, 1, fresh.query_towers, fresh_parts).restore()
+            fresh_parts = dictionaries.pool_parts(fresh)
+        checkpoints.Manager(fresh, folder, 1, fresh.query_towers, fresh_parts).restore()
         whole = small_models.build(pool_size=36)
         try:
-            checkpointing.Checkpoints(whole, folder, 1, whole.query_towers).restore()
+            checkpoints.Manager(whole, folder, 1, whole.query_towers).restore()
             said = ""
-        except checkpointing.CheckpointError as error:
+        except errors.CheckpointError as error:
             said = str(error)
 
     def values(model, parts):

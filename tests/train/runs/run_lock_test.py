@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from actcl_tf.train.runs import checkpointing, run_lock
+from actcl_tf.train.runs import errors, run_lock
 
 # Holds the lock, with a child that outlives it, until it is killed.
 HOLDER = """
@@ -42,7 +42,7 @@ def _hold_for_a_moment(folder):
 def test_the_second_is_refused_until_the_first_is_dead(holder, tmp_path):
     said = f"--run_dir={tmp_path}: process {holder.pid} on {socket.gethostname()} trains there now"
     for _ in range(2):
-        with pytest.raises(checkpointing.CheckpointError, match=re.escape(said)):
+        with pytest.raises(errors.CheckpointError, match=re.escape(said)):
             _hold_for_a_moment(tmp_path)
     holder.kill()
     holder.wait()
@@ -59,7 +59,7 @@ def test_it_is_given_back_also_after_an_error(tmp_path):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(checkpointing.CheckpointError, match="none: cannot be written"):
+    with pytest.raises(errors.CheckpointError, match="none: cannot be written"):
         _hold_for_a_moment(tmp_path / "none")
 
 
@@ -69,7 +69,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch, capfd):
 
     monkeypatch.setattr(fcntl, "lockf", refuse)
     said = re.escape(f"--run_dir={tmp_path}: process {os.getpid()} on ")
-    refused = pytest.raises(checkpointing.CheckpointError, match=f"{said}.* trains there now")
+    refused = pytest.raises(errors.CheckpointError, match=f"{said}.* trains there now")
     for _ in range(2):
         with run_lock.hold(str(tmp_path)), refused:
             _hold_for_a_moment(tmp_path)
