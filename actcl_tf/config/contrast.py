@@ -31,7 +31,12 @@ class ContrastConfig:
         "Keep another part of the pools on each replica and sample in two levels, so that memory "
         "and sampling time of a large pool fall with the number of replicas.",
     )
-    temperature: float = field(0.7, "Temperature of the softmax (tau).")
+    temperature: float = field(0.7, "Temperature of the softmax of the loss (tau).")
+    sampler_temperature: float = field(
+        1.0,
+        "Temperature of the pseudo-posterior in active sampling (tau_s). Low ones take candidates "
+        "far from all queries for the most uncertain; with 1, as published, directions decide.",
+    )
     key_momentum: float = field(0.999, "Momentum of the key encoders (m).")
     key_momentum_schedule: str = field(
         "constant", "constant, or cosine: from --key_momentum to 1 over the run.", SCHEDULES
@@ -70,6 +75,7 @@ class ContrastConfig:
         parts = self.pool_size if self.seeding == "two_level" else float("inf")
         check_range(self, "seeding_shards", 1, parts)
         check_range(self, "temperature", 0.0, open_low=True)
+        check_range(self, "sampler_temperature", 0.0, open_low=True)
         check_range(self, "key_momentum", 0.0, 1.0)
 
     @property

@@ -29,6 +29,7 @@ def test_defaults_are_valid_and_survive_json():
         ({"region": "0,0.5,1,0.5"}, "left < right"),
         ({"video_encoder": "vgg"}, "--video_encoder=vgg: must be one of resnet3d_6"),
         ({"temperature": 0.0}, "--temperature=0.0: must be greater than 0.0"),
+        ({"sampler_temperature": -1.0}, "--sampler_temperature=-1.0: must be greater than 0.0"),
         ({"key_momentum": 1.5}, "--key_momentum=1.5: must be at least 0.0 and at most 1.0"),
         ({"negatives": "best"}, "--negatives=best: must be one of active, random"),
         ({"learning_rate": -1.0}, "--learning_rate=-1.0"),

@@ -77,6 +77,7 @@ def diagnose(
     *,
     every: int,
     temperature: float,
+    sampler_temperature: float,
     gradient_space: str,
     step: tf.Tensor,
 ) -> dict[str, tf.Tensor]:
@@ -88,7 +89,8 @@ def diagnose(
       batch: the global batch, not in the dictionaries yet.
       directions: (query modality, key modality) of each loss.
       every: steps between figures; 0 for none.
-      temperature: positive float, no unit.
+      temperature: of the loss, positive float, no unit.
+      sampler_temperature: of the pseudo-posterior, positive float, no unit.
       gradient_space: of `gradient_embeddings.gradient_factors`.
       step: int64 scalar, steps done before the present one.
 
@@ -107,7 +109,7 @@ def diagnose(
             found.update(_as_negatives(target, batch, query, modality, temperature))
             if modality in sampling:
                 found[_PICKED_LENGTH] = _picked_length(
-                    sampling[modality], temperature, gradient_space
+                    sampling[modality], sampler_temperature, gradient_space
                 )
             for figure, value in found.items():
                 of_step[scalar_names.dictionary(modality, figure)] = value

@@ -15,7 +15,7 @@ def build_sampler(contrast: config.ContrastConfig) -> Optional[Any]:
     """The strategy that a run picks its negatives by; None where there is no pool."""
     return negative_sampling.build_sampler(
         contrast.negatives,
-        contrast.temperature,
+        contrast.sampler_temperature,
         contrast.gradient_space,
         method=contrast.seeding,
         first_pick=contrast.first_pick,

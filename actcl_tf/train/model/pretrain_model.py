@@ -258,6 +258,7 @@ class PretrainModel(packed_logs.PackedLogsModel):
             self._directions,
             every=self._train.diagnostics_every,
             temperature=self._contrast.temperature,
+            sampler_temperature=self._contrast.sampler_temperature,
             gradient_space=self._contrast.gradient_space,
             step=self.step.read_value(),
         )

@@ -46,6 +46,19 @@ def test_key_towers_start_as_the_query_towers_and_follow_by_momentum():
     assert moved > 0
 
 
+def test_the_sampler_has_a_temperature_of_its_own():
+    picked = []
+    for temperature, of_sampler in ((0.1, 1.0), (0.7, 1.0), (0.1, 0.02)):
+        model, batches = _model_and_batches(
+            4, negatives="hardest", temperature=temperature, sampler_temperature=of_sampler
+        )
+        for batch in batches[:3]:
+            _remember(model, batch)
+        model.sample_negatives(model(batches[3]))
+        picked.append([set(each.queue.ids.numpy()) for each in model.dictionaries.values()])
+    assert picked[0] == picked[1] != picked[2]
+
+
 @pytest.mark.parametrize("negatives", ["active", "random", "hardest", "moco", "in_batch"])
 @pytest.mark.parametrize("contrast", ["cross_modal", "joint"])
 def test_loss_is_that_of_the_dictionary_and_the_batch_enters_after_sampling(negatives, contrast):
