@@ -190,6 +190,54 @@ def relative_length(
     return tf.where(usual > 0.0, picked / usual, _nan())
 
 
+class BesideQueries(NamedTuple):
+    """Where the picks lie among the queries.
+
+    Attributes:
+      similarity: mean cosine of a pick to its nearest query, less that of all candidates: 0 for
+        random picks, below 0 for those far from all queries.
+      near: share of the picks that are among the nearest candidates of any query.
+      evenness: how evenly the picks spread over the queries they are nearest to: the exponential of
+        the entropy over the number of picks or queries, whichever is smaller; 1 at most.
+    """
+
+    similarity: tf.Tensor
+    near: tf.Tensor
+    evenness: tf.Tensor
+
+
+def beside_queries(
+    cosines: tf.Tensor, eligible: tf.Tensor, indices: tf.Tensor, count: tf.Tensor, nearest: int = 10
+) -> BesideQueries:
+    """Tells picks that queries confuse with their own keys from picks that no query is near.
+
+    Args:
+      cosines: [N, M] float32, of candidates and queries.
+      eligible: [N] bool, candidates that could be picked.
+      indices: [P] int32, picks.
+      count: int32 scalar, how many of the picks are real.
+      nearest: candidates of each query that count as near.
+
+    Returns:
+      BesideQueries of float32 scalars; NaN where nothing was picked.
+    """
+    num_candidates, num_queries = cosines.shape
+    real = tf.range(indices.shape[0]) < count
+    best = tf.reduce_max(cosines, axis=1)
+    similarity = _mean(tf.gather(best, indices), real) - _mean(best, eligible)
+    among = tf.where(eligible[:, tf.newaxis], cosines, -2.0)
+    closest = tf.math.top_k(tf.transpose(among), min(nearest, num_candidates)).indices
+    is_near = tf.reduce_any(tf.one_hot(tf.reshape(closest, [-1]), num_candidates) > 0.0, axis=0)
+    near = _mean(tf.cast(tf.gather(tf.logical_and(is_near, eligible), indices), tf.float32), real)
+    chosen = tf.one_hot(tf.argmax(tf.gather(cosines, indices), axis=1), num_queries)
+    share = tf.reduce_sum(tf.where(real[:, tf.newaxis], chosen, 0.0), axis=0)
+    share = tf.math.divide_no_nan(share, tf.reduce_sum(share))
+    entropy = -tf.reduce_sum(tf.math.xlogy(share, share))
+    most = tf.cast(tf.minimum(count, num_queries), tf.float32)
+    evenness = tf.where(count > 0, tf.math.divide_no_nan(tf.exp(entropy), most), _nan())
+    return BesideQueries(similarity, near, evenness)
+
+
 def _mean(values: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
     """Mean of the values that count; NaN where none does."""
     number = tf.math.count_nonzero(counted, dtype=tf.float32)

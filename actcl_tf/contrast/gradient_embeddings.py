@@ -91,11 +91,7 @@ def gradient_factors(
             f"[{d}, {size}], got {features.shape} and {queries.shape}"
         )
     features, queries = tf.cast(features, tf.float32), tf.cast(queries, tf.float32)
-    outputs = tf.matmul(features, last_layer.kernel) * last_layer.scale + last_layer.offset
-    inverse_norm = tf.math.rsqrt(
-        tf.maximum(tf.reduce_sum(tf.square(outputs), axis=1, keepdims=True), 1e-12)
-    )
-    keys = outputs * inverse_norm
+    keys, inverse_norm = seen_through(last_layer, features)
     logits = tf.matmul(keys, queries, transpose_b=True) / temperature
     posterior = tf.nn.softmax(logits, axis=1)
     label = tf.one_hot(tf.argmax(logits, axis=1), tf.shape(queries)[0], dtype=tf.float32)
@@ -104,6 +100,23 @@ def gradient_factors(
     u = tangent * inverse_norm * last_layer.scale
     h = features if space == "last_layer" else tf.ones_like(features[:, :1])
     return GradientFactors(u, h)
+
+
+def seen_through(last_layer: LastLayer, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The keys that a layer makes of features.
+
+    Args:
+      last_layer: the layer.
+      features: [N, d] float32, inputs of the last linear layer.
+
+    Returns:
+      Keys [N, D] float32, unit vectors, and 1 / |outputs| [N, 1] of the outputs they are made of.
+    """
+    outputs = tf.matmul(features, last_layer.kernel) * last_layer.scale + last_layer.offset
+    inverse_norm = tf.math.rsqrt(
+        tf.maximum(tf.reduce_sum(tf.square(outputs), axis=1, keepdims=True), 1e-12)
+    )
+    return outputs * inverse_norm, inverse_norm
 
 
 def squared_norms(factors: GradientFactors) -> tf.Tensor:

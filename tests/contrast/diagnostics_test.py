@@ -193,6 +193,42 @@ def test_relative_length(norms, eligible, indices, count, expected):
     assert _number(found) == expected
 
 
+# Two queries; candidates 0 to 2 are near the first, 3 near the second, 4 near none.
+_COSINES = [[0.9, 0.0], [0.8, 0.0], [0.7, 0.0], [0.0, 0.6], [-0.5, -0.5]]
+
+
+@pytest.mark.parametrize(
+    ("eligible", "indices", "count", "similarity", "near", "evenness"),
+    [
+        # The mean of the best cosines is 0.5.
+        ([True] * 5, [0, 3], 2, 0.75 - 0.5, 1.0, 1.0),
+        ([True] * 5, [0, 1], 2, 0.85 - 0.5, 0.5, 0.5),  # 1 is no query's nearest, 0 is.
+        ([True] * 5, [4, 3], 1, -0.5 - 0.5, 0.0, 1.0),  # 3 is no pick.
+        ([False, True, True, True, True], [1, 3], 2, 0.7 - 0.4, 1.0, 1.0),
+        ([True] * 5, [0, 0], 0, np.nan, np.nan, np.nan),
+    ],
+)
+def test_picks_beside_queries(eligible, indices, count, similarity, near, evenness):
+    found = diagnostics.beside_queries(
+        tf.constant(_COSINES),
+        tf.constant(eligible),
+        tf.constant(indices),
+        tf.constant(count),
+        nearest=1,
+    )
+    np.testing.assert_allclose(found, [similarity, near, evenness], rtol=1e-5)
+
+
+def test_random_picks_are_as_near_as_the_pool_and_more_nearest_ones_than_candidates():
+    rng = np.random.default_rng(3)
+    cosines = tf.constant(rng.uniform(-1, 1, [400, 6]), tf.float32)
+    everyone = tf.ones([400], tf.bool)
+    indices = tf.constant(rng.permutation(400)[:200], tf.int32)
+    found = diagnostics.beside_queries(cosines, everyone, indices, tf.constant(200), nearest=900)
+    assert abs(float(found.similarity)) < 0.05
+    assert float(found.near) == 1.0 and 0.95 < float(found.evenness) <= 1.0
+
+
 def test_everything_works_under_xla():
     rng = np.random.default_rng(0)
     keys, filled = tf.constant(_unit(rng, 30, 6)), tf.range(30) < 20
@@ -210,6 +246,7 @@ def test_everything_works_under_xla():
             diagnostics.biased_share(labels, labels, mask),
             diagnostics.alignment(keys, keys[::-1]),
             diagnostics.uniformity(keys),
+            *diagnostics.beside_queries(cosines, filled, tf.range(5), tf.constant(4)),
         )
 
     compiled = tf.function(everything, jit_compile=True)()

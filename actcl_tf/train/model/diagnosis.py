@@ -25,7 +25,7 @@ _OF_A_DICTIONARY = (
     "ineffective_keys",
     "biased_keys",
 )
-_PICKED_LENGTH = "picked_gradient_length"
+_OF_PICKS = ("picked_gradient_length", "picked_similarity", "picked_near", "picked_evenness")
 
 
 class Sampling(NamedTuple):
@@ -45,7 +45,7 @@ class Sampling(NamedTuple):
 def is_diagnostic(name: str) -> bool:
     """Whether a scalar of a step is one of these figures."""
     of_queries = name.startswith((scalar_names.ALIGNMENT, scalar_names.UNIFORMITY))
-    return of_queries or name.rsplit("/")[-1] in (*_OF_A_DICTIONARY, _PICKED_LENGTH)
+    return of_queries or name.rsplit("/")[-1] in (*_OF_A_DICTIONARY, *_OF_PICKS)
 
 
 def _names(
@@ -56,7 +56,7 @@ def _names(
     """The names of all figures that `diagnose` gives for these arguments."""
     named = scalar_names.dictionary
     found = [named(m, figure) for m in dictionaries for figure in _OF_A_DICTIONARY]
-    found += [named(m, _PICKED_LENGTH) for m in sampling]
+    found += [named(m, figure) for m in sampling for figure in _OF_PICKS]
     found += [_alignment(query, key) for query, key in directions]
     return found + [_uniformity(modality) for modality in sorted({q for q, _ in directions})]
 
@@ -108,9 +108,7 @@ def diagnose(
             found = _contents(target, step)
             found.update(_as_negatives(target, batch, query, modality, temperature))
             if modality in sampling:
-                found[_PICKED_LENGTH] = _picked_length(
-                    sampling[modality], sampler_temperature, gradient_space
-                )
+                found.update(_of_picks(sampling[modality], sampler_temperature, gradient_space))
             for figure, value in found.items():
                 of_step[scalar_names.dictionary(modality, figure)] = value
         for query, key in directions:
@@ -167,16 +165,18 @@ def _as_negatives(
     }
 
 
-def _picked_length(sampling: Sampling, temperature: float, gradient_space: str) -> tf.Tensor:
-    """How long the picks' gradients are, next to those of all candidates."""
+def _of_picks(sampling: Sampling, temperature: float, gradient_space: str) -> dict[str, tf.Tensor]:
+    """Figures of the picks beside all candidates: their gradients, and the queries near them."""
+    layer, queries = sampling.last_layer, sampling.queries
+    picks, eligible, features = sampling.sampled
     factors = gradient_embeddings.gradient_factors(
-        sampling.sampled.features,
-        sampling.last_layer,
-        sampling.queries,
-        temperature,
-        gradient_space,
+        features, layer, queries, temperature, gradient_space
     )
-    picks, eligible, _ = sampling.sampled
-    return diagnostics.relative_length(
-        gradient_embeddings.squared_norms(factors), eligible, picks.indices, picks.count
-    )
+    keys, _ = gradient_embeddings.seen_through(layer, features)
+    cosines = tf.matmul(keys, queries, transpose_b=True)
+    lengths = gradient_embeddings.squared_norms(factors)
+    figures = [
+        diagnostics.relative_length(lengths, eligible, picks.indices, picks.count),
+        *diagnostics.beside_queries(cosines, eligible, picks.indices, picks.count),
+    ]
+    return dict(zip(_OF_PICKS, figures))

@@ -31,7 +31,7 @@ def test_figures_come_at_their_steps_and_say_what_the_dictionary_holds(negatives
     assert np.isfinite(list(figures.values())).all()
     assert figures["contrast/uniformity/video"] < 0 < figures["contrast/alignment/video_to_audio"]
     dictionaries = () if negatives == "in_batch" else ("video", "audio")
-    assert len(figures) == 4 + (9 + uses_pool) * len(dictionaries)
+    assert len(figures) == 4 + (9 + 4 * uses_pool) * len(dictionaries)
     for modality in dictionaries:
         found = {n.split("/")[-1]: v for n, v in figures.items() if f"dictionary/{modality}/" in n}
         assert found["distinct_clips"] == 1.0
@@ -44,6 +44,7 @@ def test_figures_come_at_their_steps_and_say_what_the_dictionary_holds(negatives
             queue = model.dictionaries[modality].queue
             labels = queue.columns["labels"].numpy()[queue.ids.numpy() >= 0]
             assert found["categories"] == len(set(labels))
+            assert 0 <= found["picked_near"] <= 1 and 0 < found["picked_evenness"] <= 1 + 1e-6
         if negatives == "hardest":
             assert found["picked_gradient_length"] > 1.0
 
