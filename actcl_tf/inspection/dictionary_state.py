@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.contrast import gradient_embeddings
-from actcl_tf.train.model import encoding, pretrain_model
+from actcl_tf.train.model import encoding
 from actcl_tf.train.placement import strategy
-from actcl_tf.train.runs import checkpoints, errors, loading
+from actcl_tf.train.runs import checkpoints, loading
 
 
 class InspectionError(config.UserError, ValueError):
@@ -94,10 +94,10 @@ def load(run_dir: str, which: str = "latest") -> RunState:
             "is nothing to inspect"
         )
     path = checkpoints.find(run_dir, which)
-    served = {key: q for q, key in reversed(pretrain_model.DIRECTIONS[contrast.contrast])}
+    served = {key: q for q, key in reversed(encoding.DIRECTIONS[contrast.contrast])}
     layers = _last_layers(run, path) if contrast.uses_pool else {}
     dictionaries = {}
-    try:
+    with checkpoints.naming_damage(path):
         reader = tf.train.load_checkpoint(path)
         for modality in encoding.MODALITIES:
             dictionaries[modality] = DictionaryState(
@@ -108,8 +108,6 @@ def load(run_dir: str, which: str = "latest") -> RunState:
                 else None,
                 last_layer=layers.get(modality),
             )
-    except tf.errors.OpError as error:
-        raise _unreadable(path, error) from error
     return RunState(run, path, dictionaries)
 
 
@@ -134,17 +132,10 @@ def _last_layers(run: loading.LoadedRun, path: str) -> dict[str, gradient_embedd
         towers = loading.build_towers(run.config, run.data_facts)
         # Nested as in a PretrainModel, so that the names in the checkpoint are the same.
         model = tf.train.Checkpoint(key_towers=tf.train.Checkpoint(**towers))
-        try:
+        with checkpoints.naming_damage(path):
             restored = tf.train.Checkpoint(model=model).restore(path)
             restored.assert_existing_objects_matched().expect_partial()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
-            raise _unreadable(path, error) from error
     return {
         modality: gradient_embeddings.LastLayer(*map(tf.identity, tower.head.last_layer_affine()))
         for modality, tower in towers.items()
     }
-
-
-def _unreadable(path: str, error: Exception) -> errors.CheckpointError:
-    reason = str(error).strip().splitlines()[0]
-    return errors.CheckpointError(f"checkpoint {path} cannot be read: {reason}")

@@ -41,12 +41,9 @@ def fit_parts(
         epoch, offset = divmod(step, steps_per_epoch)
         whole = (last - step) // steps_per_epoch
         begun = step % steps_per_execution
-        if begun:
-            steps = min(steps_per_execution - begun, last - step)
-            parts.append(FitPart(step, epoch, epoch + 1, steps))
-            step += steps
-        elif offset or not whole:
-            steps = min(steps_per_epoch - offset, last - step)
+        if begun or offset or not whole:
+            left = steps_per_execution - begun if begun else steps_per_epoch - offset
+            steps = min(left, last - step)
             parts.append(FitPart(step, epoch, epoch + 1, steps))
             step += steps
         else:

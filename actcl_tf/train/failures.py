@@ -33,19 +33,33 @@ class NoRoomError(OSError):
 
 
 @contextlib.contextmanager
-def naming_full_disks(run_dir: str) -> Iterator[None]:
+def explaining(
+    explain: Callable[[Exception], Optional[Exception]],
+    kinds: tuple[type[Exception], ...] = (tf.errors.OpError,),
+) -> Iterator[None]:
+    """Turns errors into those that say more.
+
+    Args:
+      explain: gives the error to raise instead; None for nothing better.
+      kinds: of errors that it is asked about.
+    """
+    try:
+        yield
+    except kinds as error:
+        told = explain(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+def naming_full_disks(run_dir: str) -> contextlib.AbstractContextManager:
     """Turns what the system or TensorFlow raises on a full disk into a NoRoomError.
 
     Args:
       run_dir: folder of the run.
     """
-    try:
-        yield
-    except (tf.errors.OpError, records.DataError, OSError) as error:
-        told = explain_no_room(error, run_dir)
-        if told is None:
-            raise
-        raise told from error
+    kinds = (tf.errors.OpError, records.DataError, OSError)
+    return explaining(lambda error: explain_no_room(error, run_dir), kinds)
 
 
 def explain_no_room(error: BaseException, run_dir: str) -> Optional[NoRoomError]:

@@ -189,24 +189,24 @@ def explain(
     """
     data, train = configuration.data, configuration.train
 
-    def find_in_training() -> str:
-        ahead = pipeline.find_bad_clip(
-            data,
-            seed=train.seed,
-            start_clip=step * train.batch_size,
-            num_clips=_BATCHES_AHEAD * train.batch_size,
-            views=configuration.contrast.num_views,
-        )
-        # Evaluations read whole splits.
-        found = ahead or pipeline.find_bad_clip_of_split(data, data.train_split)
-        hint = "Prepare the data again, or leave such clips out with --on_bad_record=skip"
-        return found and f"{found}. {hint}"
-
     def find_bad_clip() -> str:
-        found = "" if data.on_bad_record == "skip" else find_in_training()
-        if found:
-            return found
-        found = data.eval_split and pipeline.find_bad_clip_of_split(data, data.eval_split)
-        return found and f"{found}. Prepare the data again; held-out clips are not left out"
+        found, hint = (
+            "",
+            "Prepare the data again, or leave such clips out with --on_bad_record=skip",
+        )
+        if data.on_bad_record != "skip":
+            ahead = pipeline.find_bad_clip(
+                data,
+                seed=train.seed,
+                start_clip=step * train.batch_size,
+                num_clips=_BATCHES_AHEAD * train.batch_size,
+                views=configuration.contrast.num_views,
+            )
+            # Evaluations read whole splits.
+            found = ahead or pipeline.find_bad_clip_of_split(data, data.train_split)
+        if not found and data.eval_split:
+            found = pipeline.find_bad_clip_of_split(data, data.eval_split)
+            hint = "Prepare the data again; held-out clips are not left out"
+        return found and f"{found}. {hint}"
 
     return failures.explain(error, data, data.train_split, step, find_bad_clip)

@@ -24,8 +24,8 @@ from actcl_tf.train.callbacks import (
     save_checkpoints,
     scalar_log,
 )
-from actcl_tf.train.callbacks import evaluation as evaluations
-from actcl_tf.train.model import dictionaries, local_towers, scalar_names
+from actcl_tf.train.callbacks.evaluation import Evaluate, Evaluation
+from actcl_tf.train.model import dictionaries, local_towers, pretrain_model, scalar_names
 from actcl_tf.train.placement import compiler
 from actcl_tf.train.placement import strategy as strategies
 from actcl_tf.train.runs import checkpoints, errors, loading, run_folder
@@ -60,7 +60,7 @@ class TrainingRun:
       configuration: what to train, on what, how and where to.
       facts: of the data.
       placement: what it trains on.
-      model: the PretrainModel, once `train` has built it.
+      model: the PretrainModel; None until `train` has built it.
     """
 
     def __init__(
@@ -82,13 +82,14 @@ class TrainingRun:
         """
         self.configuration = configuration
         self.facts = run_checks.check(configuration)
+        self.model: Optional[pretrain_model.PretrainModel] = None
         self.placement = placement or strategies.build_placement(configuration.train)
         self._say = say if self.placement.workers.is_chief else lambda line: None
 
     def train(
         self,
         *,
-        evaluate: Optional[evaluations.Evaluate] = None,
+        evaluate: Optional[Evaluate] = None,
         publish: Optional[Publish] = None,
         stop_at: Optional[int] = None,
     ) -> RunResult:
@@ -114,32 +115,31 @@ class TrainingRun:
         if together.count == 1:
             compiler.wake_quietly()
         last = train.steps if stop_at is None else min(stop_at, train.steps)
-        with failures.naming_full_disks(train.run_dir), together.folder(train.run_dir) as folder:
-            try:
-                imported, resuming = self._open(folder)
-                self._build(imported)
-                step = self._restore(imported, resuming)
-                log = self._open_log()
-                evaluation = self._evaluation(evaluate, publish, log)
-                initial = self._evaluate_initialised(evaluation)
-                if not step:
-                    custom_layout.write(log.writer)
-                    hyperparameters.write_start(log.writer, self.configuration, initial)
-                if step < last:
-                    self._fit(last, log, evaluation)
-                    if last == train.steps:
-                        hyperparameters.write_end(log.writer)
-                trained = self._evaluate_trained(evaluation) if last == train.steps else {}
-                log.writer.flush()
-                together.wait()  # None leaves while another still needs it.
-            except tf.errors.OpError as error:
-                told = self._explain(error, 0)
-                if told is None:
-                    raise
-                raise told from error
-        step = int(self.model.step.numpy())
-        chief = together.is_chief
-        return RunResult(train.run_dir, step, initial, trained, chief, self._skipping)
+        run_dir, explained = train.run_dir, failures.explaining(self._explain)
+        with failures.naming_full_disks(run_dir), together.folder(run_dir) as folder, explained:
+            imported, resuming = self._open(folder)
+            self._build(imported)
+            step = self._restore(imported, resuming)
+            self._observe(evaluate, publish)
+            initial = self._evaluate_initialised()
+            if not step:
+                custom_layout.write(self._log.writer)
+                hyperparameters.write_start(self._log.writer, self.configuration, initial)
+            if step < last:
+                self._fit(last)
+                if last == train.steps:
+                    hyperparameters.write_end(self._log.writer)
+            trained = self._evaluate_trained() if last == train.steps else {}
+            self._log.close()
+            together.wait()  # None leaves while another still needs it.
+        return RunResult(
+            run_dir,
+            step=int(self.model.step.numpy()),
+            initial=initial,
+            trained=trained,
+            is_chief=together.is_chief,
+            skipped=self._skipping,
+        )
 
     def _open(self, folder: str) -> tuple[Optional[torchvision_weights.Converted], bool]:
         """Finds what is wrong with data and weights, then starts or reopens the run's folder.
@@ -223,45 +223,41 @@ class TrainingRun:
             self._say(f"The video encoder starts from {train.init_from}: {imported}.")
         return step
 
-    def _open_log(self) -> scalar_log.ScalarLog:
-        train, skipping = self.configuration.train, self._skipping
+    def _observe(self, evaluate: Optional[Evaluate], publish: Optional[Publish]) -> None:
+        """Opens the log and prepares the evaluation, if there is to be one."""
+        train, skipping, together = self.configuration.train, self._skipping, self.placement.workers
 
         def count() -> dict[str, float]:
             return {} if skipping is None else {scalar_names.SKIPPED_CLIPS: float(skipping.times)}
 
-        return scalar_log.ScalarLog(
+        self._log = scalar_log.ScalarLog(
             self._folder,
             train.log_every,
             train.batch_size,
-            {scalar_names.TEMPERATURE: self.configuration.contrast.temperature},
-            train.diagnostics_every,
-            count,
+            constants={scalar_names.TEMPERATURE: self.configuration.contrast.temperature},
+            diagnostics_every=train.diagnostics_every,
+            count=count,
         )
-
-    def _evaluation(
-        self,
-        evaluate: Optional[evaluations.Evaluate],
-        publish: Optional[Publish],
-        log: scalar_log.ScalarLog,
-    ) -> Optional[evaluations.Evaluation]:
+        self._evaluation, towers = None, None
         if evaluate is None:
-            return None
-        together, towers = self.placement.workers, None
+            return
         if together.count > 1:
-            copies = None
-            if together.is_chief:
-                copies = loading.build_towers(self.configuration, self.facts)
+            is_chief = together.is_chief
+            copies = loading.build_towers(self.configuration, self.facts) if is_chief else None
             towers = local_towers.LocalTowers(self.model, copies)
-        every = self.configuration.train.eval_every
-        return evaluations.Evaluation(
-            evaluate, every, log, self._checkpoints, publish, together, towers
+        self._evaluation = Evaluation(
+            evaluate,
+            train.eval_every,
+            self._log,
+            self._checkpoints,
+            publish=publish,
+            workers=together,
+            towers=towers,
         )
 
-    def _evaluate_initialised(
-        self, evaluation: Optional[evaluations.Evaluation]
-    ) -> dict[str, float]:
+    def _evaluate_initialised(self) -> dict[str, float]:
         """Scores of the encoders as initialised; a resumed run reads what was measured then."""
-        if evaluation is None:
+        if self._evaluation is None:
             return {}
         together, path = self.placement.workers, pathlib.Path(self._folder, "initial_scores.json")
         if together.any(path.exists()):
@@ -269,48 +265,27 @@ class TrainingRun:
         if int(self.model.step.numpy()):
             return {}
         self._say("Evaluating the encoders as initialised.")
-        scores = evaluation.run(self.model)
+        scores = self._evaluation.run(self.model)
         files.write_atomically(path, json.dumps(scores, indent=2) + "\n")
         return scores
 
-    def _evaluate_trained(self, evaluation: Optional[evaluations.Evaluation]) -> dict[str, float]:
-        if evaluation is None:
+    def _evaluate_trained(self) -> dict[str, float]:
+        if self._evaluation is None:
             return {}
         self._say("Evaluating the trained encoders.")
-        return evaluation.run(self.model)
+        return self._evaluation.run(self.model)
 
-    def _fit(
-        self, last: int, log: scalar_log.ScalarLog, evaluation: Optional[evaluations.Evaluation]
-    ) -> None:
+    def _fit(self, last: int) -> None:
         """Trains by Keras' `fit` up to step `last`."""
-        train, together = self.configuration.train, self.placement.workers
-        profile = None
-        if train.profile_range is not None:
-            profile = profiling.ProfileSteps(scalar_log.logdir(self._folder), *train.profile_range)
-        try:
-            fitting.fit(
-                self.model,
-                self._batches_from,
-                last=last,
-                steps_per_epoch=training_data.steps_per_epoch(self.facts, train),
-                progress=progress.Progress(
-                    train.steps,
-                    train.log_every,
-                    train.batch_size,
-                    hidden=not together.is_chief,
-                    shorter=_shorter(self.configuration),
-                ),
-                log=log,
-                saver=save_checkpoints.SaveCheckpoints(
-                    self._checkpoints, train.save_every, together
-                ),
-                steps_per_execution=train.steps_per_execution,
-                extras=lambda: self._callbacks(log, evaluation, profile),
-                explain=self._explain,
-            )
-        finally:
-            if profile is not None:
-                profile.close()
+        train = self.configuration.train
+        fitting.fit(
+            self.model,
+            self._batches_from,
+            self._callbacks(),
+            last=last,
+            steps_per_epoch=training_data.steps_per_epoch(self.facts, train),
+            steps_per_execution=train.steps_per_execution,
+        )
 
     def _batches_from(self, start_step: int) -> Any:
         """The batches that `fit` gets; of several workers, each reads its own part of them."""
@@ -320,32 +295,39 @@ class TrainingRun:
             functools.partial(self._batches.from_step, start_step)
         )
 
-    def _callbacks(
-        self,
-        log: scalar_log.ScalarLog,
-        evaluation: Optional[evaluations.Evaluation],
-        profile: Optional[profiling.ProfileSteps],
-    ) -> list[tf.keras.callbacks.Callback]:
-        """What happens between steps, besides the log, the bar and the checkpoints."""
+    def _callbacks(self) -> list[tf.keras.callbacks.Callback]:
+        """What happens between steps, in this order."""
         train, contrast = self.configuration.train, self.configuration.contrast
         strategy, together = self.placement.strategy, self.placement.workers
-        found = [] if profile is None else [profile]
+        bar = progress.Progress(
+            train.steps,
+            train.log_every,
+            train.batch_size,
+            hidden=not together.is_chief,
+            shorter=_shorter(self.configuration),
+        )
+        found = [bar, self._log]
+        if train.profile_range is not None:
+            logdir = scalar_log.logdir(self._folder)
+            found.append(profiling.ProfileSteps(logdir, *train.profile_range))
         if contrast.uses_pool and contrast.pool == "epoch":
             clips_of_epoch = functools.partial(
                 training_data.clips_of_pool, self.configuration, strategy, together.count
             )
             found.append(redraw_pool.RedrawPool(clips_of_epoch, strategy))
-        if evaluation is not None:
-            found.append(evaluation)
+        if self._evaluation is not None:
+            found.append(self._evaluation)
         if train.check_sync_every and strategy.num_replicas_in_sync > 1:
             found.append(replica_check.CheckReplicas(strategy, train.check_sync_every))
         if together.count == 1:  # Pictures need the values of all replicas' statistics.
             sample = self.model.augment(self._batches.first())
-            found.append(pictures.Pictures(log.writer, train.summary_every, sample))
-        return found
+            found.append(pictures.Pictures(self._log.writer, train.summary_every, sample))
+        saver = save_checkpoints.SaveCheckpoints(self._checkpoints, train.save_every, together)
+        return [*found, saver]
 
-    def _explain(self, error: tf.errors.OpError, step: int) -> Optional[Exception]:
-        """What to raise instead of TensorFlow's error after a step; None for nothing better."""
+    def _explain(self, error: tf.errors.OpError) -> Optional[Exception]:
+        """What to raise instead of TensorFlow's error; None for nothing better."""
+        step = 0 if self.model is None else int(self.model.step.numpy())
         told = self.placement.workers.explain(error, step)
         return told or training_data.explain(self.configuration, error, step)
 

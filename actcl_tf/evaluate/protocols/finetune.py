@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import pathlib
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -57,7 +57,7 @@ class Job:
     make_batches: Callable[[int, int], tf.data.Dataset]
     make_tests: Callable[[], tf.data.Dataset]
     num_test: int
-    explain: fitting.Explain
+    explain: Callable[[tf.errors.OpError, int], Optional[Exception]]
 
     @property
     def batch_size(self) -> int:
@@ -202,18 +202,18 @@ def _fit(job: Job, model: classifier_model.ClassifierModel) -> None:
     def make_dataset(start_step: int) -> tf.data.Dataset:
         return job.make_batches(job.batch_size, start_step)
 
-    with failures.naming_full_disks(str(job.folder)):
+    def explain(error: tf.errors.OpError) -> Optional[Exception]:
+        return job.explain(error, int(model.step.numpy()))
+
+    every, size = settings.log_every, job.batch_size
+    with failures.naming_full_disks(str(job.folder)), failures.explaining(explain):
+        callbacks = [
+            progress.Progress(job.steps, every, size, shorter=_SHORTER),
+            scalar_log.ScalarLog(str(job.folder), every, size),
+            save_checkpoints.SaveCheckpoints(manager, settings.save_every),
+        ]
         fitting.fit(
-            model,
-            make_dataset,
-            last=job.steps,
-            steps_per_epoch=job.steps_per_epoch,
-            progress=progress.Progress(
-                job.steps, settings.log_every, job.batch_size, shorter=_SHORTER
-            ),
-            log=scalar_log.ScalarLog(str(job.folder), settings.log_every, job.batch_size),
-            saver=save_checkpoints.SaveCheckpoints(manager, settings.save_every),
-            explain=job.explain,
+            model, make_dataset, callbacks, last=job.steps, steps_per_epoch=job.steps_per_epoch
         )
 
 

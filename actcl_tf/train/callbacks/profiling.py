@@ -42,7 +42,7 @@ class ProfileSteps(step_callback.StepCallback):
         self.close()
 
     def close(self) -> None:
-        """Ends the recording, if there is one, and writes it; call it whatever ends a run."""
+        """Ends the recording, if there is one, and writes it."""
         if self._runs:
             self._runs = False
             tf.profiler.experimental.stop()

@@ -49,7 +49,7 @@ class SaveCheckpoints(step_callback.StepCallback):
         """Saves if due; ends the run if a signal came during the step."""
         if self._workers.any(self._signal is not None):
             self._save()
-            self.restore_signals()
+            self.close()
             raise Interrupted(self._signal or signal.SIGTERM)
         if self.step % self._every == 0:
             self._save()
@@ -57,14 +57,14 @@ class SaveCheckpoints(step_callback.StepCallback):
     def on_train_end(self, logs: Optional[dict] = None) -> None:
         """Saves the end and gives the signals back."""
         self._save()
-        self.restore_signals()
+        self.close()
 
     def _save(self) -> None:
         if self.step != self._saved_step:
             self._manager.save()
             self._saved_step = self.step
 
-    def restore_signals(self) -> None:
+    def close(self) -> None:
         """Puts back the signal handlers that were there before training."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)

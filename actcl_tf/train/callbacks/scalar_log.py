@@ -117,7 +117,7 @@ class ScalarLog(step_callback.StepCallback):
         self._keep_lines(lambda record: record["step"] != step or record.keys() != same)
         self.write(step, scalars)
 
-    def on_train_end(self, logs: Optional[dict] = None) -> None:
+    def close(self) -> None:
         """Makes sure that everything is on disk."""
         self.writer.flush()
 

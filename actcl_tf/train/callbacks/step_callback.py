@@ -36,3 +36,6 @@ class StepCallback(tf.keras.callbacks.Callback):
 
     def on_step(self, logs: Optional[dict]) -> None:
         """Called after the steps of each execution, with the scalars of the last of them."""
+
+    def close(self) -> None:
+        """Called whatever ends a training, an error or a signal too."""

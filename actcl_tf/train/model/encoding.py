@@ -9,6 +9,11 @@ from actcl_tf.train.model import accumulation, replicas
 
 MODALITIES = ("video", "audio")
 
+# (query modality, key modality) of each direction of the loss.
+_CROSS = (("video", "audio"), ("audio", "video"))
+_WITHIN = (("video", "video"), ("audio", "audio"))
+DIRECTIONS = {"cross_modal": _CROSS, "within_modal": _WITHIN, "joint": _CROSS + _WITHIN}
+
 Batch = dict[str, tf.Tensor]
 # Gradient with respect to queries -> gradient of the variables that made them.
 Backpropagate = Callable[[Batch], list[tf.Tensor]]

@@ -17,12 +17,7 @@ from actcl_tf.train.model import (
     scalar_names,
     step_scalars,
 )
-from actcl_tf.train.model.encoding import MODALITIES, Encoded, Keys
-
-# (query modality, key modality) of each direction of the loss.
-_CROSS = (("video", "audio"), ("audio", "video"))
-_WITHIN = (("video", "video"), ("audio", "audio"))
-DIRECTIONS = {"cross_modal": _CROSS, "within_modal": _WITHIN, "joint": _CROSS + _WITHIN}
+from actcl_tf.train.model.encoding import DIRECTIONS, MODALITIES, Encoded, Keys
 
 
 class PretrainModel(packed_logs.PackedLogsModel):
@@ -284,11 +279,10 @@ class PretrainModel(packed_logs.PackedLogsModel):
         self._remember(own, Encoded(ids, labels, batch_keys, {}))
 
     def _remember(self, own: Encoded, everyone: Encoded) -> None:
-        ids, labels, keys, _ = own if self.shards_pools else everyone
-        born = tf.fill(tf.shape(ids), self.step.read_value())
+        clips, seen = (own, everyone.ids) if self.shards_pools else (everyone, None)
+        born = tf.fill(tf.shape(clips.ids), self.step.read_value())
         for modality, target in self.dictionaries.items():
-            batch = KeyBatch(ids, *keys[modality], labels, born)
-            target.remember(batch, everyone.ids if self.shards_pools else None)
+            target.remember(KeyBatch(clips.ids, *clips.keys[modality], clips.labels, born), seen)
 
     def _step(self) -> tf.Tensor:
         return tf.cast(self.step.read_value(), tf.int32)

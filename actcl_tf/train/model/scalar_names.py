@@ -12,17 +12,6 @@ What comes before the first slash is the group that TensorBoard shows a scalar i
   classification/   of fine-tuning, which has no contrast
 """
 
-GROUPS = (
-    "loss",
-    "contrast",
-    "dictionary",
-    "optimiser",
-    "input",
-    "speed",
-    "eval",
-    "classification",
-)
-
 LOSS = "loss/total"
 TOP1 = "contrast/top1"
 TOP5 = "contrast/top5"

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from actcl_tf.contrast import losses
 from actcl_tf.train import model_building, run_checks, training_data
-from actcl_tf.train.model import diagnosis, encoding, pretrain_model
+from actcl_tf.train.model import diagnosis, encoding
 from tests import rounding, small_models
 
 
@@ -218,7 +218,7 @@ def test_an_overflow_is_counted_until_the_scale_can_fall_no_more(tiny_run, monke
 
 
 def test_directions_name_both_modalities():
-    assert pretrain_model.DIRECTIONS["joint"] == (
+    assert encoding.DIRECTIONS["joint"] == (
         ("video", "audio"),
         ("audio", "video"),
         ("video", "video"),
