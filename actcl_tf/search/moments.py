@@ -14,6 +14,7 @@ import numpy as np
 from actcl_tf.data.media import sound_track
 from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
 from actcl_tf.data.media.decoder_messages import CutOptions
+from actcl_tf.data.media.read_options import ReadOptions
 
 PICTURE, SOUND = "picture", "sound"
 MODALITIES = (PICTURE, SOUND)
@@ -50,16 +51,16 @@ class Shape(NamedTuple):
     def cut_options(self, modality: str) -> CutOptions:
         """What a decoder is to do with every file for one of MODALITIES."""
         return CutOptions(
-            {
-                "frame_rate": self.frame_rate,
-                "sample_rate": self.sample_rate,
-                "short_side": self.short_side,
-                "clip_seconds": self.seconds,
-                "min_seconds": 1.0 / self.frame_rate,
-                "jpeg_quality": _JPEG_QUALITY,
-                "silence_db": _SILENCE_DB,
-                "streams": _STREAMS[modality],
-            }
+            ReadOptions(
+                frame_rate=self.frame_rate,
+                sample_rate=self.sample_rate,
+                short_side=self.short_side,
+                clip_seconds=self.seconds,
+                min_seconds=1.0 / self.frame_rate,
+                jpeg_quality=_JPEG_QUALITY,
+                silence_db=_SILENCE_DB,
+                streams=_STREAMS[modality],
+            )
         )
 
 

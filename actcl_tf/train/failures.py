@@ -9,7 +9,7 @@ from typing import Callable, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data.input import bad_records, data_service, marked_errors, media_reader
+from actcl_tf.data.input import data_service, marked_errors, media_reader, skip_ledger
 from actcl_tf.data.records import records, shards
 from actcl_tf.train.runs import checkpointing
 
@@ -19,7 +19,7 @@ _NO_ROOM = re.compile(
     r"(?P<why>No space left on device|Disk quota exceeded|File too large)"
 )
 # Messages of the input that say all there is to say.
-_MARKS = (data_service.MARK, bad_records.MARK, media_reader.MARK)
+_MARKS = (data_service.MARK, skip_ledger.MARK, media_reader.MARK)
 # What reading and decoding a record may fail with.
 _OF_DATA = (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError)
 

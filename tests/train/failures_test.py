@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data.input import bad_records
+from actcl_tf.data.input import skip_ledger
 from actcl_tf.data.records import records
 from actcl_tf.train import failures, training_run
 from actcl_tf.train.runs import checkpointing
@@ -94,9 +94,9 @@ DATA = config.DataConfig(data_dir="/data")
             "gradient: NaN or infinity at step 5",
         ),
         (
-            tf.errors.UnknownError(None, None, f"DataError: {bad_records.MARK}none of the 3"),
+            tf.errors.UnknownError(None, None, f"DataError: {skip_ledger.MARK}none of the 3"),
             records.DataError,
-            f"{bad_records.MARK}none of the 3",
+            f"{skip_ledger.MARK}none of the 3",
         ),
     ],
 )

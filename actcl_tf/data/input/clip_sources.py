@@ -12,6 +12,7 @@ from actcl_tf.config import DataConfig
 from actcl_tf.data.input import clip_sampling, media_reader
 from actcl_tf.data.input.spans import Span
 from actcl_tf.data.media.decoder_messages import SpanRequest
+from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.data.records import records, references
 
 Clip = dict[str, tf.Tensor]
@@ -180,12 +181,11 @@ def of_split(
     """
     if not manifest.is_index:
         return StoredClips(manifest)
-    reader = media_reader.shared(
+    options = ReadOptions(
         frame_rate=manifest.frame_rate,
         sample_rate=int(manifest.sample_rate),
         short_side=manifest.settings["short_side"],
         jpeg_quality=manifest.settings["jpeg_quality"],
-        num_workers=num_workers,
-        timeout=clip_timeout,
     )
+    reader = media_reader.shared(options, num_workers, clip_timeout)
     return ClipsInVideos(manifest, reader)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from actcl_tf.config import DataConfig
 from actcl_tf.data.input import clip_choice, clip_sources, pipeline, spans, training_clips
-from actcl_tf.data.records import shards
+from actcl_tf.data.records import clip_order, shards
 
 # Of random draws, far from those of `pipeline`, whose pools use 1 and all that follow.
 _STREAM = 2**40
@@ -69,26 +69,20 @@ def build_labelled_dataset(
     )
     chosen, values = clip_choice.ClipChoice(clip_ids, make_clip.source), tf.constant(targets)
     first_epoch, used = divmod(start_step * batch_size, num)
-
-    def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        raw = shards.epoch_records(
-            paths,
-            epoch,
-            seed=shards.epoch_seed(seed, _STREAM, epoch),
-            shuffle_buffer=min(config.shuffle_buffer, manifest.num_clips),
-        )
-        rows = raw.map(
-            lambda epoch, record: (epoch, record, chosen.row_of(record)),
-            tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        return rows.filter(lambda epoch, record, row: row >= 0)
+    order = clip_order.build_order(
+        manifest, paths, seed=seed, stream=_STREAM, shuffle_buffer=config.shuffle_buffer
+    )
 
     def make(epoch: tf.Tensor, record: tf.Tensor, row: tf.Tensor) -> Clip:
         clip = make_clip(epoch, record)
         del clip["label"]
         return {**clip, "target": tf.gather(values, row)}
 
-    dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(read_epoch).skip(used)
+    rows = order.records(first_epoch * order.num_clips).map(
+        lambda epoch, record: (epoch, record, chosen.row_of(record)),
+        tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    dataset = rows.filter(lambda epoch, record, row: row >= 0).skip(used)
     dataset = dataset.map(make, tf.data.AUTOTUNE, deterministic=True)
     return pipeline.finish(dataset.batch(batch_size, drop_remainder=True))

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 
 from actcl_tf.data.media.clip_cutting import MediaClip
+from actcl_tf.data.media.read_options import ReadOptions
 
 ALIVE = "alive"  # The child's, so that nobody takes it for hanging.
 
@@ -13,11 +14,11 @@ class CutOptions(NamedTuple):
     """What is done with every video.
 
     Attributes:
-      reading: keyword arguments of `clip_cutting.read_clips`, but for the path and the span.
+      reading: how it is read and cut.
       filters: of `clip_filters.FILTERS`.
     """
 
-    reading: dict[str, Any]
+    reading: ReadOptions
     filters: tuple[str, ...] = ()
 
 

@@ -46,7 +46,7 @@ def _cut(
 ) -> Iterator[Union[CutClip, clip_cutting.Rejected]]:
     fingerprints = "duplicate" in options.filters
     for piece in clip_cutting.read_clips(
-        request.path, start=request.start, end=request.end, tell=tell, **options.reading
+        request.path, options.reading, start=request.start, end=request.end, tell=tell
     ):
         if isinstance(piece, clip_cutting.Rejected):
             yield piece

@@ -7,7 +7,7 @@ sample.
 """
 
 import math
-from typing import Any, Callable
+from typing import Callable
 
 import av
 import av.logging
@@ -16,18 +16,18 @@ from actcl_tf.data.media.containers import media, parts
 from actcl_tf.data.media.containers.part_packets import FRONT, Approach
 from actcl_tf.data.media.decoder_messages import Span, SpanRequest
 from actcl_tf.data.media.picture_track import TIME_SLACK, PictureTrack
+from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.data.media.sound_track import SoundTrack
 
 
 def read_span(
-    request: SpanRequest, reading: dict[str, Any], tell: Callable[[], None] = lambda: None
+    request: SpanRequest, options: ReadOptions, tell: Callable[[], None] = lambda: None
 ) -> Span:
     """Reads frames and samples of a part of a clip.
 
     Args:
       request: what is wanted.
-      reading: arguments of `clip_cutting.read_clips` that the clip was found with; of these
-        `frame_rate`, `sample_rate`, `short_side` and `jpeg_quality` count.
+      options: that the clip was found with.
       tell: called now and then while the file is looked through.
 
     Raises:
@@ -37,36 +37,33 @@ def read_span(
     if request.has_jumps:
         timeline = parts.find_parts(request.path, tell=tell)
     stretch = timeline.part_at(request.start)
-    part = _Part(request, stretch, reading["frame_rate"], reading["sample_rate"])
+    part = _Part(request, stretch, options)
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
     try:
         way = Approach.to(part.start, part.stretch.begin, can_seek=not request.has_jumps)
         if way != FRONT:
             try:
-                return _read(request, reading, part, way)
+                return _read(request, options, part, way)
             except media.MediaError:
                 pass  # An index may lead too far, and decoders may stumble; the front is safe.
-        return _read(request, reading, part, FRONT)
+        return _read(request, options, part, FRONT)
     except (av.FFmpegError, ValueError, OverflowError) as error:
         raise media.MediaError("damaged", str(error)) from error
     finally:
         av.logging.set_level(level)
 
 
-def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", way: Approach) -> Span:
+def _read(request: SpanRequest, options: ReadOptions, part: "_Part", way: Approach) -> Span:
     source = media.Media(request.path)
     pictures = PictureTrack(
         source,
+        options,
         request.start,
-        math.inf,
-        reading["frame_rate"],
-        reading["short_side"],
-        reading["jpeg_quality"],
         first=request.first_frame,
         stride=request.frame_stride,
     )
-    sound = SoundTrack(reading["sample_rate"])
+    sound = SoundTrack(options.sample_rate)
     with source.container:
         if way.seek_to > 0:
             source.seek(way.seek_to)
@@ -96,13 +93,8 @@ def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", way: App
 class _Part:
     """Where the part lies, in seconds and samples of the video, and what must not be there."""
 
-    def __init__(
-        self,
-        request: SpanRequest,
-        stretch: parts.Part,
-        frame_rate: float,
-        sample_rate: int,
-    ):
+    def __init__(self, request: SpanRequest, stretch: parts.Part, options: ReadOptions):
+        frame_rate, sample_rate = options.frame_rate, options.sample_rate
         self.stretch = stretch  # Of the file, that it lies in.
         self.first_sample = round(request.start * sample_rate) + request.first_sample
         self.end_sample = self.first_sample + request.num_samples

@@ -9,16 +9,17 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.data.input import marked_errors, media_reader
-from actcl_tf.data.media.decoder_messages import CutOptions, SpanRequest
+from actcl_tf.data.media.decoder_messages import SpanRequest
+from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.storage.errors import DataError
 from tests.media_files import write_clip
 
-READING = {"frame_rate": 12.5, "sample_rate": 16000, "short_side": 32, "jpeg_quality": 90}
+OPTIONS = ReadOptions(12.5, 16000, 32, 90)
 
 
 @pytest.fixture
 def reader():
-    made = media_reader.MediaReader(CutOptions(READING), 2, 60.0)
+    made = media_reader.MediaReader(OPTIONS, 2, 60.0)
     yield made
     made.close()
 
@@ -76,8 +77,6 @@ def test_a_message_is_found_in_what_tensorflow_says(tmp_path, reader):
 
 
 def test_the_same_settings_share_a_reader():
-    settings = {**READING, "num_workers": 1, "timeout": 5.0}
-    assert media_reader.shared(**settings) is media_reader.shared(**settings)
-    assert media_reader.shared(**settings) is not media_reader.shared(
-        **{**settings, "short_side": 64}
-    )
+    reader = media_reader.shared(OPTIONS, 1, 5.0)
+    assert media_reader.shared(OPTIONS, 1, 5.0) is reader
+    assert media_reader.shared(OPTIONS._replace(short_side=64), 1, 5.0) is not reader

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data.input import pipeline
+from actcl_tf.data.input import pipeline, training_clips
 from actcl_tf.data.records import records
 from tests import split_files
 
@@ -272,7 +272,7 @@ def test_graph_and_eager_agree(data_dir):
     config = _config(data_dir)
     batch = _batches(pipeline.build_train_dataset(config, batch_size=12, seed=0), 1)[0]
     manifest = records.read_manifest(data_dir / "noise")
-    make_clip = pipeline.build_training_clips(config, manifest, seed=0)
+    make_clip = training_clips.build_training_clips(config, manifest, seed=0)
     assert make_clip.span == (4, 2, split_files.FRAME_RATE, split_files.SAMPLE_RATE, 800)
     checked = 0
     for path in sorted((data_dir / "noise").glob("*.tfrecord")):

@@ -9,14 +9,15 @@ from PIL import Image
 from actcl_tf.data.media import clip_cutting, span_reading
 from actcl_tf.data.media.containers import media, part_packets
 from actcl_tf.data.media.decoder_messages import SpanRequest
+from actcl_tf.data.media.read_options import ReadOptions
 from tests.media_files import grey, tone, write_clip, write_media
 
-READING = {"frame_rate": 12.5, "sample_rate": 16000, "short_side": 32, "jpeg_quality": 90}
-CUTTING = {**READING, "clip_seconds": 2.0, "min_seconds": 1.0, "silence_db": None}
+READING = ReadOptions(frame_rate=12.5, sample_rate=16000, short_side=32, jpeg_quality=90)
+CUTTING = READING._replace(clip_seconds=2.0, min_seconds=1.0, silence_db=None)
 
 
 def cut(path):
-    pieces = list(clip_cutting.read_clips(str(path), **CUTTING))
+    pieces = list(clip_cutting.read_clips(str(path), CUTTING))
     return [piece for piece in pieces if isinstance(piece, clip_cutting.MediaClip)]
 
 
@@ -68,7 +69,7 @@ def test_a_part_that_is_far_from_the_front(changing, monkeypatch, index, first, 
 
 
 def test_frames_that_are_counted_only_have_no_bytes(changing):
-    counted = list(clip_cutting.read_clips(str(changing), **{**CUTTING, "jpeg_quality": None}))
+    counted = list(clip_cutting.read_clips(str(changing), CUTTING._replace(jpeg_quality=None)))
     stored = cut(changing)
     assert [clip.frames_jpeg for clip in counted] == [[b""] * 25] * 6
     for one, other in zip(counted, stored):
