@@ -11,7 +11,7 @@ from typing import NamedTuple, Union
 
 import numpy as np
 
-from actcl_tf.data.media import sound_track
+from actcl_tf.data.media import audio_sampler
 from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
 from actcl_tf.data.media.decoder_messages import CutOptions
 from actcl_tf.data.media.read_options import ReadOptions
@@ -46,7 +46,7 @@ class Shape(NamedTuple):
     @property
     def num_samples(self) -> int:
         """Samples (S) of a window of sound."""
-        return sound_track.num_samples(self.num_frames, self.frame_rate, self.sample_rate)
+        return audio_sampler.num_samples(self.num_frames, self.frame_rate, self.sample_rate)
 
     def cut_options(self, modality: str) -> CutOptions:
         """What a decoder is to do with every file for one of MODALITIES."""

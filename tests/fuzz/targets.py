@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data.catalogs import datasets
-from actcl_tf.data.input import bad_clip_search, marked_errors, skip_ledger, slots, training_clips
+from actcl_tf.data.input import bad_clip_search, skip_ledger, slots, tagged_errors, training_clips
 from actcl_tf.data.media import clip_cutting
 from actcl_tf.data.media.containers.errors import MediaError
 from actcl_tf.data.media.read_options import ReadOptions
@@ -127,7 +127,7 @@ class Shards(Target):
                 assert np.isfinite(clip["audio"]).all(), "sound that is not finite came through"
                 good += 1
         except tf.errors.OpError as error:  # As training, which says what is marked.
-            assert "none of the" in marked_errors.message_of(error, skip_ledger.MARK), error
+            assert "none of the" in tagged_errors.message_of(error, skip_ledger.TAG), error
         assert good + skipping.times == len(self.records)
         skip_ledger.SkipLedger(ledger)
         (split,) = split_scan.find_splits(self.folder)

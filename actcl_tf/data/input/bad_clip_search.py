@@ -9,11 +9,11 @@ from actcl_tf.config import DataConfig
 from actcl_tf.console import bars
 from actcl_tf.data.input import (
     clip_sources,
+    clip_spec,
     evaluation_clips,
-    marked_errors,
     media_reader,
     slots,
-    spans,
+    tagged_errors,
     training_clips,
 )
 from actcl_tf.data.records import clip_order, record_check, records, shards
@@ -57,7 +57,7 @@ def find_bad_clip_of_split(config: DataConfig, split: str) -> str:
     make_clip = evaluation_clips.EvaluationClips(
         config=config,
         source=clip_sources.build_source(config, manifest),
-        span=spans.build_span(config, manifest),
+        spec=clip_spec.build_clip_spec(config, manifest),
         num_windows=1,
     )
     order = clip_order.build_order(manifest, paths)
@@ -104,7 +104,7 @@ def what_is_wrong(
     except records.DataError as error:
         return str(error)
     except tf.errors.OpError as error:
-        return marked_errors.message_of(error, media_reader.MARK) or _first_line(error)
+        return tagged_errors.message_of(error, media_reader.TAG) or _first_line(error)
     return unknown
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data.input import clip_choice, clip_sources, pipeline, spans, training_clips
+from actcl_tf.data.input import clip_choice, clip_sources, clip_spec, pipeline, training_clips
 from actcl_tf.data.records import clip_order, shards
 
 # Of random draws, far from those of `pipeline`, whose pools use 1 and all that follow.
@@ -26,7 +26,7 @@ def build_labelled_dataset(
     batch_size: int,
     seed: int,
     start_step: int = 0,
-    modalities: Collection[str] = spans.MODALITIES,
+    modalities: Collection[str] = clip_spec.MODALITIES,
     num_samples: Optional[int] = None,
     loop_short: Optional[bool] = None,
 ) -> tf.data.Dataset:
@@ -40,9 +40,9 @@ def build_labelled_dataset(
       batch_size: clips a batch (B), at most n.
       seed: seed of the run.
       start_step: batches to skip.
-      modalities: what is used of the clips, of `spans.MODALITIES`.
+      modalities: what is used of the clips, of `clip_spec.MODALITIES`.
       num_samples: samples of sound where sound is used alone; None for what the frames would cover.
-      loop_short: whether clips shorter than the span are repeated; see `spans.build_span`.
+      loop_short: whether clips shorter than the span are repeated; see `clip_spec.build_clip_spec`.
 
     Returns:
       Dataset of dict: `video` [B, T, H, W, 3] uint8 and `audio` [B, S] float32, as far as they are
@@ -56,14 +56,14 @@ def build_labelled_dataset(
         raise ValueError(f"batch_size must be from 1 to {num}, the number of clips: {batch_size}")
     manifest, paths = shards.open_split(config.data_dir, split)
     config = dataclasses.replace(config, augment_on="host")
-    span = spans.build_span(
+    spec = clip_spec.build_clip_spec(
         config, manifest, modalities=modalities, num_samples=num_samples, loop_short=loop_short
     )
-    looped = clip_sources.LoopedClips(manifest, span) if loop_short else None
+    looped = clip_sources.LoopedClips(manifest, spec) if loop_short else None
     make_clip = training_clips.TrainingClips(
         config=config,
         source=looped or clip_sources.StoredClips(manifest),
-        span=span,
+        spec=spec,
         seed=seed,
         stream=_STREAM,
     )

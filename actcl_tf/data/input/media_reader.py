@@ -11,11 +11,11 @@ import queue
 
 from actcl_tf.data.media import decoder
 from actcl_tf.data.media.containers.errors import MediaError
-from actcl_tf.data.media.decoder_messages import CutOptions, Span, SpanRequest
+from actcl_tf.data.media.decoder_messages import CutOptions, Segment, SegmentRequest
 from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.storage.errors import DataError
 
-MARK = "--input=media: "  # See `marked_errors`.
+TAG = "--input=media: "  # See `tagged_errors`.
 
 
 class MediaReader:
@@ -37,7 +37,7 @@ class MediaReader:
         for each in self._decoders:
             self._free.put(each)
 
-    def read(self, request: SpanRequest) -> Span:
+    def read(self, request: SegmentRequest) -> Segment:
         """Reads a part of a clip.
 
         Raises:
@@ -47,12 +47,12 @@ class MediaReader:
         taken = self._free.get()
         try:
             if self._is_closed:
-                raise DataError(f"{MARK}{request.path} is not read: the program ends")
-            return taken.read_span(request)
+                raise DataError(f"{TAG}{request.path} is not read: the program ends")
+            return taken.read_segment(request)
         except MediaError as error:
             start = request.start
             raise DataError(
-                f"{MARK}{request.path} was good and cannot be read any more at {start:.2f} seconds "
+                f"{TAG}{request.path} was good and cannot be read any more at {start:.2f} seconds "
                 f"({error.reason}: {error}); put the file back as it was, or begin a new --run_dir "
                 "without it"
             ) from error

@@ -16,12 +16,12 @@ import tensorflow as tf
 from actcl_tf.config import DataConfig
 from actcl_tf.data.input import (
     clip_sources,
+    clip_spec,
     data_service,
     evaluation_clips,
     every_clip,
     skip_ledger,
     slots,
-    spans,
     training_clips,
 )
 from actcl_tf.data.records import clip_order, records, shards
@@ -55,7 +55,7 @@ def build_train_dataset(
       batch_size: clips a batch (B) of this pipeline.
       seed: seed of the run.
       start_step: batches to skip; skipped clips are not parsed.
-      views: 1, or 2 for a second augmentation of the same spans.
+      views: 1, or 2 for a second augmentation of the same clip_spec.
       num_input_pipelines: hosts that share the stream.
       input_pipeline_id: which of them this is, from 0.
       num_parallel_calls: clips worked on at a time, None for what suits; changes the speed only.
@@ -71,7 +71,7 @@ def build_train_dataset(
 
     Raises:
       records.DataError: the split is missing or damaged, holds fewer clips than a batch, or holds
-        a clip shorter than the span.
+        a clip shorter than the spec.
     """
     manifest, paths = _open(config, config.train_split, skipping)
     global_batch = batch_size * num_input_pipelines
@@ -125,7 +125,7 @@ def build_random_dataset(
       Finite dataset of the same batches as `build_train_dataset` gives for one view.
 
     Raises:
-      records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
+      records.DataError: the split is missing or damaged, or holds a clip shorter than the spec.
     """
     manifest, paths = _open(config, config.train_split, skipping)
     make_clip = training_clips.build_training_clips(
@@ -146,7 +146,7 @@ def build_eval_dataset(
     batch_size: int,
     num_windows: int,
     crops: int = 1,
-    modalities: Collection[str] = spans.MODALITIES,
+    modalities: Collection[str] = clip_spec.MODALITIES,
     num_samples: Optional[int] = None,
     clip_ids: Optional[np.ndarray] = None,
     loop_short: Optional[bool] = None,
@@ -160,10 +160,10 @@ def build_eval_dataset(
       batch_size: clips a batch (B); the last batch may be shorter.
       num_windows: evenly spread spans of each clip (W), at least 1; a single one is in the middle.
       crops: of each span's picture, see `evaluation_clips.EvaluationClips`.
-      modalities: what is used of the clips, of `spans.MODALITIES`.
+      modalities: what is used of the clips, of `clip_spec.MODALITIES`.
       num_samples: samples of sound where sound is used alone; None for what the frames would cover.
       clip_ids: [n] int64, only these clips of the split; None for all.
-      loop_short: whether clips shorter than the span are repeated; see `spans.build_span`.
+      loop_short: whether clips shorter than the span are repeated; see `clip_spec.build_clip_spec`.
       skipping: leaves bad records out, where all clips are asked for; None: they are an error.
 
     Returns:
@@ -172,19 +172,19 @@ def build_eval_dataset(
       `clip_id` [B] int64; `label` [B] int64, -1 for none; `filename` [B] string.
 
     Raises:
-      records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
+      records.DataError: the split is missing or damaged, or holds a clip shorter than the spec.
     """
     manifest, paths = _open(config, split, skipping)
-    span = spans.build_span(
+    spec = clip_spec.build_clip_spec(
         config, manifest, modalities=modalities, num_samples=num_samples, loop_short=loop_short
     )
     source = clip_sources.build_source(config, manifest)
     if loop_short:
-        source = clip_sources.LoopedClips(manifest, span)
+        source = clip_sources.LoopedClips(manifest, spec)
     make_clip = evaluation_clips.EvaluationClips(
         config=config,
         source=source,
-        span=span,
+        spec=spec,
         num_windows=num_windows,
         crops=crops,
     )

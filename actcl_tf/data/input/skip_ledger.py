@@ -13,10 +13,10 @@ from actcl_tf.console import bars
 from actcl_tf.data.input import bad_clip_search
 from actcl_tf.data.input.slots import Slots
 from actcl_tf.data.records import records
-from actcl_tf.storage import files, typed_json
+from actcl_tf.storage import files, strict_json
 
 FILE_NAME = "skipped.jsonl"
-MARK = "--on_bad_record=skip: "  # See `marked_errors`.
+TAG = "--on_bad_record=skip: "  # See `tagged_errors`.
 _SHOWN = 5
 
 
@@ -84,7 +84,7 @@ class SkipLedger:
     ) -> tf.data.Dataset:
         """See `every_clip.EveryClip.clips`; bad clips are left out, and `start` is a slot.
 
-        An epoch without any good clip is an error marked with `MARK`.
+        An epoch without any good clip is an error marked with `TAG`.
         """
         leave_out = functools.partial(self._leave_out, slots)
         clips = slots.good_clips(num_parallel_calls, leave_out, start=start, num_epochs=num_epochs)
@@ -105,7 +105,7 @@ class SkipLedger:
             self._enter(slot, line)
         if end - first == slots.order.num_clips:
             raise records.DataError(
-                f"{MARK}none of the {slots.order.num_clips} clips could be read, and so nothing is "
+                f"{TAG}none of the {slots.order.num_clips} clips could be read, and so nothing is "
                 f"left to train on; the last one: {shard}, record {number}: {line['why']}"
             )
 
@@ -132,7 +132,9 @@ def _read_ledger(ledger: pathlib.Path) -> dict[int, dict]:
     try:
         lines = ledger.read_text(encoding="utf-8").splitlines()
         found = [
-            typed_json.build(_Line, typed_json.loads(line)) for line in lines if line.endswith("}")
+            strict_json.build(_Line, strict_json.loads(line))
+            for line in lines
+            if line.endswith("}")
         ]
     except ValueError as error:
         raise records.DataError(

@@ -10,7 +10,7 @@ import functools
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data.input import clip_sampling, clip_sources, slots, spans
+from actcl_tf.data.input import clip_sampling, clip_sources, clip_spec, slots
 from actcl_tf.data.input.transforms import (
     audio_ops,
     batch_augmentation,
@@ -32,15 +32,15 @@ class TrainingClips:
     Attributes:
       config: data section of the configuration.
       source: where frames and sound come from.
-      span: how much of a clip is used.
+      spec: how much of a clip is used.
       seed: of the run.
       stream: streams of different numbers have unrelated draws.
-      views: 1, or 2 for a second augmentation of the same span.
+      views: 1, or 2 for a second augmentation of the same spec.
     """
 
     config: DataConfig
     source: clip_sources.Source
-    span: spans.Span
+    spec: clip_spec.ClipSpec
     seed: int
     stream: int
     views: int = 1
@@ -81,7 +81,7 @@ class TrainingClips:
 
     def sample(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
         """PARSE and SAMPLE: what a record says, and the span that is used, still encoded."""
-        clip, span = self.source.parse(record), self.span
+        clip, spec = self.source.parse(record), self.spec
         seeds = _clip_seeds(self.seed, self.stream, epoch, clip["clip_id"])
         sampled = {
             "clip_id": clip["clip_id"],
@@ -89,16 +89,16 @@ class TrainingClips:
             "seed": seeds[0],
             "view_seeds": tf.reshape(seeds[2:], [2, 3, 2]),  # Of each: crop, looks, sound.
         }
-        if span.num_frames:
-            start = clip_sampling.random_start(clip["num_frames"], span.frames, seeds[1])
-            sampled["frames_jpeg"], waveform = self.source.cut(clip, start, span)
+        if spec.num_frames:
+            start = clip_sampling.random_start(clip["num_frames"], spec.frames, seeds[1])
+            sampled["frames_jpeg"], waveform = self.source.cut(clip, start, spec)
         else:
             waveform = clip["waveform"]
             start = clip_sampling.random_start(
-                tf.size(waveform), span.samples, seeds[1], clip_sampling.SOUND_TOO_SHORT
+                tf.size(waveform), spec.samples, seeds[1], clip_sampling.SOUND_TOO_SHORT
             )
-            waveform = tf.ensure_shape(waveform[start : start + span.samples], [span.samples])
-        if span.samples:
+            waveform = tf.ensure_shape(waveform[start : start + spec.samples], [spec.samples])
+        if spec.samples:
             sampled["waveform"] = waveform
         return sampled
 
@@ -172,12 +172,12 @@ def build_training_clips(
     """What makes training clips of the records of a split.
 
     Raises:
-      records.DataError: the split does not hold what --input says, or a clip shorter than the span.
+      records.DataError: the split does not hold what --input says, or a clip shorter than the spec.
     """
     return TrainingClips(
         config=config,
         source=clip_sources.build_source(config, manifest),
-        span=spans.build_span(config, manifest),
+        spec=clip_spec.build_clip_spec(config, manifest),
         seed=seed,
         stream=stream,
         views=views,

@@ -16,15 +16,15 @@ import av
 import av.logging
 import numpy as np
 
-from actcl_tf.data.media import sound_track
+from actcl_tf.data.media import audio_sampler
+from actcl_tf.data.media.audio_sampler import AudioSampler
+from actcl_tf.data.media.audio_sampler import loudest_db as loudest_db
 from actcl_tf.data.media.containers import media
 from actcl_tf.data.media.containers import parts as media_parts
 from actcl_tf.data.media.containers.opening import PathLike
 from actcl_tf.data.media.containers.part_packets import FRONT, Approach
-from actcl_tf.data.media.picture_track import TIME_SLACK, PictureTrack
+from actcl_tf.data.media.frame_sampler import TIME_SLACK, FrameSampler
 from actcl_tf.data.media.read_options import ReadOptions
-from actcl_tf.data.media.sound_track import SoundTrack
-from actcl_tf.data.media.sound_track import loudest_db as loudest_db
 
 ROUNDING = 0.02  # Of a frame, by which the sound may end before the picture does.
 
@@ -139,7 +139,7 @@ def _read_parts(
         # The index led too far; read from the front.
         way, firsts = FRONT, media.first_times(path, 0.0, options.streams)
     lost: Optional[float] = None  # Time from which on a jump left no clip.
-    found = is_spoiled = False
+    found = is_damaged = False
     for part in parts:
         length = part.end - max(part.starts.values(), default=-math.inf)
         if length < (lengths.shortest - 1) / lengths.rate:  # There may be thousands of them.
@@ -160,13 +160,13 @@ def _read_parts(
             for piece in _cut(source, events, cutter, lengths, knows_end):
                 found = True
                 yield piece
-        is_spoiled |= cutter.is_spoiled
+        is_damaged |= cutter.is_damaged
         is_over = is_jumping and min(cutter.ends(source).values()) < end
         lost = cutter.cut_until if is_over else None
     if lost is not None:
         yield Rejected(lost, max(lost, min(end, timeline.end)), "discontinuity")
     elif not found:
-        raise media.MediaError("damaged" if is_spoiled else "too_short")
+        raise media.MediaError("damaged" if is_damaged else "too_short")
 
 
 class _Cutter:
@@ -181,21 +181,21 @@ class _Cutter:
     ):
         (self._begin, self.end), self._rate = span, options.frame_rate
         self._silence_db, self._has_jumps = options.silence_db, has_jumps
-        self._pictures: Optional[PictureTrack] = None
-        self._sound: Optional[SoundTrack] = None
+        self._pictures: Optional[FrameSampler] = None
+        self._sound: Optional[AudioSampler] = None
         if source.picture is not None:
-            self._pictures = PictureTrack(source, options, self._begin, self.end)
+            self._pictures = FrameSampler(source, options, self._begin, self.end)
         if source.sound is not None:
-            self._sound = SoundTrack(options.sample_rate)
-        self._spoiled: list[media.Spoiled] = []
+            self._sound = AudioSampler(options.sample_rate)
+        self._damage: list[media.DamagedInterval] = []
         self.done = 0.0  # Length given out; a whole number but for the end of sound alone.
 
-    def add(self, event: Union[av.VideoFrame, av.AudioFrame, media.Spoiled], time: float) -> None:
+    def add(self, event: media.Event, time: float) -> None:
         """Takes what was decoded, with its time (seconds)."""
-        if isinstance(event, media.Spoiled):
-            if self._spoiled and self._spoiled[-1].start == event.start:
-                self._spoiled.pop()  # Damage that lasts is reported again, longer.
-            self._spoiled.append(event)
+        if isinstance(event, media.DamagedInterval):
+            if self._damage and self._damage[-1].start == event.start:
+                self._damage.pop()  # Damage that lasts is reported again, longer.
+            self._damage.append(event)
         elif isinstance(event, av.VideoFrame):
             self._pictures.add(event)
         else:
@@ -207,9 +207,9 @@ class _Cutter:
             track.finish()
 
     @property
-    def is_spoiled(self) -> bool:
+    def is_damaged(self) -> bool:
         """Whether there was damage."""
-        return bool(self._spoiled)
+        return bool(self._damage)
 
     @property
     def cut_until(self) -> float:
@@ -243,17 +243,17 @@ class _Cutter:
         start = self._begin + self.done / self._rate
         end = self._begin + (self.done + length) / self._rate
         self.done += length
-        spoiled, waveform, frames, size = self._spoiled, None, [], (0, 0)
+        damage, waveform, frames, size = self._damage, None, [], (0, 0)
         if self._pictures is not None:
             frames, size = self._pictures.take(int(length)), self._pictures.size
         reason = None
         if self._sound is not None:
             rate = self._sound.rate
-            num = sound_track.num_samples(length, self._rate, rate)
+            num = audio_sampler.num_samples(length, self._rate, rate)
             waveform = self._sound.read(round(start * rate), num)
-            spoiled = spoiled + self._sound.spoiled
-            reason = sound_track.fault(waveform, rate, self._silence_db)
-        for bad in reversed(spoiled):  # The first one counts.
+            damage = damage + self._sound.damage
+            reason = audio_sampler.fault(waveform, rate, self._silence_db)
+        for bad in reversed(damage):  # The first one counts.
             if bad.start < end and bad.end > start:
                 reason = bad.reason
         if reason is not None:
@@ -279,7 +279,7 @@ def _cut(
     """
     num_frames = lengths.whole
     for event in events:
-        is_damage = isinstance(event, media.Spoiled)
+        is_damage = isinstance(event, media.DamagedInterval)
         cutter.add(event, event.start if is_damage else source.time_of(event))
         while not is_damage and cutter.has(num_frames):
             yield cutter.next_clip(num_frames)
@@ -291,7 +291,7 @@ def _cut(
     announced = source.announced_end(ends) if knows_end else -math.inf
     is_cut_off = last < min(cutter.end, announced)
     if is_cut_off:  # The last frames may lack bytes.
-        cutter.add(media.Spoiled(last - TIME_SLACK, math.inf, "damaged"), last)
+        cutter.add(media.DamagedInterval(last - TIME_SLACK, math.inf, "damaged"), last)
     total, before = cutter.total(last), cutter.done
     shortest = min(num_frames, max(1e-6, lengths.shortest - 1e-6))
     while total - cutter.done >= shortest:

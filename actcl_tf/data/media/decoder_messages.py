@@ -36,8 +36,8 @@ class CutRequest(NamedTuple):
     end: Optional[float]
 
 
-class SpanRequest(NamedTuple):
-    """A part of a clip that is to be read out of its video; see `span_reading.read_span`.
+class SegmentRequest(NamedTuple):
+    """A part of a clip that is to be read out of its video; see `segment_reading.read_segment`.
 
     Attributes:
       path: of the video.
@@ -60,8 +60,8 @@ class SpanRequest(NamedTuple):
     has_jumps: bool = False
 
 
-class Span(NamedTuple):
-    """What a `SpanRequest` asked for.
+class Segment(NamedTuple):
+    """What a `SegmentRequest` asked for.
 
     Attributes:
       frames_jpeg: T JPEG images.

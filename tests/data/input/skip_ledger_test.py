@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data.input import bad_clip_search, marked_errors, pipeline, skip_ledger, slots
+from actcl_tf.data.input import bad_clip_search, pipeline, skip_ledger, slots, tagged_errors
 from actcl_tf.data.records import clip_order, records, shards
 from tests import split_files
 
@@ -112,7 +112,7 @@ def order(tmp_path_factory):
     return [label for batch in dataset.take(15) for label in batch["label"].numpy()]
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.tag.parametrize("damage", DAMAGES)
 def test_only_what_is_bad_is_left_out_and_named(split, order, tmp_path, capfd, damage):
     _, paths = split
     do, lost, why = DAMAGES[damage]
@@ -145,7 +145,7 @@ def test_only_what_is_bad_is_left_out_and_named(split, order, tmp_path, capfd, d
     assert bad_clip_search.find(split_slots, 0, first) == ""
 
 
-@pytest.mark.parametrize("start, harmed_at", [(0, 99), (24, 99), (37, 99), (55, 20)])
+@pytest.tag.parametrize("start, harmed_at", [(0, 99), (24, 99), (37, 99), (55, 20)])
 def test_a_restart_goes_on_with_the_next_clip(split, tmp_path, start, harmed_at):
     """Of damage that was there from the first, and of more that came in an epoch before."""
     _, paths = split
@@ -165,7 +165,7 @@ def test_a_restart_goes_on_with_the_next_clip(split, tmp_path, start, harmed_at)
     assert abs(again.times - account) <= 3  # What comes after the last clip may be read or not.
 
 
-@pytest.mark.parametrize("start", [0, 5, NUM_CLIPS - 1, NUM_CLIPS, 2 * NUM_CLIPS - 1])
+@pytest.tag.parametrize("start", [0, 5, NUM_CLIPS - 1, NUM_CLIPS, 2 * NUM_CLIPS - 1])
 def test_nothing_changes_where_nothing_is_bad(split, order, start):
     skipping = skip_ledger.SkipLedger()
     assert _labels(_slots(split[1]), skipping, len(order) - start, start) == order[start:]
@@ -213,10 +213,10 @@ def test_an_epoch_without_a_good_clip_ends_it(split):
         path.unlink()
     with pytest.raises(tf.errors.OpError) as failure:
         _labels(_slots(paths), skip_ledger.SkipLedger(tell=False), 3)
-    told = marked_errors.message_of(failure.value, skip_ledger.MARK)
+    told = tagged_errors.message_of(failure.value, skip_ledger.TAG)
     assert told.startswith("--on_bad_record=skip: none of the 24 clips could be read")
     assert "the file is missing" in told
-    assert marked_errors.message_of(ValueError("other"), skip_ledger.MARK) == ""
+    assert tagged_errors.message_of(ValueError("other"), skip_ledger.TAG) == ""
 
 
 def test_pools_and_probes_leave_out_as_well(split):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from actcl_tf.data.media import clip_cutting, span_reading
+from actcl_tf.data.media import clip_cutting, segment_reading
 from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
 from actcl_tf.data.media.containers import media, parts
-from actcl_tf.data.media.decoder_messages import SpanRequest
+from actcl_tf.data.media.decoder_messages import SegmentRequest
 from actcl_tf.data.media.read_options import ReadOptions
 from tests.media_files import grey, tone, write_coded, write_media
 
@@ -108,10 +108,10 @@ def check_media(path, clip):
     for first, count in ((0, num), (num // 2, num - num // 2)):
         begin = first * 1280
         sound = clip.waveform[begin : (first + count) * 1280]
-        request = SpanRequest(
+        request = SegmentRequest(
             str(path), clip.start, first, count, 1, begin, len(sound), clip.has_jumps
         )
-        span = span_reading.read_span(request, READING)
+        span = segment_reading.read_segment(request, READING)
         assert span.frames_jpeg == clip.frames_jpeg[first : first + count]
         np.testing.assert_array_equal(span.waveform, sound)
 

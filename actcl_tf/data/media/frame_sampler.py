@@ -9,13 +9,13 @@ from PIL import Image
 
 from actcl_tf.data.media.containers.media import Media
 from actcl_tf.data.media.deinterlacing import Deinterlacer
-from actcl_tf.data.media.picture_rendering import Renderer
+from actcl_tf.data.media.frame_rendering import Renderer
 from actcl_tf.data.media.read_options import ReadOptions
 
 TIME_SLACK = 0.001  # Seconds; containers such as WebM round time stamps to milliseconds.
 
 
-class PictureTrack:
+class FrameSampler:
     """The picture at instants `begin + i / rate`, as JPEG, from frames in order of time."""
 
     def __init__(
