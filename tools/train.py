@@ -45,7 +45,7 @@ def _train(configuration: config.PretrainConfig) -> None:
 
 def _report(configuration: config.PretrainConfig, result: training_run.RunResult) -> None:
     """Prints what was made, where it is and what to do next; writes result.json and a figure."""
-    from actcl_tf.data.input import bad_records
+    from actcl_tf.data.input import skip_ledger
     from actcl_tf.evaluate.results import report
 
     run_dir = pathlib.Path(result.run_dir)
@@ -53,7 +53,7 @@ def _report(configuration: config.PretrainConfig, result: training_run.RunResult
     if result.skipped is not None and result.skipped.times:
         print(
             f"Left out: {result.skipped.num_records} bad record(s), {result.skipped.times} times "
-            f"in all; {run_dir / bad_records.LEDGER} names them."
+            f"in all; {run_dir / skip_ledger.FILE_NAME} names them."
         )
     if result.trained:
         facts = {"step": result.step, "config": configuration.to_dict()}

@@ -10,7 +10,7 @@ from actcl_tf.config.data import DataConfig
 from actcl_tf.config.fields import ConfigError
 from actcl_tf.config.model import PUBLISHED_VIDEO_ENCODERS, ModelConfig
 from actcl_tf.config.train import TrainConfig
-from actcl_tf.storage import typed_json
+from actcl_tf.storage import strict_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,9 +121,9 @@ def from_dict(sections: dict[str, dict[str, Any]]) -> PretrainConfig:
         name: hint for cls in SECTIONS.values() for name, hint in typing.get_type_hints(cls).items()
     }
     try:
-        parts = typed_json.build(dict[str, dict[str, Any]], sections, "the configuration")
+        parts = strict_json.build(dict[str, dict[str, Any]], sections, "the configuration")
         values = {
-            key: typed_json.build(hints.get(key, Any), value, f"--{key}")
+            key: strict_json.build(hints.get(key, Any), value, f"--{key}")
             for part in parts.values()
             for key, value in part.items()
         }

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from actcl_tf import config
-from actcl_tf.storage import typed_json
+from actcl_tf.storage import strict_json
 
 OLDEST_TORCH = (2, 6)
 _INSTALL = "pip install 'torch>=2.6'"
@@ -114,9 +114,9 @@ def _read_safetensors(file: pathlib.Path, path: str) -> dict[str, np.ndarray]:
     arrays = {}
     try:
         start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
-        header = typed_json.loads(content[_LENGTH_BYTES:start])
+        header = strict_json.loads(content[_LENGTH_BYTES:start])
         header = {key: value for key, value in header.items() if key != "__metadata__"}
-        for name, about in typed_json.build(dict[str, _Tensor], header).items():
+        for name, about in strict_json.build(dict[str, _Tensor], header).items():
             kind, shape, (first, last) = about.dtype, about.shape, about.data_offsets
             if kind not in _SAFETENSORS_TYPES:
                 raise WeightsError(

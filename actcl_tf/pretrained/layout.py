@@ -13,7 +13,7 @@ import pathlib
 from typing import Any, Optional
 
 from actcl_tf import config
-from actcl_tf.storage import typed_json
+from actcl_tf.storage import strict_json
 
 VIDEO, AUDIO, PAIR, TFLITE = "video", "audio", "pair", "tflite"
 METADATA = "metadata.json"
@@ -89,16 +89,16 @@ def read_metadata(folder: pathlib.Path, version: Optional[int] = None) -> dict[s
     """
     path = model_folder(folder, PAIR, version) / "assets" / METADATA
     try:
-        found = typed_json.loads(path.read_text(encoding="utf-8"))
+        found = strict_json.loads(path.read_text(encoding="utf-8"))
         if found["format"] != FORMAT:
             raise PretrainedError(
                 f"{path} is of format {found['format']!r:.40}, and this package reads {FORMAT}: "
                 "export the run again, or use the version of this package that wrote it"
             )
         for name, kind in _USED.items():
-            if typed_json.build(kind, found[name], name) <= 0:
+            if strict_json.build(kind, found[name], name) <= 0:
                 raise ValueError(f"{name} must be above 0")
-        typed_json.build(dict[str, dict[str, Any]], found["config"], "config")
+        strict_json.build(dict[str, dict[str, Any]], found["config"], "config")
     except (OSError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, PretrainedError):
             raise

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from actcl_tf.data.media import clip_cutting
 from actcl_tf.data.media.containers import media
+from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.pretrained import layout
 from actcl_tf.pretrained.encoders import AudioEncoder, Path, VideoEncoder
 
@@ -101,21 +102,16 @@ def _whole(
     path: Path, metadata: dict[str, Any], streams: str, start: float, end: Optional[float]
 ) -> clip_cutting.MediaClip:
     side = 2 * metadata["image_size"]  # Enough for any cut, and not a film in full size.
-    pieces = list(
-        clip_cutting.read_clips(
-            str(path),
-            frame_rate=metadata["frame_rate"],
-            sample_rate=metadata["sample_rate"],
-            short_side=side,
-            clip_seconds=1e9,
-            min_seconds=0.0,
-            jpeg_quality=95,
-            silence_db=None,
-            streams=streams,
-            start=start,
-            end=end,
-        )
+    options = ReadOptions(
+        frame_rate=metadata["frame_rate"],
+        sample_rate=metadata["sample_rate"],
+        short_side=side,
+        jpeg_quality=95,
+        clip_seconds=1e9,
+        min_seconds=0.0,
+        streams=streams,
     )
+    pieces = list(clip_cutting.read_clips(str(path), options, start=start, end=end))
     clips = [piece for piece in pieces if isinstance(piece, clip_cutting.MediaClip)]
     if not clips:
         raise media.MediaError(pieces[0].reason)

@@ -11,9 +11,10 @@ from typing import NamedTuple, Union
 
 import numpy as np
 
-from actcl_tf.data.media import sound_track
+from actcl_tf.data.media import audio_sampler
 from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
 from actcl_tf.data.media.decoder_messages import CutOptions
+from actcl_tf.data.media.read_options import ReadOptions
 
 PICTURE, SOUND = "picture", "sound"
 MODALITIES = (PICTURE, SOUND)
@@ -45,21 +46,21 @@ class Shape(NamedTuple):
     @property
     def num_samples(self) -> int:
         """Samples (S) of a window of sound."""
-        return sound_track.num_samples(self.num_frames, self.frame_rate, self.sample_rate)
+        return audio_sampler.num_samples(self.num_frames, self.frame_rate, self.sample_rate)
 
     def cut_options(self, modality: str) -> CutOptions:
         """What a decoder is to do with every file for one of MODALITIES."""
         return CutOptions(
-            {
-                "frame_rate": self.frame_rate,
-                "sample_rate": self.sample_rate,
-                "short_side": self.short_side,
-                "clip_seconds": self.seconds,
-                "min_seconds": 1.0 / self.frame_rate,
-                "jpeg_quality": _JPEG_QUALITY,
-                "silence_db": _SILENCE_DB,
-                "streams": _STREAMS[modality],
-            }
+            ReadOptions(
+                frame_rate=self.frame_rate,
+                sample_rate=self.sample_rate,
+                short_side=self.short_side,
+                clip_seconds=self.seconds,
+                min_seconds=1.0 / self.frame_rate,
+                jpeg_quality=_JPEG_QUALITY,
+                silence_db=_SILENCE_DB,
+                streams=_STREAMS[modality],
+            )
         )
 
 

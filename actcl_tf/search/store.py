@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from actcl_tf.search.moments import MODALITIES, PICTURE, SOUND, Moment
-from actcl_tf.storage import files, typed_json
+from actcl_tf.storage import files, strict_json
 from actcl_tf.storage.errors import DataError
 
 INDEX = "index.json"
@@ -92,7 +92,7 @@ class Entry(NamedTuple):
     @classmethod
     def from_line(cls, line: bytes) -> "Entry":
         """What `to_line` wrote; a ValueError if it is not."""
-        *head, kinds, left_out = typed_json.build(_LINE, typed_json.loads(line), "a line")
+        *head, kinds, left_out = strict_json.build(_LINE, strict_json.loads(line), "a line")
         return cls(*head, tuple(_moment(*kind) for kind in kinds), left_out)
 
 
@@ -160,7 +160,7 @@ def read_state(folder: pathlib.Path) -> tuple[Facts, dict[str, Part]]:
     if not path.exists():
         raise DataError(f"--index={folder}: there is no index; make one with tools/search.py index")
     try:
-        held = typed_json.loads(files.read_text(path))
+        held = strict_json.loads(files.read_text(path))
         if held.pop("kind") != KIND:
             raise ValueError("it is of another program")
         version = held.pop("version")
@@ -169,8 +169,8 @@ def read_state(folder: pathlib.Path) -> tuple[Facts, dict[str, Part]]:
                 f"{path} is of version {version!r:.40}, and this program reads {VERSION}; begin a "
                 "new index"
             )
-        parts = typed_json.build(dict[str, Part], held.pop("parts"), "parts")
-        facts = typed_json.build(Facts, held)
+        parts = strict_json.build(dict[str, Part], held.pop("parts"), "parts")
+        facts = strict_json.build(Facts, held)
         _check_state(facts, parts)
         return facts, parts
     except (KeyError, TypeError, ValueError, AttributeError) as error:

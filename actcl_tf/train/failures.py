@@ -9,7 +9,7 @@ from typing import Callable, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data.input import bad_records, data_service, marked_errors, media_reader
+from actcl_tf.data.input import data_service, media_reader, skip_ledger, tagged_errors
 from actcl_tf.data.records import records, shards
 from actcl_tf.train.runs import checkpoints
 
@@ -19,7 +19,7 @@ _NO_ROOM = re.compile(
     r"(?P<why>No space left on device|Disk quota exceeded|File too large)"
 )
 # Messages of the input that say all there is to say.
-_MARKS = (data_service.MARK, bad_records.MARK, media_reader.MARK)
+_TAGS = (data_service.TAG, skip_ledger.TAG, media_reader.TAG)
 # What reading and decoding a record may fail with.
 _OF_DATA = (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError)
 
@@ -104,8 +104,8 @@ def explain(
       A records.DataError or a NonFiniteError whose message says what is wrong and what to do; None
       where nothing better is known than what TensorFlow says.
     """
-    for mark in _MARKS:
-        told = marked_errors.message_of(error, mark)
+    for tag in _TAGS:
+        told = tagged_errors.message_of(error, tag)
         if told:
             return records.DataError(told)
     quantity = _non_finite_quantity(error)

@@ -3,7 +3,7 @@
 import hashlib
 
 from actcl_tf import config
-from actcl_tf.data.input import spans
+from actcl_tf.data.input import clip_spec
 from actcl_tf.data.records import records
 from actcl_tf.storage import files
 from actcl_tf.train.placement import strategy
@@ -26,7 +26,7 @@ def check(run: config.PretrainConfig) -> run_folder.DataFacts:
     folder = files.join(run.data.data_dir, run.data.train_split)
     is_whole = run.data.on_bad_record == "fail"
     manifest = records.read_manifest(folder, check_shards=is_whole)
-    span = spans.build_span(run.data, manifest)
+    spec = clip_spec.build_clip_spec(run.data, manifest)
     contrast, batch = run.contrast, run.train.batch_size
     if batch > manifest.num_clips:
         raise config.ConfigError(
@@ -43,7 +43,7 @@ def check(run: config.PretrainConfig) -> run_folder.DataFacts:
     return run_folder.DataFacts(
         frame_rate=float(manifest.frame_rate),
         sample_rate=int(manifest.sample_rate),
-        num_audio_samples=span.samples,
+        num_audio_samples=spec.samples,
         num_clips=manifest.num_clips,
         digest=_digest(files.join(folder, records.MANIFEST)),
         classes=tuple(manifest.classes),

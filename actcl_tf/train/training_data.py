@@ -8,7 +8,7 @@ from typing import Any, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data.input import bad_records, pipeline
+from actcl_tf.data.input import bad_clip_search, pipeline, skip_ledger, training_clips
 from actcl_tf.train import failures
 from actcl_tf.train.runs import errors, run_folder
 
@@ -29,7 +29,7 @@ class TrainingBatches:
           records.DataError: the split is missing, damaged or does not fit the configuration.
         """
         self._configuration = configuration
-        self._make_clip = pipeline.open_training_clips(
+        self._make_clip = training_clips.open_training_clips(
             configuration.data,
             seed=configuration.train.seed,
             views=configuration.contrast.num_views,
@@ -46,7 +46,7 @@ class TrainingBatches:
         self,
         start_step: int,
         context: Optional[tf.distribute.InputContext] = None,
-        skipping: Optional[bad_records.Skipping] = None,
+        skipping: Optional[skip_ledger.SkipLedger] = None,
     ) -> tf.data.Dataset:
         """The batches from a step on; with a context, those of one of its replicas.
 
@@ -66,7 +66,7 @@ class TrainingBatches:
         data: config.DataConfig,
         start_step: int,
         context: tf.distribute.InputContext,
-        skipping: Optional[bad_records.Skipping],
+        skipping: Optional[skip_ledger.SkipLedger],
     ) -> tf.data.Dataset:
         train = self._configuration.train
         dataset = pipeline.build_train_dataset(
@@ -116,7 +116,7 @@ def steps_per_epoch(facts: run_folder.DataFacts, train: config.TrainConfig) -> i
 
 def build_skipping(
     configuration: config.PretrainConfig, folder: Optional[str] = None
-) -> Optional[bad_records.Skipping]:
+) -> Optional[skip_ledger.SkipLedger]:
     """What leaves bad records out; None where they end a run.
 
     Args:
@@ -126,9 +126,9 @@ def build_skipping(
     Raises:
       errors.CheckpointError: the run has left clips out and now must not.
     """
-    ledger = None if folder is None else pathlib.Path(folder) / bad_records.LEDGER
+    ledger = None if folder is None else pathlib.Path(folder) / skip_ledger.FILE_NAME
     if configuration.data.on_bad_record == "skip":
-        return bad_records.Skipping(ledger, tell=ledger is not None)
+        return skip_ledger.SkipLedger(ledger, tell=ledger is not None)
     if ledger is not None and ledger.exists():
         raise errors.CheckpointError(
             f"--on_bad_record=fail: the run has left out the clips in {ledger}; go on with "
@@ -189,24 +189,24 @@ def explain(
     """
     data, train = configuration.data, configuration.train
 
-    def find_bad_clip() -> str:
-        found, hint = (
-            "",
-            "Prepare the data again, or leave such clips out with --on_bad_record=skip",
+    def find_in_training() -> str:
+        ahead = bad_clip_search.find_bad_clip(
+            data,
+            seed=train.seed,
+            start_clip=step * train.batch_size,
+            num_clips=_BATCHES_AHEAD * train.batch_size,
+            views=configuration.contrast.num_views,
         )
-        if data.on_bad_record != "skip":
-            ahead = pipeline.find_bad_clip(
-                data,
-                seed=train.seed,
-                start_clip=step * train.batch_size,
-                num_clips=_BATCHES_AHEAD * train.batch_size,
-                views=configuration.contrast.num_views,
-            )
-            # Evaluations read whole splits.
-            found = ahead or pipeline.find_bad_clip_of_split(data, data.train_split)
-        if not found and data.eval_split:
-            found = pipeline.find_bad_clip_of_split(data, data.eval_split)
-            hint = "Prepare the data again; held-out clips are not left out"
+        # Evaluations read whole splits.
+        found = ahead or bad_clip_search.find_bad_clip_of_split(data, data.train_split)
+        hint = "Prepare the data again, or leave such clips out with --on_bad_record=skip"
         return found and f"{found}. {hint}"
+
+    def find_bad_clip() -> str:
+        found = "" if data.on_bad_record == "skip" else find_in_training()
+        if found:
+            return found
+        found = data.eval_split and bad_clip_search.find_bad_clip_of_split(data, data.eval_split)
+        return found and f"{found}. Prepare the data again; held-out clips are not left out"
 
     return failures.explain(error, data, data.train_split, step, find_bad_clip)

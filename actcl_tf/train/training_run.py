@@ -9,7 +9,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data.input import bad_records
+from actcl_tf.data.input import skip_ledger
 from actcl_tf.models import torchvision_weights
 from actcl_tf.storage import files
 from actcl_tf.train import failures, fitting, model_building, run_checks, training_data
@@ -50,7 +50,7 @@ class RunResult(NamedTuple):
     initial: dict[str, float]
     trained: dict[str, float]
     is_chief: bool = True
-    skipped: Optional[bad_records.Skipping] = None
+    skipped: Optional[skip_ledger.SkipLedger] = None
 
 
 class TrainingRun:

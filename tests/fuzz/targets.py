@@ -14,10 +14,11 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.data.catalogs import datasets
-from actcl_tf.data.input import bad_records, marked_errors, pipeline
+from actcl_tf.data.input import bad_clip_search, skip_ledger, slots, tagged_errors, training_clips
 from actcl_tf.data.media import clip_cutting
 from actcl_tf.data.media.containers.errors import MediaError
-from actcl_tf.data.records import record_check, records, shards, split_scan
+from actcl_tf.data.media.read_options import ReadOptions
+from actcl_tf.data.records import clip_order, record_check, records, shards, split_scan
 from actcl_tf.evaluate.features import encoders
 from actcl_tf.evaluate.results import comparison, results
 from actcl_tf.models import weights_file
@@ -103,15 +104,10 @@ class Shards(Target):
             data_dir=str(folder), num_frames=4, image_size=16, color_jitter=0.0
         )
         manifest, paths = shards.open_split(folder, "train")
-        make_clip = pipeline.build_training_clips(data, manifest, seed=0)
-        self.stream = bad_records.Stream(
-            paths=paths,
-            clips=[len(clips)],
-            seed=0,
-            stream=0,
-            shuffle_buffer=8,
-            make_clip=tf.function(make_clip, autograph=False),  # Traced once for all cases.
-        )
+        make_clip = training_clips.build_training_clips(data, manifest, seed=0)
+        make_clip = tf.function(make_clip, autograph=False)  # Traced once for all cases.
+        order = clip_order.build_order(manifest, paths, seed=0, stream=0, shuffle_buffer=8)
+        self.slots = slots.Slots(order, make_clip)
 
     def write(self, rng: Rng) -> None:
         with tf.io.TFRecordWriter(str(self.path)) as writer:
@@ -121,19 +117,19 @@ class Shards(Target):
             self.path.write_bytes(mutations.of_bytes(rng, self.path.read_bytes()))
 
     def read(self) -> None:
-        found = bad_records.find(self.stream, 0, len(self.records))
+        found = bad_clip_search.find(self.slots, 0, len(self.records))
         assert "\n" not in found, f"more than a line: {found}"
-        ledger = self.folder / bad_records.LEDGER
+        ledger = self.folder / skip_ledger.FILE_NAME
         ledger.unlink(missing_ok=True)
-        skipping, good = bad_records.Skipping(ledger, tell=False), 0
+        skipping, good = skip_ledger.SkipLedger(ledger, tell=False), 0
         try:
-            for clip in skipping.clips(self.stream, 2, epochs=1):
+            for clip in skipping.clips(self.slots, 2, num_epochs=1):
                 assert np.isfinite(clip["audio"]).all(), "sound that is not finite came through"
                 good += 1
         except tf.errors.OpError as error:  # As training, which says what is marked.
-            assert "none of the" in marked_errors.message_of(error, bad_records.MARK), error
+            assert "none of the" in tagged_errors.message_of(error, skip_ledger.TAG), error
         assert good + skipping.times == len(self.records)
-        bad_records.Skipping(ledger)
+        skip_ledger.SkipLedger(ledger)
         (split,) = split_scan.find_splits(self.folder)
         split_scan.scan([split], every_frame=True, progress=False)
 
@@ -199,17 +195,8 @@ class Media(Target):
 
     def read(self) -> None:
         for streams in ("both", "video"):
-            found = clip_cutting.read_clips(
-                self.path,
-                frame_rate=12.5,
-                sample_rate=16000,
-                short_side=32,
-                jpeg_quality=95,
-                clip_seconds=0.4,
-                min_seconds=0.4,
-                silence_db=-50.0,
-                streams=streams,
-            )
+            options = ReadOptions(12.5, 16000, 32, 95, 0.4, 0.4, -50.0, streams)
+            found = clip_cutting.read_clips(self.path, options)
             clips = [clip for clip in found if isinstance(clip, clip_cutting.MediaClip)]
             for clip, before in zip(clips, [None, *clips]):
                 assert len(clip.frames_jpeg) == 5, "a clip of another length"
@@ -354,14 +341,14 @@ class Metadata(Target):
             writer.append(Entry("/videos", "a.mp4", 10, 17, moments, {}), rows)
             writer.commit()
         line = {"shard": "a", "record": 1, "why": "its checksum is wrong", "slot": 3}
-        (folder / "run" / bad_records.LEDGER).write_text(json.dumps(line) + "\n")
+        (folder / "run" / skip_ledger.FILE_NAME).write_text(json.dumps(line) + "\n")
         head = b'{"a": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}}'
         weights = len(head).to_bytes(8, "little") + head + bytes(8)
         (folder / "a.safetensors").write_bytes(weights)
         readers = {
             "data/train/manifest.json": self._read_data,
             "run/run.json": self._read_run,
-            f"run/{bad_records.LEDGER}": self._read_ledger,
+            f"run/{skip_ledger.FILE_NAME}": self._read_ledger,
             f"export/{layout.PAIR}/1/assets/{layout.METADATA}": self._read_export,
             "result/result.json": self._read_result,
             "index/index.json": self._read_index,
@@ -404,7 +391,7 @@ class Metadata(Target):
         manifest = records.read_manifest(self.folder / "data" / "train")
         shards.open_split(self.folder / "data", "train")
         run_checks.check(self.run)
-        pipeline.build_training_clips(self.run.data, manifest, seed=0)
+        training_clips.build_training_clips(self.run.data, manifest, seed=0)
         split_scan.find_splits(self.folder / "data")
 
     def _read_run(self) -> None:
@@ -413,7 +400,7 @@ class Metadata(Target):
         run_folder.open_run(self.run, self.facts)
 
     def _read_ledger(self) -> None:
-        bad_records.Skipping(self.folder / "run" / bad_records.LEDGER, tell=False)
+        skip_ledger.SkipLedger(self.folder / "run" / skip_ledger.FILE_NAME, tell=False)
 
     def _read_export(self) -> None:
         found = encoders.open_checkpoint(str(self.folder / "export"))

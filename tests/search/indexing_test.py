@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.data.media import clip_cutting
+from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.search import encoding, indexing, store, texts
 from actcl_tf.storage.errors import DataError
 from tests import media_files, rounding
@@ -92,14 +93,7 @@ def test_vectors_are_those_of_the_saved_model(indexed, media, exported_model):
             first[modality] += entry.num_rows(modality)
     clips = list(
         clip_cutting.read_clips(
-            str(media / "both.mp4"),
-            frame_rate=12.5,
-            sample_rate=16000,
-            short_side=46,
-            clip_seconds=0.64,
-            min_seconds=0.64,
-            jpeg_quality=90,
-            silence_db=None,
+            str(media / "both.mp4"), ReadOptions(12.5, 16000, 46, 90, 0.64, 0.64)
         )
     )
     assert len(clips) == 3

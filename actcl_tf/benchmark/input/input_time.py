@@ -25,9 +25,9 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.benchmark.input.input_settings import Settings
 from actcl_tf.console import bars
-from actcl_tf.data.input import clip_sampling, pipeline
+from actcl_tf.data.input import clip_sampling, pipeline, training_clips
 from actcl_tf.data.prepare import media_index, shard_writing
-from actcl_tf.data.records import records, shards
+from actcl_tf.data.records import clip_order, records, shards
 from actcl_tf.storage import files
 
 LIMIT = "JPEG decoding alone"
@@ -81,14 +81,10 @@ def measure(data: config.DataConfig, settings: Settings, batch_size: int, seed: 
     manifest, paths = shards.open_split(data.data_dir, data.train_split)
 
     def raw() -> tf.data.Dataset:
-        return shards.endless_records(
-            paths,
-            manifest.num_clips,
-            seed=seed,
-            stream=0,
-            start=0,
-            shuffle_buffer=data.shuffle_buffer,
+        order = clip_order.build_order(
+            manifest, paths, seed=seed, stream=0, shuffle_buffer=data.shuffle_buffer
         )
+        return order.records()
 
     def whole(**changes: Any) -> tf.data.Dataset:
         return pipeline.build_train_dataset(
@@ -138,7 +134,7 @@ def _phases_alone(
     seed: int,
 ) -> dict[str, Callable[[], tf.data.Dataset]]:
     """Each phase of a clip on what the phase before it made of some clips, held in memory."""
-    clips = pipeline.build_training_clips(data, manifest, seed=seed)
+    clips = training_clips.build_training_clips(data, manifest, seed=seed)
     on_host = dataclasses.replace(clips, config=dataclasses.replace(data, augment_on="host"))
     read = raw.take(_HELD).cache()
     sampled = read.map(clips.sample).cache()

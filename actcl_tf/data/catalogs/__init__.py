@@ -20,8 +20,8 @@ from actcl_tf.data.catalogs.datasets import DATASETS, read
 from actcl_tf.data.catalogs.esc50 import from_esc50
 from actcl_tf.data.catalogs.hmdb51 import from_hmdb51
 from actcl_tf.data.catalogs.kinetics import KINETICS_SOUNDS, from_kinetics, from_kinetics_sounds
-from actcl_tf.data.catalogs.own import from_csv, from_folder
 from actcl_tf.data.catalogs.ucf101 import from_ucf101
+from actcl_tf.data.catalogs.user_videos import from_csv, from_folder
 from actcl_tf.data.catalogs.vggsound import from_vggsound
 from actcl_tf.data.catalogs.walking import NOTHING as NOTHING_FOUND
 from actcl_tf.data.catalogs.walking import Found, ignored_lines

@@ -4,7 +4,7 @@ from typing import Any
 
 from actcl_tf.data.catalogs import finding, walking, youtube
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
-from actcl_tf.storage import files, typed_json
+from actcl_tf.storage import files, strict_json
 from actcl_tf.storage.errors import DataError
 
 LAYOUT = """\
@@ -75,10 +75,10 @@ def _read_classes(folder: str) -> dict[str, str]:
     if path is None:
         raise finding.layout_error(folder, LAYOUT, "class_labels_indices.csv is not there")
     try:
-        nodes = typed_json.build(list[dict[str, Any]], typed_json.loads(finding.read_text(path)))
+        nodes = strict_json.build(list[dict[str, Any]], strict_json.loads(finding.read_text(path)))
         # Abstract and blacklisted nodes of the ontology are no labels.
         pairs = [[node["id"], node["name"]] for node in nodes if not node.get("restrictions")]
-        return dict(typed_json.build(list[tuple[str, str]], pairs))
+        return dict(strict_json.build(list[tuple[str, str]], pairs))
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path}: is no ontology of AudioSet ({error})") from error
 

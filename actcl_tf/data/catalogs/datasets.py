@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from actcl_tf.config import dataset_choice
-from actcl_tf.data.catalogs import audioset, esc50, hmdb51, kinetics, own, ucf101, vggsound
+from actcl_tf.data.catalogs import audioset, esc50, hmdb51, kinetics, ucf101, user_videos, vggsound
 from actcl_tf.data.catalogs.catalog import Catalog
 
 _OWN_LAYOUT = """\
@@ -27,8 +27,8 @@ class DataSet(NamedTuple):
 
 
 DATASETS = {
-    "folder": DataSet(own.from_folder, _OWN_LAYOUT),
-    "csv": DataSet(own.from_csv, _CSV_LAYOUT),
+    "folder": DataSet(user_videos.from_folder, _OWN_LAYOUT),
+    "csv": DataSet(user_videos.from_csv, _CSV_LAYOUT),
     "ucf101": DataSet(ucf101.from_ucf101, ucf101.LAYOUT),
     "hmdb51": DataSet(hmdb51.from_hmdb51, hmdb51.LAYOUT),
     "esc50": DataSet(esc50.from_esc50, esc50.LAYOUT),

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from actcl_tf.config import DataConfig
 from actcl_tf.data.input import clip_sampling, media_reader
-from actcl_tf.data.input.spans import Span
-from actcl_tf.data.media.decoder_messages import SpanRequest
+from actcl_tf.data.input.clip_spec import ClipSpec
+from actcl_tf.data.media.decoder_messages import SegmentRequest
+from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.data.records import records, references
 
 Clip = dict[str, tf.Tensor]
@@ -42,25 +43,25 @@ class StoredClips:
         clip = records.parse_example(record, self._manifest)
         return {**clip, "num_frames": tf.size(clip["frames_jpeg"])}
 
-    def cut(self, clip: Clip, start: tf.Tensor, span: Span) -> FramesAndSound:
+    def cut(self, clip: Clip, start: tf.Tensor, spec: ClipSpec) -> FramesAndSound:
         """One span of a clip.
 
         Args:
           clip: of `parse`.
           start: [] int32, first frame.
-          span: how much.
+          spec: how much.
 
         Returns:
           Frames [T] string, still encoded, and samples [S] float32; S is 0 where the span has none.
         """
-        indices = clip_sampling.frame_indices(start, span.num_frames, span.frame_stride)
+        indices = clip_sampling.frame_indices(start, spec.num_frames, spec.frame_stride)
         frames_jpeg, waveform = tf.gather(clip["frames_jpeg"], indices), clip["waveform"]
-        if not span.samples:
+        if not spec.samples:
             return frames_jpeg, waveform[:0]
         first = clip_sampling.audio_starts(
-            start, tf.size(waveform), span.samples, span.frame_rate, span.sample_rate
+            start, tf.size(waveform), spec.samples, spec.frame_rate, spec.sample_rate
         )
-        samples = tf.ensure_shape(waveform[first : first + span.samples], [span.samples])
+        samples = tf.ensure_shape(waveform[first : first + spec.samples], [spec.samples])
         return frames_jpeg, samples
 
     def whole(self, clip: Clip) -> FramesAndSound:
@@ -71,22 +72,22 @@ class StoredClips:
 class LoopedClips(StoredClips):
     """Stored clips, of which those shorter than a span are repeated from their start to fill it."""
 
-    def __init__(self, manifest: records.Manifest, span: Span):
+    def __init__(self, manifest: records.Manifest, spec: ClipSpec):
         """Takes the manifest of the split, and how much of a clip is used."""
         super().__init__(manifest)
-        self._span = span
+        self._spec = spec
 
     def parse(self, record: tf.Tensor) -> Clip:
         """See `StoredClips.parse`; the clip has a span at least."""
-        clip, span = super().parse(record), self._span
+        clip, spec = super().parse(record), self._spec
         frames_jpeg, waveform = clip["frames_jpeg"], clip["waveform"]
-        if span.num_frames:
-            repeats = _repeats(span.frames, tf.size(frames_jpeg))
+        if spec.num_frames:
+            repeats = _repeats(spec.frames, tf.size(frames_jpeg))
             clip["frames_jpeg"] = tf.tile(frames_jpeg, [repeats])
             # Once more: its length, rounded to samples, is rounded as often as it is repeated.
             clip["waveform"] = tf.tile(waveform, [tf.where(repeats > 1, repeats + 1, 1)])
         else:
-            clip["waveform"] = tf.tile(waveform, [_repeats(span.samples, tf.size(waveform))])
+            clip["waveform"] = tf.tile(waveform, [_repeats(spec.samples, tf.size(waveform))])
         return {**clip, "num_frames": tf.size(clip["frames_jpeg"])}
 
 
@@ -111,15 +112,15 @@ class ClipsInVideos:
         """See `StoredClips.parse`."""
         return references.parse(record)
 
-    def cut(self, clip: Clip, start: tf.Tensor, span: Span) -> FramesAndSound:
+    def cut(self, clip: Clip, start: tf.Tensor, spec: ClipSpec) -> FramesAndSound:
         """See `StoredClips.cut`."""
         first = clip_sampling.audio_starts(
-            start, self._num_samples(clip), span.samples, span.frame_rate, span.sample_rate
+            start, self._num_samples(clip), spec.samples, spec.frame_rate, spec.sample_rate
         )
         frames, samples = self._read(
-            clip, start, span.num_frames, span.frame_stride, first, span.samples
+            clip, start, spec.num_frames, spec.frame_stride, first, spec.samples
         )
-        return tf.ensure_shape(frames, [span.num_frames]), tf.ensure_shape(samples, [span.samples])
+        return tf.ensure_shape(frames, [spec.num_frames]), tf.ensure_shape(samples, [spec.samples])
 
     def whole(self, clip: Clip) -> FramesAndSound:
         """See `StoredClips.whole`."""
@@ -143,8 +144,8 @@ class ClipsInVideos:
     ) -> tuple[np.ndarray, np.ndarray]:
         path = path if isinstance(path, bytes) else path.item()  # An array where it runs at once.
         name = path.decode("utf-8", "surrogateescape")
-        span = self._reader.read(SpanRequest(name, float(start), *map(int, numbers)))
-        return np.array(span.frames_jpeg, object), span.waveform.astype(np.float32, copy=False)
+        read = self._reader.read(SegmentRequest(name, float(start), *map(int, numbers)))
+        return np.array(read.frames_jpeg, object), read.waveform.astype(np.float32, copy=False)
 
 
 Source = Union[StoredClips, LoopedClips, ClipsInVideos]
@@ -180,12 +181,11 @@ def of_split(
     """
     if not manifest.is_index:
         return StoredClips(manifest)
-    reader = media_reader.shared(
+    options = ReadOptions(
         frame_rate=manifest.frame_rate,
         sample_rate=int(manifest.sample_rate),
         short_side=manifest.settings["short_side"],
         jpeg_quality=manifest.settings["jpeg_quality"],
-        num_workers=num_workers,
-        timeout=clip_timeout,
     )
+    reader = media_reader.shared(options, num_workers, clip_timeout)
     return ClipsInVideos(manifest, reader)

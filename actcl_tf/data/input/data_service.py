@@ -18,7 +18,7 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.storage.errors import DataError
 
-MARK = "--data_service="  # See `marked_errors`.
+TAG = "--data_service="  # See `tagged_errors`.
 _CONNECT_SECONDS = 10.0
 _PATIENCE_SECONDS = 120.0
 _CHUNK = 16  # Clips that pass through Python at once.

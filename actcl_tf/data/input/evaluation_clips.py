@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data.input import clip_sampling, clip_sources, spans
+from actcl_tf.data.input import clip_sampling, clip_sources, clip_spec
 from actcl_tf.data.input.transforms import resampling, video_ops
 
 Clip = dict[str, tf.Tensor]
@@ -19,7 +19,7 @@ class EvaluationClips:
     Attributes:
       config: data section of the configuration.
       source: where frames and sound come from.
-      span: what a window covers.
+      spec: what a window covers.
       num_windows: evenly spread windows of each clip.
       crops: 1 for the central square of the frames, or 3 for squares at both ends and in the middle
         of their longer side.
@@ -27,7 +27,7 @@ class EvaluationClips:
 
     config: DataConfig
     source: clip_sources.Source
-    span: spans.Span
+    spec: clip_spec.ClipSpec
     num_windows: int
     crops: int = 1
 
@@ -52,32 +52,37 @@ class EvaluationClips:
         """
         clip = self.source.parse(record)
         made = {name: clip[name] for name in ("clip_id", "label", "filename")}
-        span = self.span
-        if not span.num_frames:
+        spec = self.spec
+        if not spec.num_frames:
             waveform = clip["waveform"]
             first = clip_sampling.window_starts(
-                tf.size(waveform), span.samples, self.num_windows, clip_sampling.SOUND_TOO_SHORT
+                tf.size(waveform), spec.samples, self.num_windows, clip_sampling.SOUND_TOO_SHORT
             )
             return {**made, "audio": self._sound(waveform, first)}
         frames_jpeg, waveform = self.source.whole(clip)
-        starts = clip_sampling.window_starts(tf.size(frames_jpeg), span.frames, self.num_windows)
+        starts = clip_sampling.window_starts(tf.size(frames_jpeg), spec.frames, self.num_windows)
         made["video"] = self._pictures(frames_jpeg, starts)
-        if span.samples:
+        if spec.samples:
             first = clip_sampling.audio_starts(
-                starts, tf.size(waveform), span.samples, span.frame_rate, span.sample_rate
+                starts, tf.size(waveform), spec.samples, spec.frame_rate, spec.sample_rate
             )
             made["audio"] = self._sound(waveform, first)
         return made
 
+    def in_epoch(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
+        """The same in every epoch: what `__call__` gives."""
+        del epoch
+        return self(record)
+
     def _pictures(self, frames_jpeg: tf.Tensor, starts: tf.Tensor) -> tf.Tensor:
-        config, span = self.config, self.span
-        indices = clip_sampling.frame_indices(starts, span.num_frames, span.frame_stride)
+        config, spec = self.config, self.spec
+        indices = clip_sampling.frame_indices(starts, spec.num_frames, spec.frame_stride)
         used, places = tf.unique(tf.reshape(indices, [-1]))
         frames_jpeg = tf.gather(frames_jpeg, used)
         region = video_ops.region_of(video_ops.clip_size(frames_jpeg), config.region_box)
         boxes = [video_ops.central_box(region)] if self.crops == 1 else video_ops.end_boxes(region)
         side = config.image_size
-        shape = [self.num_windows, 1, span.num_frames, side, side, 3]
+        shape = [self.num_windows, 1, spec.num_frames, side, side, 3]
         windows = []
         for crop in video_ops.decode_boxes(frames_jpeg, boxes, side):
             frames = video_ops.to_uint8(resampling.resize(crop, side))
@@ -85,5 +90,5 @@ class EvaluationClips:
         return tf.reshape(tf.concat(windows, 1), [self.num_windows * self.crops, *shape[2:]])
 
     def _sound(self, waveform: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
-        samples = clip_sampling.frame_indices(first, self.span.samples, 1)
+        samples = clip_sampling.frame_indices(first, self.spec.samples, 1)
         return tf.gather(waveform, samples)

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data.input import clip_choice, clip_sources, pipeline, spans, training_clips
-from actcl_tf.data.records import shards
+from actcl_tf.data.input import clip_choice, clip_sources, clip_spec, pipeline, training_clips
+from actcl_tf.data.records import clip_order, shards
 
 # Of random draws, far from those of `pipeline`, whose pools use 1 and all that follow.
 _STREAM = 2**40
@@ -26,7 +26,7 @@ def build_labelled_dataset(
     batch_size: int,
     seed: int,
     start_step: int = 0,
-    modalities: Collection[str] = spans.MODALITIES,
+    modalities: Collection[str] = clip_spec.MODALITIES,
     num_samples: Optional[int] = None,
     loop_short: Optional[bool] = None,
 ) -> tf.data.Dataset:
@@ -40,9 +40,9 @@ def build_labelled_dataset(
       batch_size: clips a batch (B), at most n.
       seed: seed of the run.
       start_step: batches to skip.
-      modalities: what is used of the clips, of `spans.MODALITIES`.
+      modalities: what is used of the clips, of `clip_spec.MODALITIES`.
       num_samples: samples of sound where sound is used alone; None for what the frames would cover.
-      loop_short: whether clips shorter than the span are repeated; see `spans.build_span`.
+      loop_short: whether clips shorter than the span are repeated; see `clip_spec.build_clip_spec`.
 
     Returns:
       Dataset of dict: `video` [B, T, H, W, 3] uint8 and `audio` [B, S] float32, as far as they are
@@ -56,39 +56,33 @@ def build_labelled_dataset(
         raise ValueError(f"batch_size must be from 1 to {num}, the number of clips: {batch_size}")
     manifest, paths = shards.open_split(config.data_dir, split)
     config = dataclasses.replace(config, augment_on="host")
-    span = spans.build_span(
+    spec = clip_spec.build_clip_spec(
         config, manifest, modalities=modalities, num_samples=num_samples, loop_short=loop_short
     )
-    looped = clip_sources.LoopedClips(manifest, span) if loop_short else None
+    looped = clip_sources.LoopedClips(manifest, spec) if loop_short else None
     make_clip = training_clips.TrainingClips(
         config=config,
         source=looped or clip_sources.StoredClips(manifest),
-        span=span,
+        spec=spec,
         seed=seed,
         stream=_STREAM,
     )
     chosen, values = clip_choice.ClipChoice(clip_ids, make_clip.source), tf.constant(targets)
     first_epoch, used = divmod(start_step * batch_size, num)
-
-    def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        raw = shards.epoch_records(
-            paths,
-            epoch,
-            seed=shards.epoch_seed(seed, _STREAM, epoch),
-            shuffle_buffer=min(config.shuffle_buffer, manifest.num_clips),
-        )
-        rows = raw.map(
-            lambda epoch, record: (epoch, record, chosen.row_of(record)),
-            tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        return rows.filter(lambda epoch, record, row: row >= 0)
+    order = clip_order.build_order(
+        manifest, paths, seed=seed, stream=_STREAM, shuffle_buffer=config.shuffle_buffer
+    )
 
     def make(epoch: tf.Tensor, record: tf.Tensor, row: tf.Tensor) -> Clip:
         clip = make_clip(epoch, record)
         del clip["label"]
         return {**clip, "target": tf.gather(values, row)}
 
-    dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(read_epoch).skip(used)
+    rows = order.records(first_epoch * order.num_clips).map(
+        lambda epoch, record: (epoch, record, chosen.row_of(record)),
+        tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    dataset = rows.filter(lambda epoch, record, row: row >= 0).skip(used)
     dataset = dataset.map(make, tf.data.AUTOTUNE, deterministic=True)
     return pipeline.finish(dataset.batch(batch_size, drop_remainder=True))

@@ -11,31 +11,33 @@ import queue
 
 from actcl_tf.data.media import decoder
 from actcl_tf.data.media.containers.errors import MediaError
-from actcl_tf.data.media.decoder_messages import CutOptions, Span, SpanRequest
+from actcl_tf.data.media.decoder_messages import CutOptions, Segment, SegmentRequest
+from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.storage.errors import DataError
 
-MARK = "--input=media: "  # See `marked_errors`.
+TAG = "--input=media: "  # See `tagged_errors`.
 
 
 class MediaReader:
     """Reads parts of clips, as many side by side as there are workers."""
 
-    def __init__(self, options: CutOptions, num_workers: int, timeout: float):
+    def __init__(self, options: ReadOptions, num_workers: int, timeout: float):
         """Takes what is done with videos; processes start when they are needed.
 
         Args:
-          options: `reading` is what counts.
+          options: how parts of clips are read.
           num_workers: child processes.
           timeout: seconds that a part may take.
         """
         self.num_workers = num_workers
-        self._decoders = [decoder.Decoder(options, timeout=timeout) for _ in range(num_workers)]
+        cutting = CutOptions(options)
+        self._decoders = [decoder.Decoder(cutting, timeout=timeout) for _ in range(num_workers)]
         self._is_closed = False
         self._free: queue.SimpleQueue = queue.SimpleQueue()
         for each in self._decoders:
             self._free.put(each)
 
-    def read(self, request: SpanRequest) -> Span:
+    def read(self, request: SegmentRequest) -> Segment:
         """Reads a part of a clip.
 
         Raises:
@@ -45,12 +47,12 @@ class MediaReader:
         taken = self._free.get()
         try:
             if self._is_closed:
-                raise DataError(f"{MARK}{request.path} is not read: the program ends")
-            return taken.read_span(request)
+                raise DataError(f"{TAG}{request.path} is not read: the program ends")
+            return taken.read_segment(request)
         except MediaError as error:
             start = request.start
             raise DataError(
-                f"{MARK}{request.path} was good and cannot be read any more at {start:.2f} seconds "
+                f"{TAG}{request.path} was good and cannot be read any more at {start:.2f} seconds "
                 f"({error.reason}: {error}); put the file back as it was, or begin a new --run_dir "
                 "without it"
             ) from error
@@ -74,32 +76,14 @@ class MediaReader:
 
 
 @functools.cache
-def shared(
-    *,
-    frame_rate: float,
-    sample_rate: int,
-    short_side: int,
-    jpeg_quality: int,
-    num_workers: int,
-    timeout: float,
-) -> MediaReader:
+def shared(options: ReadOptions, num_workers: int, timeout: float) -> MediaReader:
     """The reader of these settings, the same one at every call.
 
     Args:
-      frame_rate: frames a second of the clips.
-      sample_rate: samples a second of the clips.
-      short_side: of the frames, pixels.
-      jpeg_quality: 1 to 95.
+      options: how parts of clips are read.
       num_workers: processes; 0: one a core.
       timeout: seconds that a part of a clip may take.
     """
-    reading = {
-        "frame_rate": frame_rate,
-        "sample_rate": sample_rate,
-        "short_side": short_side,
-        "jpeg_quality": jpeg_quality,
-    }
-    num_workers = num_workers or decoder.default_num_workers()
-    reader = MediaReader(CutOptions(reading), num_workers, timeout)
+    reader = MediaReader(options, num_workers or decoder.default_num_workers(), timeout)
     atexit.register(reader.close)
     return reader

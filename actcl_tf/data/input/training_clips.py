@@ -10,16 +10,18 @@ import functools
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data.input import clip_sampling, clip_sources, spans
+from actcl_tf.data.input import clip_sampling, clip_sources, clip_spec, slots
 from actcl_tf.data.input.transforms import (
     audio_ops,
     batch_augmentation,
     video_augmentation,
     video_ops,
 )
-from actcl_tf.data.records import shards
+from actcl_tf.data.records import clip_order, records, shards
 
 Clip = dict[str, tf.Tensor]
+# Streams of random draws have nothing to do with each other; this one is of training itself.
+TRAIN_STREAM = 0
 _PREFIXES = ("", "key_")  # Of the names of what each view gives.
 
 
@@ -30,15 +32,15 @@ class TrainingClips:
     Attributes:
       config: data section of the configuration.
       source: where frames and sound come from.
-      span: how much of a clip is used.
+      spec: how much of a clip is used.
       seed: of the run.
       stream: streams of different numbers have unrelated draws.
-      views: 1, or 2 for a second augmentation of the same span.
+      views: 1, or 2 for a second augmentation of the same spec.
     """
 
     config: DataConfig
     source: clip_sources.Source
-    span: spans.Span
+    spec: clip_spec.ClipSpec
     seed: int
     stream: int
     views: int = 1
@@ -66,9 +68,20 @@ class TrainingClips:
             tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.string)
         )
 
+    def slots(self, manifest: records.Manifest, paths: list[str]) -> slots.Slots:
+        """The clips of a split that `shards.open_split` gave, in the order of their stream."""
+        order = clip_order.build_order(
+            manifest,
+            paths,
+            seed=self.seed,
+            stream=self.stream,
+            shuffle_buffer=self.config.shuffle_buffer,
+        )
+        return slots.Slots(order, self.traced, manifest.is_index)
+
     def sample(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
         """PARSE and SAMPLE: what a record says, and the span that is used, still encoded."""
-        clip, span = self.source.parse(record), self.span
+        clip, spec = self.source.parse(record), self.spec
         seeds = _clip_seeds(self.seed, self.stream, epoch, clip["clip_id"])
         sampled = {
             "clip_id": clip["clip_id"],
@@ -76,16 +89,16 @@ class TrainingClips:
             "seed": seeds[0],
             "view_seeds": tf.reshape(seeds[2:], [2, 3, 2]),  # Of each: crop, looks, sound.
         }
-        if span.num_frames:
-            start = clip_sampling.random_start(clip["num_frames"], span.frames, seeds[1])
-            sampled["frames_jpeg"], waveform = self.source.cut(clip, start, span)
+        if spec.num_frames:
+            start = clip_sampling.random_start(clip["num_frames"], spec.frames, seeds[1])
+            sampled["frames_jpeg"], waveform = self.source.cut(clip, start, spec)
         else:
             waveform = clip["waveform"]
             start = clip_sampling.random_start(
-                tf.size(waveform), span.samples, seeds[1], clip_sampling.SOUND_TOO_SHORT
+                tf.size(waveform), spec.samples, seeds[1], clip_sampling.SOUND_TOO_SHORT
             )
-            waveform = tf.ensure_shape(waveform[start : start + span.samples], [span.samples])
-        if span.samples:
+            waveform = tf.ensure_shape(waveform[start : start + spec.samples], [spec.samples])
+        if spec.samples:
             sampled["waveform"] = waveform
         return sampled
 
@@ -148,7 +161,42 @@ class TrainingClips:
         return video_ops.random_box(region, self.config.min_crop_area, seed)
 
 
+def build_training_clips(
+    config: DataConfig,
+    manifest: records.Manifest,
+    *,
+    seed: int,
+    stream: int = TRAIN_STREAM,
+    views: int = 1,
+) -> TrainingClips:
+    """What makes training clips of the records of a split.
+
+    Raises:
+      records.DataError: the split does not hold what --input says, or a clip shorter than the spec.
+    """
+    return TrainingClips(
+        config=config,
+        source=clip_sources.build_source(config, manifest),
+        spec=clip_spec.build_clip_spec(config, manifest),
+        seed=seed,
+        stream=stream,
+        views=views,
+    )
+
+
+def open_training_clips(config: DataConfig, *, seed: int, views: int) -> TrainingClips:
+    """What makes the training clips of a run, for `pipeline.build_train_dataset`.
+
+    Raises:
+      records.DataError: as `pipeline.build_train_dataset`, but for the size of a batch.
+    """
+    manifest, _ = shards.open_split(
+        config.data_dir, config.train_split, allow_index=True, check_shards=False
+    )
+    return build_training_clips(config, manifest, seed=seed, views=views)
+
+
 def _clip_seeds(seed: int, stream: int, epoch: tf.Tensor, clip_id: tf.Tensor) -> tf.Tensor:
     """Stateless seeds of one clip in one epoch: [8, 2] int32."""
-    key = tf.random.fold_in(shards.epoch_seed(seed, stream, epoch), clip_id)
+    key = tf.random.fold_in(clip_order.epoch_seed(seed, stream, epoch), clip_id)
     return tf.random.stateless_uniform([8, 2], key, None, None, tf.int32)

@@ -16,14 +16,15 @@ import av
 import av.logging
 import numpy as np
 
-from actcl_tf.data.media import sound_track
+from actcl_tf.data.media import audio_sampler
+from actcl_tf.data.media.audio_sampler import AudioSampler
+from actcl_tf.data.media.audio_sampler import loudest_db as loudest_db
 from actcl_tf.data.media.containers import media
 from actcl_tf.data.media.containers import parts as media_parts
 from actcl_tf.data.media.containers.opening import PathLike
 from actcl_tf.data.media.containers.part_packets import FRONT, Approach
-from actcl_tf.data.media.picture_track import TIME_SLACK, PictureTrack
-from actcl_tf.data.media.sound_track import SoundTrack
-from actcl_tf.data.media.sound_track import loudest_db as loudest_db
+from actcl_tf.data.media.frame_sampler import TIME_SLACK, FrameSampler
+from actcl_tf.data.media.read_options import ReadOptions
 
 ROUNDING = 0.02  # Of a frame, by which the sound may end before the picture does.
 
@@ -64,15 +65,8 @@ class Rejected:
 
 def read_clips(
     path: PathLike,
+    options: ReadOptions,
     *,
-    frame_rate: float,
-    sample_rate: int,
-    short_side: int,
-    clip_seconds: float,
-    min_seconds: float,
-    jpeg_quality: Optional[int],
-    silence_db: Optional[float],
-    streams: str = "both",
     start: float = 0.0,
     end: Optional[float] = None,
     tell: Callable[[], None] = lambda: None,
@@ -84,15 +78,7 @@ def read_clips(
 
     Args:
       path: of the video, local or, with `://`, of any file system that TensorFlow knows.
-      frame_rate: frames a second of the clips.
-      sample_rate: samples a second of the clips.
-      short_side: of the frames, pixels; smaller videos keep their size.
-      clip_seconds: length of a clip; a longer video gives several.
-      min_seconds: shortest clip; a shorter rest is dropped.
-      jpeg_quality: 1 to 95; None: the frames are only counted, each is no bytes.
-      silence_db: a clip whose loudest 0.1 s is quieter (RMS, dBFS) is near-silent; None: none is,
-        and only digital silence is left out.
-      streams: of media.STREAMS; what is not read may be missing.
+      options: how it is read and cut.
       start: of the span, seconds from the beginning of the video.
       end: of the span, seconds; None: to the end of the video.
       tell: called now and then before the first clip, for which a long file takes its time.
@@ -103,26 +89,17 @@ def read_clips(
     Raises:
       media.MediaError: the video gives no clip and no span.
     """
-    if streams not in media.STREAMS:
-        raise ValueError(f"streams must be one of {', '.join(media.STREAMS)}, got {streams!r}")
+    if options.streams not in media.STREAMS:
+        raise ValueError(
+            f"streams must be one of {', '.join(media.STREAMS)}, got {options.streams!r}"
+        )
     end = math.inf if end is None else end
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
-
-    def build_cutter(source: media.Media, begin: float, end: float, has_jumps: bool) -> _Cutter:
-        pictures, sound = None, None
-        if source.picture is not None:
-            pictures = PictureTrack(source, begin, end, frame_rate, short_side, jpeg_quality)
-        if source.sound is not None:
-            sound = SoundTrack(sample_rate)
-        return _Cutter(pictures, sound, (begin, end), frame_rate, silence_db, has_jumps)
-
-    num_frames = max(1, round(clip_seconds * frame_rate))
-    lengths = _Lengths(frame_rate, num_frames, min(num_frames, min_seconds * frame_rate))
     try:
-        with media.Media(path, streams).container:
+        with media.Media(path, options.streams).container:
             pass  # It can be opened, and has the streams.
-        yield from _read_parts(path, streams, (start, end), build_cutter, lengths, tell)
+        yield from _read_parts(path, options, start, end, tell)
     except (av.FFmpegError, ValueError, OverflowError) as error:
         # Streams that announce what no resampler or scaler accepts.
         raise media.MediaError("damaged", str(error)) from error
@@ -137,17 +114,19 @@ class _Lengths(NamedTuple):
     whole: int
     shortest: float
 
+    @classmethod
+    def of(cls, options: ReadOptions) -> "_Lengths":
+        """The lengths that are asked for."""
+        rate = options.frame_rate
+        whole = max(1, round(options.clip_seconds * rate))
+        return cls(rate, whole, min(whole, options.min_seconds * rate))
+
 
 def _read_parts(
-    path: PathLike,
-    streams: str,
-    span: tuple[float, float],
-    build_cutter: Callable[[media.Media, float, float, bool], "_Cutter"],
-    lengths: "_Lengths",
-    tell: Callable[[], None],
+    path: PathLike, options: ReadOptions, start: float, end: float, tell: Callable[[], None]
 ) -> Iterator[Union[MediaClip, Rejected]]:
     """Cuts each part of a file for itself, and says where time stamps jumped between them."""
-    start, end = span
+    lengths = _Lengths.of(options)
     way = Approach.to(start)
     timeline = media_parts.find_parts(path, way.seek_to, end, tell)
     parts = [part for part in timeline.parts if part.end > start and part.begin < end]
@@ -155,39 +134,39 @@ def _read_parts(
         raise media.MediaError("too_short" if start >= timeline.end else "discontinuity")
     if not timeline.can_seek:
         way = Approach.to(start, parts[0].begin, can_seek=False)
-    firsts = media.first_times(path, way.seek_to, streams)
+    firsts = media.first_times(path, way.seek_to, options.streams)
     if way.seek_to and max(firsts) > start and not timeline.has_jumps:
         # The index led too far; read from the front.
-        way, firsts = FRONT, media.first_times(path, 0.0, streams)
+        way, firsts = FRONT, media.first_times(path, 0.0, options.streams)
     lost: Optional[float] = None  # Time from which on a jump left no clip.
-    found = is_spoiled = False
+    found = is_damaged = False
     for part in parts:
         length = part.end - max(part.starts.values(), default=-math.inf)
         if length < (lengths.shortest - 1) / lengths.rate:  # There may be thousands of them.
             lost = part.begin if lost is None else lost
             continue
         # Opened anew: what a decoder gives depends on all that it has seen.
-        source = media.Media(path, streams)
+        source = media.Media(path, options.streams)
         with source.container:
             if way.seek_to:
                 source.seek(way.seek_to)
             begin = max([*(part.starts_of(source.used) or firsts), start])
             if lost is not None:
                 yield Rejected(min(lost, begin), begin, "discontinuity")
-            cutter = build_cutter(source, begin, min(end, part.end), timeline.has_jumps)
+            cutter = _Cutter(source, (begin, min(end, part.end)), options, timeline.has_jumps)
             is_jumping = part.jumps(source.used)
             knows_end = not is_jumping and not timeline.is_shifted
             events = source.decode(part, way.skip)
             for piece in _cut(source, events, cutter, lengths, knows_end):
                 found = True
                 yield piece
-        is_spoiled |= cutter.is_spoiled
+        is_damaged |= cutter.is_damaged
         is_over = is_jumping and min(cutter.ends(source).values()) < end
         lost = cutter.cut_until if is_over else None
     if lost is not None:
         yield Rejected(lost, max(lost, min(end, timeline.end)), "discontinuity")
     elif not found:
-        raise media.MediaError("damaged" if is_spoiled else "too_short")
+        raise media.MediaError("damaged" if is_damaged else "too_short")
 
 
 class _Cutter:
@@ -195,24 +174,28 @@ class _Cutter:
 
     def __init__(
         self,
-        pictures: Optional[PictureTrack],
-        sound: Optional[SoundTrack],
+        source: media.Media,
         span: tuple[float, float],
-        rate: float,
-        silence_db: Optional[float],
+        options: ReadOptions,
         has_jumps: bool,
     ):
-        self._pictures, self._sound, self._has_jumps = pictures, sound, has_jumps
-        (self._begin, self.end), self._rate, self._silence_db = span, rate, silence_db
-        self._spoiled: list[media.Spoiled] = []
+        (self._begin, self.end), self._rate = span, options.frame_rate
+        self._silence_db, self._has_jumps = options.silence_db, has_jumps
+        self._pictures: Optional[FrameSampler] = None
+        self._sound: Optional[AudioSampler] = None
+        if source.picture is not None:
+            self._pictures = FrameSampler(source, options, self._begin, self.end)
+        if source.sound is not None:
+            self._sound = AudioSampler(options.sample_rate)
+        self._damage: list[media.DamagedInterval] = []
         self.done = 0.0  # Length given out; a whole number but for the end of sound alone.
 
-    def add(self, event: Union[av.VideoFrame, av.AudioFrame, media.Spoiled], time: float) -> None:
+    def add(self, event: media.Event, time: float) -> None:
         """Takes what was decoded, with its time (seconds)."""
-        if isinstance(event, media.Spoiled):
-            if self._spoiled and self._spoiled[-1].start == event.start:
-                self._spoiled.pop()  # Damage that lasts is reported again, longer.
-            self._spoiled.append(event)
+        if isinstance(event, media.DamagedInterval):
+            if self._damage and self._damage[-1].start == event.start:
+                self._damage.pop()  # Damage that lasts is reported again, longer.
+            self._damage.append(event)
         elif isinstance(event, av.VideoFrame):
             self._pictures.add(event)
         else:
@@ -224,9 +207,9 @@ class _Cutter:
             track.finish()
 
     @property
-    def is_spoiled(self) -> bool:
+    def is_damaged(self) -> bool:
         """Whether there was damage."""
-        return bool(self._spoiled)
+        return bool(self._damage)
 
     @property
     def cut_until(self) -> float:
@@ -260,17 +243,17 @@ class _Cutter:
         start = self._begin + self.done / self._rate
         end = self._begin + (self.done + length) / self._rate
         self.done += length
-        spoiled, waveform, frames, size = self._spoiled, None, [], (0, 0)
+        damage, waveform, frames, size = self._damage, None, [], (0, 0)
         if self._pictures is not None:
             frames, size = self._pictures.take(int(length)), self._pictures.size
         reason = None
         if self._sound is not None:
             rate = self._sound.rate
-            num = sound_track.num_samples(length, self._rate, rate)
+            num = audio_sampler.num_samples(length, self._rate, rate)
             waveform = self._sound.read(round(start * rate), num)
-            spoiled = spoiled + self._sound.spoiled
-            reason = sound_track.fault(waveform, rate, self._silence_db)
-        for bad in reversed(spoiled):  # The first one counts.
+            damage = damage + self._sound.damage
+            reason = audio_sampler.fault(waveform, rate, self._silence_db)
+        for bad in reversed(damage):  # The first one counts.
             if bad.start < end and bad.end > start:
                 reason = bad.reason
         if reason is not None:
@@ -296,7 +279,7 @@ def _cut(
     """
     num_frames = lengths.whole
     for event in events:
-        is_damage = isinstance(event, media.Spoiled)
+        is_damage = isinstance(event, media.DamagedInterval)
         cutter.add(event, event.start if is_damage else source.time_of(event))
         while not is_damage and cutter.has(num_frames):
             yield cutter.next_clip(num_frames)
@@ -308,7 +291,7 @@ def _cut(
     announced = source.announced_end(ends) if knows_end else -math.inf
     is_cut_off = last < min(cutter.end, announced)
     if is_cut_off:  # The last frames may lack bytes.
-        cutter.add(media.Spoiled(last - TIME_SLACK, math.inf, "damaged"), last)
+        cutter.add(media.DamagedInterval(last - TIME_SLACK, math.inf, "damaged"), last)
     total, before = cutter.total(last), cutter.done
     shortest = min(num_frames, max(1e-6, lengths.shortest - 1e-6))
     while total - cutter.done >= shortest:

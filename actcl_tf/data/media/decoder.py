@@ -26,8 +26,8 @@ from actcl_tf.data.media.decoder_messages import (
     CutOptions,
     CutRequest,
     Failure,
-    Span,
-    SpanRequest,
+    Segment,
+    SegmentRequest,
 )
 from actcl_tf.storage.errors import DataError
 
@@ -61,7 +61,7 @@ class Decoder:
           options: what is done with every video.
           timeout: seconds that a single clip may take; a film may take this long for each of its
             clips.
-          stop: when set, `cut` and `read_span` raise `Stopped`.
+          stop: when set, `cut` and `read_segment` raise `Stopped`.
         """
         self._options, self._timeout = options, timeout
         self._stop = stop or threading.Event()
@@ -97,8 +97,8 @@ class Decoder:
         """
         yield from self._ask(CutRequest(path, start, end))
 
-    def read_span(self, request: SpanRequest) -> Span:
-        """Reads a part of a clip; see `span_reading.read_span`.
+    def read_segment(self, request: SegmentRequest) -> Segment:
+        """Reads a part of a clip; see `segment_reading.read_segment`.
 
         Args:
           request: what is wanted.
@@ -113,7 +113,7 @@ class Decoder:
         answers.close()
         return span
 
-    def _ask(self, request: Union[CutRequest, SpanRequest]) -> Iterator[Any]:
+    def _ask(self, request: Union[CutRequest, SegmentRequest]) -> Iterator[Any]:
         """What the child answers: pieces until there are no more, or one span."""
         if self._requests >= _MOST_REQUESTS:
             self.close()
@@ -127,7 +127,7 @@ class Decoder:
                 message = self._receive(self._timeout)
                 if isinstance(message, str) and message == ALIVE:
                     continue
-                finished = message is None or isinstance(message, (Failure, Span))
+                finished = message is None or isinstance(message, (Failure, Segment))
                 if message is None:
                     return
                 if isinstance(message, Failure):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 
 from actcl_tf.data.media.clip_cutting import MediaClip
+from actcl_tf.data.media.read_options import ReadOptions
 
 ALIVE = "alive"  # The child's, so that nobody takes it for hanging.
 
@@ -13,11 +14,11 @@ class CutOptions(NamedTuple):
     """What is done with every video.
 
     Attributes:
-      reading: keyword arguments of `clip_cutting.read_clips`, but for the path and the span.
+      reading: how it is read and cut.
       filters: of `clip_filters.FILTERS`.
     """
 
-    reading: dict[str, Any]
+    reading: ReadOptions
     filters: tuple[str, ...] = ()
 
 
@@ -35,8 +36,8 @@ class CutRequest(NamedTuple):
     end: Optional[float]
 
 
-class SpanRequest(NamedTuple):
-    """A part of a clip that is to be read out of its video; see `span_reading.read_span`.
+class SegmentRequest(NamedTuple):
+    """A part of a clip that is to be read out of its video; see `segment_reading.read_segment`.
 
     Attributes:
       path: of the video.
@@ -59,8 +60,8 @@ class SpanRequest(NamedTuple):
     has_jumps: bool = False
 
 
-class Span(NamedTuple):
-    """What a `SpanRequest` asked for.
+class Segment(NamedTuple):
+    """What a `SegmentRequest` asked for.
 
     Attributes:
       frames_jpeg: T JPEG images.

@@ -1,9 +1,9 @@
 """The child process of `decoder.Decoder`, run by `python -m` with a file descriptor.
 
 It reads requests from a connection. A `CutRequest` is answered with the clips of the video as they
-are cut, and None at the end; a `SpanRequest` with a `Span`; either with a `Failure` if the video
-gives nothing more, and before with ALIVE while a long file is looked through. It ends when the
-other side is gone, and never imports TensorFlow unless a path is remote: it starts in a moment.
+are cut, and None at the end; a `SegmentRequest` with a `Segment`; either with a `Failure` if the
+video gives nothing more, and before with ALIVE while a long file is looked through. It ends when
+the other side is gone, and never imports TensorFlow unless a path is remote: it starts in a moment.
 """
 
 import signal
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Callable, Union
 
-from actcl_tf.data.media import clip_cutting, clip_filters, span_reading
+from actcl_tf.data.media import clip_cutting, clip_filters, segment_reading
 from actcl_tf.data.media.containers import media
 from actcl_tf.data.media.decoder_messages import (
     ALIVE,
@@ -20,19 +20,19 @@ from actcl_tf.data.media.decoder_messages import (
     CutOptions,
     CutRequest,
     Failure,
-    SpanRequest,
+    SegmentRequest,
 )
 
 
 def _answer(
-    connection: Connection, request: Union[CutRequest, SpanRequest], options: CutOptions
+    connection: Connection, request: Union[CutRequest, SegmentRequest], options: CutOptions
 ) -> None:
     def tell() -> None:
         connection.send(ALIVE)
 
     try:
-        if isinstance(request, SpanRequest):
-            connection.send(span_reading.read_span(request, options.reading, tell))
+        if isinstance(request, SegmentRequest):
+            connection.send(segment_reading.read_segment(request, options.reading, tell))
             return
         for piece in _cut(request, options, tell):
             connection.send(piece)
@@ -46,7 +46,7 @@ def _cut(
 ) -> Iterator[Union[CutClip, clip_cutting.Rejected]]:
     fingerprints = "duplicate" in options.filters
     for piece in clip_cutting.read_clips(
-        request.path, start=request.start, end=request.end, tell=tell, **options.reading
+        request.path, options.reading, start=request.start, end=request.end, tell=tell
     ):
         if isinstance(piece, clip_cutting.Rejected):
             yield piece

@@ -8,6 +8,7 @@ from actcl_tf import config
 from actcl_tf.data.media import clip_filters
 from actcl_tf.data.media.containers import media
 from actcl_tf.data.media.decoder_messages import CutOptions
+from actcl_tf.data.media.read_options import ReadOptions
 
 RUNNERS = ("local", "beam")
 
@@ -96,16 +97,16 @@ class Settings:
     @property
     def cut_options(self) -> CutOptions:
         """What the decoder is to do with every video."""
-        reading = {
-            name: getattr(self, name)
-            for name in (
-                *("frame_rate", "sample_rate", "short_side", "clip_seconds", "min_seconds"),
-                *("jpeg_quality", "streams"),
-            )
-        }
-        if self.is_index:
-            reading["jpeg_quality"] = None
-        reading["silence_db"] = self.silence_db if "silent" in self.filter_names else None
+        reading = ReadOptions(
+            frame_rate=self.frame_rate,
+            sample_rate=self.sample_rate,
+            short_side=self.short_side,
+            jpeg_quality=None if self.is_index else self.jpeg_quality,
+            clip_seconds=self.clip_seconds,
+            min_seconds=self.min_seconds,
+            silence_db=self.silence_db if "silent" in self.filter_names else None,
+            streams=self.streams,
+        )
         return CutOptions(reading, self.filter_names)
 
 

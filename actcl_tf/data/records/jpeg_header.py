@@ -1,4 +1,7 @@
-"""What a JPEG or a PNG says about itself, read without decoding it."""
+"""What a JPEG or a PNG says about itself, read without decoding it.
+
+By hand, because it is done for each frame: Pillow takes eight times as long to open one.
+"""
 
 from actcl_tf.storage.errors import DataError
 

@@ -8,7 +8,7 @@ from typing import Any, Optional, TypedDict
 
 from actcl_tf.console import commands
 from actcl_tf.data.records import shard_files
-from actcl_tf.storage import files, typed_json
+from actcl_tf.storage import files, strict_json
 from actcl_tf.storage.errors import DataError
 from actcl_tf.storage.files import PathLike
 
@@ -103,7 +103,7 @@ def load_manifest(split_dir: PathLike) -> Optional[Manifest]:
     if not files.exists(path):
         return None
     try:
-        manifest = typed_json.build(Manifest, typed_json.loads(files.read_text(path)))
+        manifest = strict_json.build(Manifest, strict_json.loads(files.read_text(path)))
         _check_values(manifest)
     except ValueError as error:
         raise DataError(f"{path} is damaged ({error}): {_PREPARE}") from error

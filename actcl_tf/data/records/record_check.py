@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Optional
 import tensorflow as tf
 from google.protobuf import message
 
-from actcl_tf.data.media import sound_track
+from actcl_tf.data.media import audio_sampler
 from actcl_tf.data.records import jpeg_header, records, waveforms
 from actcl_tf.data.records.waveforms import KINDS
 from actcl_tf.storage.errors import DataError
@@ -96,7 +96,7 @@ def read_facts(record: bytes, *, every_frame: bool = False) -> RecordFacts:
         seconds=seconds,
         labels=_labels(context, names),
         names=tuple(names),
-        loudest_db=sound_track.loudest_db(waveform, round(sample_rate or _COMMON_RATE))
+        loudest_db=audio_sampler.loudest_db(waveform, round(sample_rate or _COMMON_RATE))
         if waveform.size
         else None,
         clip=_decode(example_id) if example_id else hashlib.sha256(record).hexdigest(),

@@ -1,23 +1,18 @@
-"""The shards of a split as a stream of raw records, in an order that a seed decides."""
+"""The shards of a split: opened, checked and read record by record."""
 
 import concurrent.futures
 import os
 import struct
 import tempfile
-from typing import Callable
 
 import tensorflow as tf
 
 from actcl_tf.data.records import records
 from actcl_tf.storage import files
 
-# Shards read side by side.
-_CYCLE_LENGTH = 16
 _LENGTH = struct.Struct("<Q")
 # A TFRecord is: length (8 bytes), its checksum (4), the data, their checksum (4).
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4
-
-Read = Callable[[tf.Tensor], tf.data.Dataset]  # Of a shard's number [] int64.
 
 
 def record_offsets(path: records.PathLike) -> tuple[list[int], int]:
@@ -155,85 +150,6 @@ def find_damage(data_dir: records.PathLike, split: str) -> str:
                 f"{path} is damaged after {good} whole records ({error.message}): prepare it again"
             )
     return ""
-
-
-def epoch_records(
-    paths: list[str], epoch: tf.Tensor, *, seed: tf.Tensor, shuffle_buffer: int
-) -> tf.data.Dataset:
-    """The records of one epoch, each once, in an order that depends on `seed` alone.
-
-    The order of the shards is drawn, up to 16 of them are read side by side, and a buffer shuffles
-    what they give.
-
-    Args:
-      paths: shards.
-      epoch: [] int64, handed on with each record.
-      seed: [2] int64, stateless seed of this epoch's order.
-      shuffle_buffer: raw records held by the buffer.
-
-    Returns:
-      Dataset of ([] int64 epoch, [] string serialized record).
-    """
-    dataset = in_order(
-        len(paths),
-        lambda shard: tf.data.TFRecordDataset(tf.gather(tf.constant(paths), shard)),
-        seed=seed,
-        shuffle_buffer=shuffle_buffer,
-    )
-    return dataset.map(lambda record: (epoch, record))
-
-
-def in_order(
-    num_shards: int, read: Read, *, seed: tf.Tensor, shuffle_buffer: int
-) -> tf.data.Dataset:
-    """What `read` gives of each of the shards, in the order of `epoch_records`."""
-    seeds = tf.random.stateless_uniform([3], seed, 0, 2**31 - 1, tf.int64)
-    shards = tf.range(num_shards, dtype=tf.int64)
-    order = tf.random.experimental.stateless_shuffle(shards, seeds[:2])
-    dataset = tf.data.Dataset.from_tensor_slices(order).interleave(
-        read,
-        cycle_length=min(_CYCLE_LENGTH, num_shards),
-        block_length=1,
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-    # `shuffle` mixes the seed of the graph it is built in into its own: fixed here, so that a call
-    # of tf.random.set_seed elsewhere cannot change the order.
-    tf.compat.v1.get_default_graph().seed = 1
-    return dataset.shuffle(shuffle_buffer, seed=seeds[2], reshuffle_each_iteration=False)
-
-
-def epoch_seed(seed: int, stream: int, epoch: tf.Tensor) -> tf.Tensor:
-    """The stateless seed [2] int64 of an epoch of a stream: of its order and its clips."""
-    return tf.random.fold_in(tf.constant([seed, stream], tf.int64), epoch)
-
-
-def endless_records(
-    paths: list[str], num_clips: int, *, seed: int, stream: int, start: int, shuffle_buffer: int
-) -> tf.data.Dataset:
-    """Epoch after epoch of raw records, from any place on.
-
-    Args:
-      paths: shards.
-      num_clips: records in them.
-      seed: seed of the run.
-      stream: streams of different numbers have unrelated orders.
-      start: records already used: whole epochs are not read at all, the rest is read and dropped
-        before parsing.
-      shuffle_buffer: raw records held by the shuffle buffer.
-
-    Returns:
-      Dataset of ([] int64 epoch, [] string serialized record), endless.
-    """
-    first_epoch, used = divmod(start, num_clips)
-    shuffle_buffer = min(shuffle_buffer, num_clips)
-
-    def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        key = epoch_seed(seed, stream, epoch)
-        return epoch_records(paths, epoch, seed=key, shuffle_buffer=shuffle_buffer)
-
-    dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(read_epoch)
-    return dataset.skip(used) if used else dataset
 
 
 def ordered_records(paths: list[str]) -> tf.data.Dataset:

@@ -12,7 +12,7 @@ from actcl_tf import config
 from actcl_tf.data.records import records
 from actcl_tf.models import frontends, torchvision_weights, two_tower
 from actcl_tf.pretrained import layout
-from actcl_tf.storage import typed_json
+from actcl_tf.storage import strict_json
 from actcl_tf.train.runs import checkpoints, errors, loading, run_folder
 
 _BLOCK_BYTES = 2**20
@@ -111,7 +111,7 @@ def _open_export(folder: pathlib.Path) -> Checkpoint:
             path=str(folder),
             file=str(saved),
             digest=_digest(sorted(file for file in saved.rglob("*") if file.is_file())),
-            step=typed_json.build(int, there["step"], "step"),
+            step=strict_json.build(int, there["step"], "step"),
             run=config.from_dict(there["config"]),
             sample_rate=there["sample_rate"],
             frame_rate=there["frame_rate"],

@@ -3,7 +3,7 @@
 from typing import Callable, NamedTuple, Optional
 
 from actcl_tf import config
-from actcl_tf.data.input import bad_records, pipeline
+from actcl_tf.data.input import pipeline, skip_ledger
 from actcl_tf.evaluate.monitor import held_out, projector
 from actcl_tf.train.callbacks import scalar_log
 from actcl_tf.train.runs import run_folder
@@ -31,10 +31,10 @@ def build(configuration: config.PretrainConfig, facts: run_folder.DataFacts) -> 
     if not data.eval_split:
         return Evaluation()
 
-    def leaves_out(split: str) -> Optional[bad_records.Skipping]:
+    def leaves_out(split: str) -> Optional[skip_ledger.SkipLedger]:
         """Probes may learn from fewer clips; what is measured must be whole."""
         is_wanted = data.on_bad_record == "skip" and split == data.train_split
-        return bad_records.Skipping(tell=False) if is_wanted else None
+        return skip_ledger.SkipLedger(tell=False) if is_wanted else None
 
     datasets = [
         pipeline.build_eval_dataset(

@@ -8,7 +8,7 @@ from typing import Any, Optional, TypedDict
 
 from actcl_tf import config
 from actcl_tf.evaluate.metrics import scores
-from actcl_tf.storage import files, typed_json
+from actcl_tf.storage import files, strict_json
 
 FILE_NAME = "result.json"
 SCHEMA_VERSION = 1
@@ -182,7 +182,7 @@ def read(folder: pathlib.Path) -> Result:
     path = pathlib.Path(folder)
     path = path / FILE_NAME if path.is_dir() else path
     try:
-        there = typed_json.loads(path.read_text(encoding="utf-8"))
+        there = strict_json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ResultError(
             f"{path} cannot be read ({error.strerror}): name the --output of tools/evaluate.py"
@@ -196,7 +196,7 @@ def read(folder: pathlib.Path) -> Result:
             f"{version!r:.40}, not {SCHEMA_VERSION}): run the evaluation again"
         )
     try:
-        result = typed_json.build(Result, there, "result")
+        result = strict_json.build(Result, there, "result")
         for row in result.measurements:
             if not row.summary:
                 raise ValueError(f"measurement {row.name!r} has no scores")

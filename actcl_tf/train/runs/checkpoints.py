@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import tensorflow as tf
 
-from actcl_tf.storage import files, typed_json
+from actcl_tf.storage import files, strict_json
 from actcl_tf.train.runs import errors
 
 
@@ -70,8 +70,8 @@ class Manager:
         if not path.exists():
             return True
         try:
-            held = typed_json.loads(path.read_text(encoding="utf-8"))
-            return score > typed_json.build(dict[str, float], held)["score"]
+            held = strict_json.loads(path.read_text(encoding="utf-8"))
+            return score > strict_json.build(dict[str, float], held)["score"]
         except (ValueError, KeyError) as error:
             raise errors.CheckpointError(
                 f"{path} is damaged ({error}): remove it, and the next evaluation is the best"

@@ -11,7 +11,7 @@ import pathlib
 from typing import Any
 
 from actcl_tf import config
-from actcl_tf.storage import files, typed_json
+from actcl_tf.storage import files, strict_json
 from actcl_tf.train.runs import errors
 
 # Settings that do not change what is computed, so that a run may go on with other values.
@@ -111,7 +111,7 @@ def open_run(run: config.PretrainConfig, facts: DataFacts) -> bool:
 def _read_run(folder: pathlib.Path) -> dict[str, Any]:
     path = folder / "run.json"
     try:
-        there = typed_json.loads(path.read_text(encoding="utf-8"))
+        there = strict_json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise errors.CheckpointError(
             f"{folder} holds no run.json: it is not the folder of a run (--run_dir of "
@@ -128,8 +128,8 @@ def _read_run(folder: pathlib.Path) -> dict[str, Any]:
         )
     try:
         return {
-            "config": typed_json.build(dict[str, dict[str, Any]], there["config"], "config"),
-            "data": typed_json.build(dict[str, Any], there["data"], "data"),
+            "config": strict_json.build(dict[str, dict[str, Any]], there["config"], "config"),
+            "data": strict_json.build(dict[str, Any], there["data"], "data"),
         }
     except ValueError as error:
         raise errors.CheckpointError(f"{path} is damaged: {error}") from error
@@ -170,7 +170,7 @@ def read_run(run_dir: str) -> tuple[config.PretrainConfig, DataFacts]:
     """
     there = _read_run(pathlib.Path(run_dir))
     try:
-        facts = typed_json.build(DataFacts, there["data"], "data")
+        facts = strict_json.build(DataFacts, there["data"], "data")
         if min(facts.frame_rate, facts.sample_rate, facts.num_audio_samples) <= 0:
             raise ValueError("its data must have rates and samples above 0")
         return config.from_dict(there["config"]), facts

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data.input import data_service, marked_errors, pipeline
+from actcl_tf.data.input import data_service, pipeline, tagged_errors
 from tests import programs, split_files
 
 TOOL = pathlib.Path(__file__).resolve().parents[3] / "tools" / "data_service.py"
@@ -137,7 +137,7 @@ def _batches_without_end(data, worker):
         for _ in dataset.take(1000):
             pass
     except tf.errors.OpError as error:
-        return marked_errors.message_of(error, data_service.MARK)
+        return tagged_errors.message_of(error, data_service.TAG)
 
 
 def test_workers_that_die_end_the_run_with_their_name(data_dir):
@@ -164,7 +164,7 @@ def test_an_address_that_nobody_listens_at_is_told_at_once(data_dir):
         pipeline.build_train_dataset(data, batch_size=4, seed=0)
 
 
-@pytest.mark.parametrize(
+@pytest.tag.parametrize(
     "address", ["localhost:5050", "grpc://localhost", "http://a:1", "grpc://:x"]
 )
 def test_wrong_addresses_are_refused(address):
@@ -178,7 +178,7 @@ def test_a_repeatable_run_refuses_it():
         config.from_flat(flat)
 
 
-@pytest.mark.parametrize(
+@pytest.tag.parametrize(
     "flags_of_tool",
     [
         ["--role=worker"],

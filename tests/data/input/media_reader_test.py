@@ -8,23 +8,24 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.data.input import marked_errors, media_reader
-from actcl_tf.data.media.decoder_messages import CutOptions, SpanRequest
+from actcl_tf.data.input import media_reader, tagged_errors
+from actcl_tf.data.media.decoder_messages import SegmentRequest
+from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.storage.errors import DataError
 from tests.media_files import write_clip
 
-READING = {"frame_rate": 12.5, "sample_rate": 16000, "short_side": 32, "jpeg_quality": 90}
+OPTIONS = ReadOptions(12.5, 16000, 32, 90)
 
 
 @pytest.fixture
 def reader():
-    made = media_reader.MediaReader(CutOptions(READING), 2, 60.0)
+    made = media_reader.MediaReader(OPTIONS, 2, 60.0)
     yield made
     made.close()
 
 
 def ask(path, first=0):
-    return SpanRequest(str(path), 0.0, first, 4, 1, first * 1280, 5120)
+    return SegmentRequest(str(path), 0.0, first, 4, 1, first * 1280, 5120)
 
 
 def test_many_threads_share_the_processes(tmp_path, reader):
@@ -69,15 +70,13 @@ def test_a_message_is_found_in_what_tensorflow_says(tmp_path, reader):
     dataset = tf.data.Dataset.range(1).map(lambda i: tf.numpy_function(fail, [i], tf.int64))
     with pytest.raises(tf.errors.OpError) as error:
         list(dataset)
-    message = marked_errors.message_of(error.value, media_reader.MARK)
+    message = tagged_errors.message_of(error.value, media_reader.TAG)
     assert message.startswith("--input=media: ") and "gone.mp4" in message
     assert "\n" not in message
-    assert marked_errors.message_of(ValueError("something else"), media_reader.MARK) == ""
+    assert tagged_errors.message_of(ValueError("something else"), media_reader.TAG) == ""
 
 
 def test_the_same_settings_share_a_reader():
-    settings = {**READING, "num_workers": 1, "timeout": 5.0}
-    assert media_reader.shared(**settings) is media_reader.shared(**settings)
-    assert media_reader.shared(**settings) is not media_reader.shared(
-        **{**settings, "short_side": 64}
-    )
+    reader = media_reader.shared(OPTIONS, 1, 5.0)
+    assert media_reader.shared(OPTIONS, 1, 5.0) is reader
+    assert media_reader.shared(OPTIONS._replace(short_side=64), 1, 5.0) is not reader

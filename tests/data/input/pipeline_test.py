@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data.input import pipeline
+from actcl_tf.data.input import pipeline, training_clips
 from actcl_tf.data.records import records
 from tests import split_files
 
@@ -156,8 +156,8 @@ def test_same_seed_same_batches_whatever_the_parallelism(data_dir):
         assert (other["seed"][one] != batches[0]["seed"][two]).any()
 
 
-@pytest.mark.parametrize("augment_on", ["host", "device"])
-@pytest.mark.parametrize("start_step", [1, 3, 12])
+@pytest.tag.parametrize("augment_on", ["host", "device"])
+@pytest.tag.parametrize("start_step", [1, 3, 12])
 def test_restart_equals_skipping(data_dir, start_step, augment_on):
     """Batches of 5 of 12 clips: the 3rd crosses an epoch's end, the 12th ends the 5th epoch."""
     config = _config(data_dir, augment_on=augment_on)
@@ -272,8 +272,8 @@ def test_graph_and_eager_agree(data_dir):
     config = _config(data_dir)
     batch = _batches(pipeline.build_train_dataset(config, batch_size=12, seed=0), 1)[0]
     manifest = records.read_manifest(data_dir / "noise")
-    make_clip = pipeline.build_training_clips(config, manifest, seed=0)
-    assert make_clip.span == (4, 2, split_files.FRAME_RATE, split_files.SAMPLE_RATE, 800)
+    make_clip = training_clips.build_training_clips(config, manifest, seed=0)
+    assert make_clip.spec == (4, 2, split_files.FRAME_RATE, split_files.SAMPLE_RATE, 800)
     checked = 0
     for path in sorted((data_dir / "noise").glob("*.tfrecord")):
         for record in tf.data.TFRecordDataset(str(path)).take(2):
@@ -314,7 +314,7 @@ def test_missing_split_and_no_windows_are_refused(data_dir):
 
 
 def test_waveform_shorter_than_its_frames_stops_the_run(tmp_path):
-    """A span at the end would have no sound: an error, not silence and not another span."""
+    """A span at the end would have no sound: an error, not silence and not another spec."""
     examples = [split_files.ramp_clip(f"{i}", 10, num_samples=700) for i in range(4)]
     split_files.write_split(tmp_path, "noise", examples)  # Sound for 7 frames; a span has 8.
     dataset = pipeline.build_eval_dataset(
@@ -324,7 +324,7 @@ def test_waveform_shorter_than_its_frames_stops_the_run(tmp_path):
         _batches(dataset, 1)
 
 
-@pytest.mark.parametrize("eval_only", [False, True], ids=["training", "evaluation"])
+@pytest.tag.parametrize("eval_only", [False, True], ids=["training", "evaluation"])
 def test_nothing_outside_the_region_is_ever_seen(tmp_path, eval_only):
     # A bright lower right quarter in black frames; the frame's middle is at its edge.
     frames = np.zeros((20, 64, 80, 3), np.uint8)

@@ -10,21 +10,22 @@ from PIL import Image
 from actcl_tf.data.media import clip_cutting, clip_filters
 from actcl_tf.data.media.clip_cutting import MediaClip
 from actcl_tf.data.media.containers import media
+from actcl_tf.data.media.read_options import ReadOptions
 from tests.media_files import grey, tone, write_clip, write_media
 
-OPTIONS = {
-    "frame_rate": 12.5,
-    "sample_rate": 16000,
-    "short_side": 128,
-    "clip_seconds": 10.0,
-    "min_seconds": 0.5,
-    "jpeg_quality": 90,
-    "silence_db": None,
-}
+OPTIONS = ReadOptions(
+    frame_rate=12.5,
+    sample_rate=16000,
+    short_side=128,
+    clip_seconds=10.0,
+    min_seconds=0.5,
+    jpeg_quality=90,
+    silence_db=None,
+)
 
 
 def read_one(path, **changes):
-    (clip,) = clip_cutting.read_clips(path, **{**OPTIONS, **changes})
+    (clip,) = clip_cutting.read_clips(path, OPTIONS._replace(**changes))
     return clip
 
 
@@ -188,7 +189,7 @@ def test_pictures_alone(shared_data, tmp_path):
         clip_filters.fingerprint(clip)
         for path in (source, copy)
         for clip in clip_cutting.read_clips(
-            path, **{**OPTIONS, "clip_seconds": 2.0, "min_seconds": 2.0}, streams="video"
+            path, OPTIONS._replace(clip_seconds=2.0, min_seconds=2.0, streams="video")
         )
     ]
     num = len(marks) // 2

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from actcl_tf.data.media import clip_cutting, span_reading
+from actcl_tf.data.media import clip_cutting, segment_reading
 from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
 from actcl_tf.data.media.containers import media, parts
-from actcl_tf.data.media.decoder_messages import SpanRequest
+from actcl_tf.data.media.decoder_messages import SegmentRequest
+from actcl_tf.data.media.read_options import ReadOptions
 from tests.media_files import grey, tone, write_coded, write_media
 
-READING = {"frame_rate": 12.5, "sample_rate": 16000, "short_side": 32, "jpeg_quality": 95}
-CUTTING = {**READING, "clip_seconds": 0.48, "min_seconds": 0.4, "silence_db": -50.0}
+READING = ReadOptions(frame_rate=12.5, sample_rate=16000, short_side=32, jpeg_quality=95)
+CUTTING = READING._replace(clip_seconds=0.48, min_seconds=0.4, silence_db=-50.0)
 TS = {"suffix": "ts", "video": "libx264", "audio": "aac", "sample_rate": 44100}
 VOB = {"suffix": "vob", "video": "mpeg2video", "audio": "mp2", "sample_rate": 44100}
 MKV = {"suffix": "mkv", "video": "libx264", "audio": "aac", "sample_rate": 44100}
@@ -79,8 +80,9 @@ def count_on(content):
     return bytes(data)
 
 
-def cut(path, **changes):
-    pieces = list(clip_cutting.read_clips(str(path), **{**CUTTING, **changes}))
+def cut(path, start=0.0, end=None, **changes):
+    options = CUTTING._replace(**changes)
+    pieces = list(clip_cutting.read_clips(str(path), options, start=start, end=end))
     clips = [piece for piece in pieces if isinstance(piece, MediaClip)]
     return clips, [piece for piece in pieces if isinstance(piece, Rejected)]
 
@@ -90,7 +92,7 @@ def check_times(clip, ahead=0.0, early=0.001, late=0.03):
 
     The late start of a stream counts as time of the file: up to `late`.
     """
-    rate = READING["frame_rate"]
+    rate = READING.frame_rate
     shown = np.array([picture_time(jpeg) for jpeg in clip.frames_jpeg])
     np.testing.assert_allclose(shown - shown[0], np.arange(len(shown)) / rate, atol=0.045)
     assert -early <= clip.start - ahead - shown[0] < late
@@ -106,10 +108,10 @@ def check_media(path, clip):
     for first, count in ((0, num), (num // 2, num - num // 2)):
         begin = first * 1280
         sound = clip.waveform[begin : (first + count) * 1280]
-        request = SpanRequest(
+        request = SegmentRequest(
             str(path), clip.start, first, count, 1, begin, len(sound), clip.has_jumps
         )
-        span = span_reading.read_span(request, READING)
+        span = segment_reading.read_segment(request, READING)
         assert span.frames_jpeg == clip.frames_jpeg[first : first + count]
         np.testing.assert_array_equal(span.waveform, sound)
 

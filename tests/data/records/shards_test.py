@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from actcl_tf.data.records import records, shards
+from actcl_tf.data.records import clip_order, records, shards
 from tests import split_files
 
 NUM_CLIPS, NUM_SHARDS = 40, 4
@@ -20,11 +20,10 @@ def split(tmp_path_factory):
 
 def _stream(paths, count, *, seed=0, stream=0, start=0, shuffle_buffer=64):
     """(epoch, number of the clip) of the first records of a stream."""
-    dataset = shards.endless_records(
-        paths, NUM_CLIPS, seed=seed, stream=stream, start=start, shuffle_buffer=shuffle_buffer
-    )
+    clips = [NUM_CLIPS // NUM_SHARDS] * NUM_SHARDS
+    order = clip_order.ClipOrder(paths, clips, seed, stream, shuffle_buffer)
     found = []
-    for epoch, record in dataset.take(count):
+    for epoch, record in order.records(start).take(count):
         name = records.parse_example(record)["example_id"]
         found.append((int(epoch), int(name.numpy())))
     return found

@@ -18,9 +18,9 @@ from actcl_tf.data.media.containers import streams as media_streams
 from actcl_tf.data.media.containers.errors import REASONS as REASONS
 from actcl_tf.data.media.containers.errors import MediaError as MediaError
 from actcl_tf.data.media.containers.opening import PathLike, open_container
+from actcl_tf.data.media.containers.part_decoding import DamagedInterval as DamagedInterval
 from actcl_tf.data.media.containers.part_decoding import Event as Event
 from actcl_tf.data.media.containers.part_decoding import PartDecoder
-from actcl_tf.data.media.containers.part_decoding import Spoiled as Spoiled
 from actcl_tf.data.media.containers.part_packets import NOTHING, Skip, leave_out, of_part
 from actcl_tf.data.media.containers.parts import WHOLE, Part
 
@@ -152,7 +152,7 @@ def first_times(path: PathLike, seek_to: float, streams: str = "both") -> tuple[
         if seek_to > 0:
             media.seek(seek_to)
         for event in media.decode():
-            if isinstance(event, Spoiled):
+            if isinstance(event, DamagedInterval):
                 damaged = True
                 continue
             stream = media.picture if isinstance(event, av.VideoFrame) else media.sound

@@ -1,5 +1,6 @@
 """Packets of one part of a file -> frames with their times, and what is damaged."""
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional, Union
@@ -14,12 +15,12 @@ from actcl_tf.data.media.containers.parts import Part
 TICK = 1e-3  # Seconds; shorter than a frame.
 # What FFmpeg reports as an error although every picture comes out whole.
 HARMLESS = ("mmco: unref short failure", "SEI type")
-_SPOILED_SOUND = 0.1  # Seconds of sound that a damaged packet spoils.
+_DAMAGED_SOUND = 0.1  # Seconds of sound that a damaged packet spoils.
 
 Frame = Union[av.VideoFrame, av.AudioFrame]
 
 
-class Spoiled(NamedTuple):
+class DamagedInterval(NamedTuple):
     """A span of time, seconds, in which picture or sound is not what was recorded."""
 
     start: float
@@ -27,7 +28,29 @@ class Spoiled(NamedTuple):
     reason: str
 
 
-Event = Union[av.VideoFrame, av.AudioFrame, Spoiled]
+Event = Union[av.VideoFrame, av.AudioFrame, DamagedInterval]
+
+
+@dataclasses.dataclass
+class _StreamState:
+    """Where a stream is. Its picture is intact, or broken since damage until a key frame.
+
+    Attributes:
+      shift: added to the stamps of its frames, in ticks.
+      position: time of the last packet, seconds.
+      next_stamp: of the next frame if it has none, in ticks.
+      broken_since: time from which pictures lack what they refer to; infinite while intact.
+    """
+
+    shift: int
+    position: float
+    next_stamp: int = 0
+    broken_since: float = math.inf
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether pictures lack what they refer to."""
+        return self.broken_since < math.inf
 
 
 class PartDecoder:
@@ -43,10 +66,10 @@ class PartDecoder:
           log: of FFmpeg's messages, which is emptied.
         """
         self._streams, self._zero, self._log = streams, origin - part.shift, log
-        self._shifts = {s.index: round(part.shift / s.time_base) for s in streams}
-        self._due = dict.fromkeys(self._shifts, 0)  # Stamp of the next frame, in ticks.
-        self._position = dict.fromkeys(self._shifts, max(0.0, part.begin))
-        self._broken_since = math.inf  # Time from which pictures lack what they refer to.
+        self._states = {
+            s.index: _StreamState(round(part.shift / s.time_base), max(0.0, part.begin))
+            for s in streams
+        }
 
     def decode(self, packets: Iterator[Packet]) -> Iterator[Event]:
         """Frames in the order of decoding, each with a sound `pts`; damage."""
@@ -64,53 +87,58 @@ class PartDecoder:
         for stream in self._streams:
             self._log.clear()
             yield from self._decode(stream, None)
+        states = self._states.values()
         if failed:
-            yield Spoiled(min(self._position.values()), math.inf, "damaged")
-        if self._broken_since < math.inf:
-            yield Spoiled(self._broken_since, math.inf, "damaged")
+            last = min(state.position for state in states)
+            yield DamagedInterval(last, math.inf, "damaged")
+        for state in states:
+            if state.is_broken:
+                yield DamagedInterval(state.broken_since, math.inf, "damaged")
 
     def _decode(self, stream: Stream, packet: Optional[Packet]) -> Iterator[Event]:
         """What a packet gives, or, at the end, what the decoder has left."""
-        index = stream.index
+        state = self._states[stream.index]
         failed = packet is not None and packet.is_corrupt
         if packet is not None and packet.pts is not None:
-            self._position[index] = float(packet.pts * packet.time_base) - self._zero
+            state.position = float(packet.pts * packet.time_base) - self._zero
         try:
             frames = stream.decode(packet)
         except av.FFmpegError:
             frames, failed = [], True
         if failed or _has_error(self._log):
-            yield from self._note_damage(stream, self._position[index])
+            yield from self._note_damage(stream, state.position)
         for frame in frames:
             time = self._stamp(stream, frame)
             if frame.is_corrupt:
                 yield from self._note_damage(stream, time)
-            elif stream.type == "video" and self._broken_since < math.inf:
-                if frame.key_frame and time > self._broken_since:
-                    yield Spoiled(self._broken_since, time, "damaged")
-                    self._broken_since = math.inf
-                elif time >= self._broken_since:
-                    yield Spoiled(self._broken_since, time + TICK, "damaged")
+            elif state.is_broken:
+                if frame.key_frame and time > state.broken_since:
+                    yield DamagedInterval(state.broken_since, time, "damaged")
+                    state.broken_since = math.inf
+                elif time >= state.broken_since:
+                    yield DamagedInterval(state.broken_since, time + TICK, "damaged")
             yield frame
 
-    def _note_damage(self, stream: Stream, time: float) -> Iterator[Spoiled]:
+    def _note_damage(self, stream: Stream, time: float) -> Iterator[DamagedInterval]:
         """Damaged sound is over soon, a damaged picture at the next key frame."""
         if stream.type == "audio":
-            yield Spoiled(time, time + _SPOILED_SOUND, "damaged")
+            yield DamagedInterval(time, time + _DAMAGED_SOUND, "damaged")
         else:
-            self._broken_since = min(self._broken_since, time)
+            state = self._states[stream.index]
+            state.broken_since = min(state.broken_since, time)
 
     def _stamp(self, stream: Stream, frame: Frame) -> float:
         """Gives a frame its stamp on the time axis of all parts; returns its time, seconds."""
+        state = self._states[stream.index]
         stamp = frame.pts if frame.pts is not None else frame.dts
         if stamp is None:  # It follows the one before, as the last one of Windows Media does.
-            stamp = self._due[stream.index]
+            stamp = state.next_stamp
         if stream.type == "audio":
             duration = frame.samples / frame.rate / stream.time_base
         else:
             duration = frame.duration or 1 / (stream.average_rate or 25) / stream.time_base
-        self._due[stream.index] = stamp + round(duration)
-        frame.pts, frame.time_base = stamp + self._shifts[stream.index], stream.time_base
+        state.next_stamp = stamp + round(duration)
+        frame.pts, frame.time_base = stamp + state.shift, stream.time_base
         return float(stamp * stream.time_base) - self._zero
 
 

@@ -71,7 +71,7 @@ def test_decode_gives_both_streams_with_their_times(tmp_path):
     source = media.Media(path)
     with source.container:
         events = list(source.decode())
-        assert not any(isinstance(event, media.Spoiled) for event in events)
+        assert not any(isinstance(event, media.DamagedInterval) for event in events)
         pictures = [source.time_of(e) for e in events if isinstance(e, av.VideoFrame)]
         sounds = [e for e in events if isinstance(e, av.AudioFrame)]
     np.testing.assert_allclose(pictures, np.arange(25) / 25, atol=1e-6)

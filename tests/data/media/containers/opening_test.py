@@ -8,22 +8,23 @@ import tensorflow as tf
 
 from actcl_tf.data.media import clip_cutting
 from actcl_tf.data.media.containers import media, opening
+from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.storage import remote_files
 from tests.media_files import tone, write_clip, write_media
 
-OPTIONS = {
-    "frame_rate": 25.0,
-    "sample_rate": 16000,
-    "short_side": 48,
-    "clip_seconds": 1.0,
-    "min_seconds": 0.5,
-    "jpeg_quality": 90,
-    "silence_db": -50.0,
-}
+OPTIONS = ReadOptions(
+    frame_rate=25.0,
+    sample_rate=16000,
+    short_side=48,
+    clip_seconds=1.0,
+    min_seconds=0.5,
+    jpeg_quality=90,
+    silence_db=-50.0,
+)
 
 
-def read(path, **changes):
-    return list(clip_cutting.read_clips(path, **{**OPTIONS, **changes}))
+def read(path, start=0.0, end=None, **changes):
+    return list(clip_cutting.read_clips(path, OPTIONS._replace(**changes), start=start, end=end))
 
 
 @pytest.fixture
@@ -118,8 +119,8 @@ def test_local_files_are_read_without_tensorflow(tmp_path):
     path = write_clip(tmp_path / "a.mp4", 1.0, levels=(90,))
     code = (
         "import sys\n"
-        "from actcl_tf.data.media import clip_cutting, clip_filters\n"
-        f"clips = list(clip_cutting.read_clips({str(path)!r}, **{OPTIONS!r}))\n"
+        "from actcl_tf.data.media import clip_cutting, clip_filters, read_options\n"
+        f"clips = list(clip_cutting.read_clips({str(path)!r}, read_options.{OPTIONS!r}))\n"
         "print(len(clips), clip_filters.fault(clips[0], ('still',)))\n"
         "print(sorted({'tensorflow', 'tensorflow_io'} & set(sys.modules)))"
     )

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Optional, TypedDict
 
 import pytest
 
-from actcl_tf.storage import typed_json
+from actcl_tf.storage import strict_json
 
 
 class Point(NamedTuple):
@@ -46,7 +46,7 @@ class Part:
     ],
 )
 def test_json_of_usual_numbers_is_read(text, expected):
-    assert typed_json.loads(text) == expected
+    assert strict_json.loads(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_json_of_usual_numbers_is_read(text, expected):
 )
 def test_what_is_no_usual_json_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
-        typed_json.loads(text)
+        strict_json.loads(text)
 
 
 WHOLE = Part(
@@ -96,11 +96,11 @@ def as_written(part):
     ],
 )
 def test_what_was_written_comes_back(part):
-    assert typed_json.build(Part, typed_json.loads(as_written(part))) == part
+    assert strict_json.build(Part, strict_json.loads(as_written(part))) == part
 
 
 def test_defaults_fill_what_is_not_there():
-    found = typed_json.build(Part, {"points": [{"x": 1}], "best": None, "pair": [1, "a"]})
+    found = strict_json.build(Part, {"points": [{"x": 1}], "best": None, "pair": [1, "a"]})
     assert found == Part([Point(1, "none")], None, (1, "a"))
 
 
@@ -131,4 +131,4 @@ def test_defaults_fill_what_is_not_there():
 def test_what_is_of_another_kind_is_told(change, message):
     held = json.loads(as_written(WHOLE))
     with pytest.raises(ValueError, match=message):
-        typed_json.build(Part, None if change is None else {**held, **change})
+        strict_json.build(Part, None if change is None else {**held, **change})

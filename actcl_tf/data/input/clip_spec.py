@@ -10,7 +10,7 @@ from actcl_tf.data.records import records
 MODALITIES = ("video", "audio")
 
 
-class Span(NamedTuple):
+class ClipSpec(NamedTuple):
     """How much of a clip is used, and at which rates it is stored.
 
     Attributes:
@@ -33,14 +33,14 @@ class Span(NamedTuple):
         return clip_sampling.span_frames(self.num_frames, self.frame_stride)
 
 
-def build_span(
+def build_clip_spec(
     config: DataConfig,
     manifest: records.Manifest,
     *,
     modalities: Collection[str] = MODALITIES,
     num_samples: Optional[int] = None,
     loop_short: Optional[bool] = None,
-) -> Span:
+) -> ClipSpec:
     """The span that a configuration asks for.
 
     Args:
@@ -52,7 +52,7 @@ def build_span(
         for.
 
     Raises:
-      records.DataError: clips of the split lack picture or sound, or one is shorter than the span.
+      records.DataError: clips of the split lack picture or sound, or one is shorter than the spec.
     """
     held = MODALITIES if manifest.streams == "both" else (manifest.streams,)
     lacking = [each for each in modalities if each not in held]
@@ -72,15 +72,15 @@ def build_span(
     if "video" not in modalities:
         return _sound_alone(config, manifest, rates, num_samples, loop_short)
     samples = clip_sampling.num_audio_samples(config.num_frames, *rates)
-    span = Span(config.num_frames, *rates, samples if "audio" in modalities else 0)
-    if span.frames > manifest.min_frames and not loop_short:
+    spec = ClipSpec(config.num_frames, *rates, samples if "audio" in modalities else 0)
+    if spec.frames > manifest.min_frames and not loop_short:
         raise records.DataError(
             f"--num_frames={config.num_frames}, --frame_stride={config.frame_stride}: a span of "
-            f"{span.frames} frames; num_frames * frame_stride must be at most "
+            f"{spec.frames} frames; num_frames * frame_stride must be at most "
             f"{manifest.min_frames}, the length of the shortest clip of split {manifest.split!r}"
             f"{_way_out(loop_short)}"
         )
-    return span
+    return spec
 
 
 def _sound_alone(
@@ -89,7 +89,7 @@ def _sound_alone(
     rates: tuple[int, float, float],
     num_samples: Optional[int],
     loop_short: Optional[bool],
-) -> Span:
+) -> ClipSpec:
     if num_samples is None:
         num_samples = clip_sampling.num_audio_samples(config.num_frames, *rates)
     shortest = manifest.min_samples
@@ -99,7 +99,7 @@ def _sound_alone(
             f"{shortest / manifest.sample_rate:g} seconds, the length of the shortest clip of "
             f"split {manifest.split!r}{_way_out(loop_short)}"
         )
-    return Span(0, *rates, num_samples)
+    return ClipSpec(0, *rates, num_samples)
 
 
 def _way_out(loop_short: Optional[bool]) -> str:

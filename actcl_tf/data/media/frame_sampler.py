@@ -9,22 +9,21 @@ from PIL import Image
 
 from actcl_tf.data.media.containers.media import Media
 from actcl_tf.data.media.deinterlacing import Deinterlacer
-from actcl_tf.data.media.picture_rendering import Renderer
+from actcl_tf.data.media.frame_rendering import Renderer
+from actcl_tf.data.media.read_options import ReadOptions
 
 TIME_SLACK = 0.001  # Seconds; containers such as WebM round time stamps to milliseconds.
 
 
-class PictureTrack:
+class FrameSampler:
     """The picture at instants `begin + i / rate`, as JPEG, from frames in order of time."""
 
     def __init__(
         self,
         source: Media,
+        options: ReadOptions,
         begin: float,
-        end: float,
-        rate: float,
-        short_side: int,
-        quality: Optional[int],
+        end: float = math.inf,
         *,
         first: int = 0,
         stride: int = 1,
@@ -33,22 +32,20 @@ class PictureTrack:
 
         Args:
           source: the video.
+          options: rate of the instants, size and quality of the frames.
           begin: seconds, the first instant.
           end: seconds; instants from here on are not wanted.
-          rate: instants a second.
-          short_side: of the frames, pixels; smaller videos keep their size.
-          quality: of the JPEG images, 1 to 95; None: frames are only counted, each as no bytes.
           first: instants at the beginning that are left out.
           stride: step between the instants that are wanted.
         """
-        self.begin, self.end, self.rate = begin, end, rate
+        self.begin, self.end, self.rate = begin, end, options.frame_rate
         self.frames: list[bytes] = []
         self.count = first  # Instants passed, those already taken included.
         self.until = -math.inf  # Time until which the picture is known.
-        self._source, self._quality, self._stride = source, quality, stride
-        self._usual_duration = 1.0 / float(source.picture.average_rate or rate)
+        self._source, self._quality, self._stride = source, options.jpeg_quality, stride
+        self._usual_duration = 1.0 / float(source.picture.average_rate or self.rate)
         self._deinterlacer = Deinterlacer()
-        self._renderer = Renderer(source.picture, short_side)
+        self._renderer = Renderer(source.picture, options.short_side)
         self._shown: Optional[av.VideoFrame] = None
         self._time = -math.inf
         self._jpeg: Optional[bytes] = None

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from actcl_tf.data.media import picture_rendering
+from actcl_tf.data.media import frame_rendering
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from actcl_tf.data.media import picture_rendering
 def test_orient(matrix, expected):
     image = np.array([[1, 2, 3], [4, 5, 6]])[..., None]
     matrix = None if matrix is None else np.array(matrix).reshape(2, 2) * 65536
-    assert picture_rendering.orient(image, matrix)[..., 0].tolist() == expected
+    assert frame_rendering.orient(image, matrix)[..., 0].tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,6 @@ def test_orient(matrix, expected):
 )
 def test_over_black(pixel, expected):
     image = np.tile(np.array(pixel, np.uint8), (2, 3, 1))
-    shown = picture_rendering.over_black(image)
+    shown = frame_rendering.over_black(image)
     assert shown.dtype == np.uint8 and shown.shape == (2, 3, 3)
     assert (shown == expected).all()

@@ -1,4 +1,4 @@
-"""A part of a clip, read out of its video: only what is used is decoded.
+"""A segment of a clip, read out of its video: only what is used is decoded.
 
 The clip was found by `clip_cutting`, so where it begins is known to be good. The very frames and
 samples come out that `clip_cutting` would have stored; only half a minute and more into a video,
@@ -7,27 +7,27 @@ sample.
 """
 
 import math
-from typing import Any, Callable
+from typing import Callable
 
 import av
 import av.logging
 
+from actcl_tf.data.media.audio_sampler import AudioSampler
 from actcl_tf.data.media.containers import media, parts
 from actcl_tf.data.media.containers.part_packets import FRONT, Approach
-from actcl_tf.data.media.decoder_messages import Span, SpanRequest
-from actcl_tf.data.media.picture_track import TIME_SLACK, PictureTrack
-from actcl_tf.data.media.sound_track import SoundTrack
+from actcl_tf.data.media.decoder_messages import Segment, SegmentRequest
+from actcl_tf.data.media.frame_sampler import TIME_SLACK, FrameSampler
+from actcl_tf.data.media.read_options import ReadOptions
 
 
-def read_span(
-    request: SpanRequest, reading: dict[str, Any], tell: Callable[[], None] = lambda: None
-) -> Span:
+def read_segment(
+    request: SegmentRequest, options: ReadOptions, tell: Callable[[], None] = lambda: None
+) -> Segment:
     """Reads frames and samples of a part of a clip.
 
     Args:
       request: what is wanted.
-      reading: arguments of `clip_cutting.read_clips` that the clip was found with; of these
-        `frame_rate`, `sample_rate`, `short_side` and `jpeg_quality` count.
+      options: that the clip was found with.
       tell: called now and then while the file is looked through.
 
     Raises:
@@ -37,41 +37,38 @@ def read_span(
     if request.has_jumps:
         timeline = parts.find_parts(request.path, tell=tell)
     stretch = timeline.part_at(request.start)
-    part = _Part(request, stretch, reading["frame_rate"], reading["sample_rate"])
+    part = _Part(request, stretch, options)
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
     try:
         way = Approach.to(part.start, part.stretch.begin, can_seek=not request.has_jumps)
         if way != FRONT:
             try:
-                return _read(request, reading, part, way)
+                return _read(request, options, part, way)
             except media.MediaError:
                 pass  # An index may lead too far, and decoders may stumble; the front is safe.
-        return _read(request, reading, part, FRONT)
+        return _read(request, options, part, FRONT)
     except (av.FFmpegError, ValueError, OverflowError) as error:
         raise media.MediaError("damaged", str(error)) from error
     finally:
         av.logging.set_level(level)
 
 
-def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", way: Approach) -> Span:
+def _read(request: SegmentRequest, options: ReadOptions, part: "_Part", way: Approach) -> Segment:
     source = media.Media(request.path)
-    pictures = PictureTrack(
+    pictures = FrameSampler(
         source,
+        options,
         request.start,
-        math.inf,
-        reading["frame_rate"],
-        reading["short_side"],
-        reading["jpeg_quality"],
         first=request.first_frame,
         stride=request.frame_stride,
     )
-    sound = SoundTrack(reading["sample_rate"])
+    sound = AudioSampler(options.sample_rate)
     with source.container:
         if way.seek_to > 0:
             source.seek(way.seek_to)
         for event in source.decode(part.stretch, way.skip):
-            if isinstance(event, media.Spoiled):
+            if isinstance(event, media.DamagedInterval):
                 part.check_damage(event)
                 continue
             time = source.time_of(event)
@@ -85,24 +82,19 @@ def _read(request: SpanRequest, reading: dict[str, Any], part: "_Part", way: App
                 break
         pictures.finish()
         sound.finish()
-    for spoiled in sound.spoiled:
-        part.check_damage(spoiled)
+    for damage in sound.damage:
+        part.check_damage(damage)
     if len(pictures.frames) < request.num_frames or sound.until < part.sound_until:
         raise media.MediaError("damaged", f"it ends before {part.end:.2f} seconds")
     waveform = sound.read(part.first_sample, request.num_samples)
-    return Span(pictures.take(request.num_frames), waveform)
+    return Segment(pictures.take(request.num_frames), waveform)
 
 
 class _Part:
     """Where the part lies, in seconds and samples of the video, and what must not be there."""
 
-    def __init__(
-        self,
-        request: SpanRequest,
-        stretch: parts.Part,
-        frame_rate: float,
-        sample_rate: int,
-    ):
+    def __init__(self, request: SegmentRequest, stretch: parts.Part, options: ReadOptions):
+        frame_rate, sample_rate = options.frame_rate, options.sample_rate
         self.stretch = stretch  # Of the file, that it lies in.
         self.first_sample = round(request.start * sample_rate) + request.first_sample
         self.end_sample = self.first_sample + request.num_samples
@@ -116,7 +108,7 @@ class _Part:
         if is_first and time > self.start + slack:
             raise media.MediaError("damaged", f"nothing is shown or heard before {time:.2f} s")
 
-    def check_damage(self, spoiled: media.Spoiled) -> None:
+    def check_damage(self, damage: media.DamagedInterval) -> None:
         """Refuses damage in the part."""
-        if spoiled.start < self.end and spoiled.end > self.start:
-            raise media.MediaError(spoiled.reason)
+        if damage.start < self.end and damage.end > self.start:
+            raise media.MediaError(damage.reason)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from actcl_tf.data.media import sound_track
+from actcl_tf.data.media import audio_sampler
 from actcl_tf.data.records import records
 from tests.media_files import tone
 
@@ -11,14 +11,14 @@ def test_num_samples_is_that_of_records():
         for rate in (8.0, 12.5, 25.0, 29.97):
             for sample_rate in (8000, 16000, 22050):
                 expected = records.num_samples(frames, rate, sample_rate)
-                assert sound_track.num_samples(frames, rate, sample_rate) == expected
+                assert audio_sampler.num_samples(frames, rate, sample_rate) == expected
 
 
 @pytest.mark.parametrize("amplitude, expected", [(1.0, -3.01), (0.1, -23.01), (0.0, -120.0)])
 def test_loudest_db(amplitude, expected):
     sound = np.concatenate([np.zeros(16000, np.float32), tone(0.5, amplitude=amplitude)])
-    assert sound_track.loudest_db(sound, 16000) == pytest.approx(expected, abs=0.05)
-    assert sound_track.loudest_db(sound[-100:], 16000) == pytest.approx(expected, abs=0.5)
+    assert audio_sampler.loudest_db(sound, 16000) == pytest.approx(expected, abs=0.05)
+    assert audio_sampler.loudest_db(sound[-100:], 16000) == pytest.approx(expected, abs=0.5)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_loudest_db(amplitude, expected):
 )
 def test_mix(channels, gains, expected):
     sound = np.array(gains, np.float32)[:, None] * tone(0.1, amplitude=1.0)
-    mixed = sound_track.mix(sound, tuple(channels))
+    mixed = audio_sampler.mix(sound, tuple(channels))
     assert mixed.dtype == np.float32
     np.testing.assert_allclose(mixed, expected * tone(0.1, amplitude=1.0), atol=1e-3)
 
@@ -51,7 +51,7 @@ def test_channels_that_have_nothing_to_do_with_each_other_do_not_cancel(rng):
         sound = rng.normal(0, 0.1, (6, 1600)).astype(np.float32)
         names = ("FL", "FR", "FC", "LFE", "BL", "BR")
         weights = np.array([0.7071, 0.7071, 1.0, 0.0, 0.5, 0.5]) / 3.4142
-        np.testing.assert_allclose(sound_track.mix(sound, names), weights @ sound, atol=1e-5)
+        np.testing.assert_allclose(audio_sampler.mix(sound, names), weights @ sound, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_channels_that_have_nothing_to_do_with_each_other_do_not_cancel(rng):
 def test_fault(amplitude, silence_db, expected):
     with np.errstate(invalid="ignore"):
         sound = tone(1, amplitude=amplitude)
-    assert sound_track.fault(sound, 16000, silence_db) == expected
+    assert audio_sampler.fault(sound, 16000, silence_db) == expected

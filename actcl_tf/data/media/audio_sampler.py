@@ -6,7 +6,7 @@ from typing import Optional
 import av
 import numpy as np
 
-from actcl_tf.data.media.containers.media import Spoiled
+from actcl_tf.data.media.containers.media import DamagedInterval
 
 DIGITAL_SILENCE = 1e-4  # Peak amplitude below which sound is digital silence (-80 dBFS).
 LOUDNESS_WINDOW = 0.1  # Seconds over which the loudest part of a clip is measured.
@@ -24,7 +24,7 @@ def num_samples(length: float, rate: float, sample_rate: float) -> int:
     return math.floor(length / rate * sample_rate + 0.5)
 
 
-class SoundTrack:
+class AudioSampler:
     """Mono sound on an axis of samples: sample n is heard at n / rate seconds.
 
     Frames that follow each other form a run, which is resampled as a whole and laid where the time
@@ -34,7 +34,7 @@ class SoundTrack:
     def __init__(self, rate: int) -> None:
         """Takes the samples a second."""
         self.rate = rate
-        self.spoiled: list[Spoiled] = []
+        self.damage: list[DamagedInterval] = []
         self.until = -math.inf  # Time until which sound was decoded.
         self._chunks: list[tuple[int, np.ndarray, tuple[str, ...]]] = []
         self._next = 0  # Sample that the next chunk starts at.
@@ -53,7 +53,7 @@ class SoundTrack:
         if self._kind != kind or abs(time - self.until) > SOUND_SLACK:
             self.finish()
             if time - self.until > SOUND_GAP and self._kind is not None:
-                self.spoiled.append(Spoiled(self.until, time, "no_sound"))
+                self.damage.append(DamagedInterval(self.until, time, "no_sound"))
             # The channels stay apart: whether their mix cancels out is seen on a whole clip only.
             self._resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=self.rate)
             self._channels = tuple(channel.name for channel in frame.layout.channels)

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data.input import spans
+from actcl_tf.data.input import clip_spec
 from actcl_tf.data.records import records
 from tests import split_files
 
@@ -20,7 +20,7 @@ def manifest(tmp_path_factory):
 CONFIG = DataConfig(data_dir="DIR", num_frames=4, frame_stride=2)
 
 
-@pytest.mark.parametrize(
+@pytest.tag.parametrize(
     "modalities, num_samples, expected",
     [
         (("video", "audio"), None, (4, 2, 10.0, 1000.0, 800)),
@@ -31,12 +31,14 @@ CONFIG = DataConfig(data_dir="DIR", num_frames=4, frame_stride=2)
     ],
 )
 def test_what_is_used(manifest, modalities, num_samples, expected):
-    span = spans.build_span(CONFIG, manifest, modalities=modalities, num_samples=num_samples)
-    assert span == expected
-    assert span.frames == 2 * span.num_frames
+    spec = clip_spec.build_clip_spec(
+        CONFIG, manifest, modalities=modalities, num_samples=num_samples
+    )
+    assert spec == expected
+    assert spec.frames == 2 * spec.num_frames
 
 
-@pytest.mark.parametrize(
+@pytest.tag.parametrize(
     "streams, modalities, message",
     [
         ("audio", ("video", "audio"), "hold audio alone, and picture and sound are needed.*=both"),
@@ -47,35 +49,36 @@ def test_what_is_used(manifest, modalities, num_samples, expected):
 def test_what_clips_lack_is_named(manifest, streams, modalities, message):
     lacking = dataclasses.replace(manifest, streams=streams)
     with pytest.raises(records.DataError, match=message):
-        spans.build_span(CONFIG, lacking, modalities=modalities)
-    spans.build_span(CONFIG, lacking, modalities=(streams,))
+        clip_spec.build_clip_spec(CONFIG, lacking, modalities=modalities)
+    clip_spec.build_clip_spec(CONFIG, lacking, modalities=(streams,))
 
 
 def test_too_long_a_window_is_refused_in_seconds(manifest):
     with pytest.raises(records.DataError, match=r"--audio_window=3.001: .* at most 3 seconds"):
-        spans.build_span(CONFIG, manifest, modalities=("audio",), num_samples=3001)
+        clip_spec.build_clip_spec(CONFIG, manifest, modalities=("audio",), num_samples=3001)
     unknown = dataclasses.replace(manifest, min_samples=0)
     assert (
-        spans.build_span(CONFIG, unknown, modalities=("audio",), num_samples=3001).samples == 3001
+        clip_spec.build_clip_spec(CONFIG, unknown, modalities=("audio",), num_samples=3001).samples
+        == 3001
     )
 
 
 def test_one_stream_of_an_index_is_refused(manifest):
     index = dataclasses.replace(manifest, is_index=True)
-    for modality in spans.MODALITIES:
+    for modality in clip_spec.MODALITIES:
         with pytest.raises(records.DataError, match="from prepared clips only"):
-            spans.build_span(CONFIG, index, modalities=(modality,))
-    assert spans.build_span(CONFIG, index).samples == 800
+            clip_spec.build_clip_spec(CONFIG, index, modalities=(modality,))
+    assert clip_spec.build_clip_spec(CONFIG, index).samples == 800
 
 
 def test_where_short_clips_can_be_repeated_the_way_out_is_named(manifest):
     longer = dataclasses.replace(CONFIG, num_frames=16)
     with pytest.raises(records.DataError, match=r"at most 30, .*; or name --short_clips=loop"):
-        spans.build_span(longer, manifest, loop_short=False)
+        clip_spec.build_clip_spec(longer, manifest, loop_short=False)
     with pytest.raises(records.DataError, match=r"'train'$"):
-        spans.build_span(longer, manifest)
-    assert spans.build_span(longer, manifest, loop_short=True).frames == 32
+        clip_spec.build_clip_spec(longer, manifest)
+    assert clip_spec.build_clip_spec(longer, manifest, loop_short=True).frames == 32
     sound = {"modalities": ("audio",), "num_samples": 3001}
     with pytest.raises(records.DataError, match=r"; or name --short_clips=loop"):
-        spans.build_span(CONFIG, manifest, loop_short=False, **sound)
-    assert spans.build_span(CONFIG, manifest, loop_short=True, **sound).samples == 3001
+        clip_spec.build_clip_spec(CONFIG, manifest, loop_short=False, **sound)
+    assert clip_spec.build_clip_spec(CONFIG, manifest, loop_short=True, **sound).samples == 3001

@@ -6,24 +6,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from actcl_tf.data.media import clip_cutting, span_reading
+from actcl_tf.data.media import clip_cutting, segment_reading
 from actcl_tf.data.media.containers import media, part_packets
-from actcl_tf.data.media.decoder_messages import SpanRequest
+from actcl_tf.data.media.decoder_messages import SegmentRequest
+from actcl_tf.data.media.read_options import ReadOptions
 from tests.media_files import grey, tone, write_clip, write_media
 
-READING = {"frame_rate": 12.5, "sample_rate": 16000, "short_side": 32, "jpeg_quality": 90}
-CUTTING = {**READING, "clip_seconds": 2.0, "min_seconds": 1.0, "silence_db": None}
+READING = ReadOptions(frame_rate=12.5, sample_rate=16000, short_side=32, jpeg_quality=90)
+CUTTING = READING._replace(clip_seconds=2.0, min_seconds=1.0, silence_db=None)
 
 
 def cut(path):
-    pieces = list(clip_cutting.read_clips(str(path), **CUTTING))
+    pieces = list(clip_cutting.read_clips(str(path), CUTTING))
     return [piece for piece in pieces if isinstance(piece, clip_cutting.MediaClip)]
 
 
 def request(path, clip, *, first=0, num=4, stride=1, samples=None):
     start = first * 1280  # Samples a frame: 16000 / 12.5.
     wanted = num * stride * 1280 if samples is None else samples
-    return SpanRequest(str(path), clip.start, first, num, stride, start, wanted)
+    return SegmentRequest(str(path), clip.start, first, num, stride, start, wanted)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def changing(tmp_path_factory):
 )
 def test_a_part_before_seeking_pays_is_what_was_cut_to_the_bit(changing, index, first, num, stride):
     clip = cut(changing)[index]
-    span = span_reading.read_span(
+    span = segment_reading.read_segment(
         request(changing, clip, first=first, num=num, stride=stride), READING
     )
     assert span.frames_jpeg == clip.frames_jpeg[first : first + num * stride : stride]
@@ -56,7 +57,9 @@ def test_a_part_that_is_far_from_the_front(changing, monkeypatch, index, first, 
     clip = cut(changing)[index]
     if is_seeking:
         monkeypatch.setattr(part_packets, "_READ", 5.0)
-    span = span_reading.read_span(request(changing, clip, first=first, num=3, stride=2), READING)
+    span = segment_reading.read_segment(
+        request(changing, clip, first=first, num=3, stride=2), READING
+    )
     assert span.frames_jpeg == clip.frames_jpeg[first : first + 6 : 2]
     expected = clip.waveform[first * 1280 : (first + 6) * 1280]
     assert span.waveform.shape == expected.shape
@@ -68,7 +71,7 @@ def test_a_part_that_is_far_from_the_front(changing, monkeypatch, index, first, 
 
 
 def test_frames_that_are_counted_only_have_no_bytes(changing):
-    counted = list(clip_cutting.read_clips(str(changing), **{**CUTTING, "jpeg_quality": None}))
+    counted = list(clip_cutting.read_clips(str(changing), CUTTING._replace(jpeg_quality=None)))
     stored = cut(changing)
     assert [clip.frames_jpeg for clip in counted] == [[b""] * 25] * 6
     for one, other in zip(counted, stored):
@@ -83,7 +86,7 @@ def test_a_video_whose_sound_starts_late_begins_with_it(tmp_path):
     path = write_clip(tmp_path / "late.mp4", 3.0, sounds=[tone(2.5)], sound_start=0.5)
     (clip,) = cut(path)
     assert 0.4 < clip.start < 0.6
-    span = span_reading.read_span(request(path, clip, num=25), READING)
+    span = segment_reading.read_segment(request(path, clip, num=25), READING)
     assert span.frames_jpeg == clip.frames_jpeg
     np.testing.assert_array_equal(span.waveform, clip.waveform)
 
@@ -93,7 +96,7 @@ def test_silence_within_a_good_clip_is_read(tmp_path):
         tmp_path / "half.mp4", 2.0, sounds=[np.concatenate([tone(1.0), 0 * tone(1.0)])]
     )
     (clip,) = cut(path)
-    span = span_reading.read_span(request(path, clip, first=20, num=4), READING)
+    span = segment_reading.read_segment(request(path, clip, first=20, num=4), READING)
     assert np.abs(span.waveform).max() < 1e-3
 
 
@@ -112,12 +115,12 @@ def test_a_video_that_changed_is_refused(tmp_path, change):
     else:
         write_media(path, frames=[grey(i) for i in range(100)])
     with pytest.raises(media.MediaError) as error:
-        span_reading.read_span(request(path, clip, num=25), READING)
+        segment_reading.read_segment(request(path, clip, num=25), READING)
     assert error.value.reason == {"gone": "missing", "silent": "no_sound"}.get(change, "damaged")
 
 
 def test_a_stream_that_begins_after_the_part_is_refused(tmp_path):
     path = write_clip(tmp_path / "late.mp4", 3.0, sounds=[tone(2.0)], sound_start=1.0)
-    wanted = SpanRequest(str(path), 0.2, 0, 4, 1, 0, 5120)
+    wanted = SegmentRequest(str(path), 0.2, 0, 4, 1, 0, 5120)
     with pytest.raises(media.MediaError, match="nothing is shown or heard before"):
-        span_reading.read_span(wanted, READING)
+        segment_reading.read_segment(wanted, READING)

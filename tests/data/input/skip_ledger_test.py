@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf.config import DataConfig
-from actcl_tf.data.input import bad_records, marked_errors, pipeline
-from actcl_tf.data.records import records, shards
+from actcl_tf.data.input import bad_clip_search, pipeline, skip_ledger, slots, tagged_errors
+from actcl_tf.data.records import clip_order, records, shards
 from tests import split_files
 
 NUM_CLIPS, NUM_SHARDS, BATCH = 24, 3, 4
@@ -86,13 +86,14 @@ def _make_clip(epoch, record):
     return {"label": clip["label"], "epoch": epoch, "frames": frames}
 
 
-def _stream(paths, seed=0):
+def _slots(paths, seed=0):
     names = [str(path) for path in paths]
-    return bad_records.Stream(names, [IN_A_SHARD] * NUM_SHARDS, seed, 0, 8, _make_clip)
+    order = clip_order.ClipOrder(names, [IN_A_SHARD] * NUM_SHARDS, seed, 0, 8)
+    return slots.Slots(order, _make_clip)
 
 
-def _labels(stream, skipping, num_clips, start=0):
-    clips = skipping.clips(stream, 4, start=start).take(num_clips)
+def _labels(split_slots, skipping, num_clips, start=0):
+    clips = skipping.clips(split_slots, 4, start=start).take(num_clips)
     return [int(clip["label"]) for clip in clips]
 
 
@@ -111,16 +112,16 @@ def order(tmp_path_factory):
     return [label for batch in dataset.take(15) for label in batch["label"].numpy()]
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.tag.parametrize("damage", DAMAGES)
 def test_only_what_is_bad_is_left_out_and_named(split, order, tmp_path, capfd, damage):
     _, paths = split
     do, lost, why = DAMAGES[damage]
     do(paths[1])
     bad = {IN_A_SHARD + number for number in lost}
     ledger = tmp_path / "ledger.jsonl"
-    skipping, stream = bad_records.Skipping(ledger), _stream(paths)
+    skipping, split_slots = skip_ledger.SkipLedger(ledger), _slots(paths)
     left = [label for label in order if label not in bad]
-    assert _labels(stream, skipping, len(left)) == left
+    assert _labels(split_slots, skipping, len(left)) == left
     # What comes next may have been looked at already, or not.
     assert sum(label in bad for label in order) <= skipping.times <= 4 * len(bad)
     assert skipping.num_records == len(bad)
@@ -138,38 +139,38 @@ def test_only_what_is_bad_is_left_out_and_named(split, order, tmp_path, capfd, d
     assert ("and more; all of them: " in said) == (len(lost) > 5)
 
     first = next(place for place, label in enumerate(order) if label in bad)
-    found = bad_records.find(stream, 0, NUM_CLIPS)
+    found = bad_clip_search.find(split_slots, 0, NUM_CLIPS)
     assert found.startswith(f"{paths[1]}, record {order[first] - IN_A_SHARD}: ")
     assert why in found
-    assert bad_records.find(stream, 0, first) == ""
+    assert bad_clip_search.find(split_slots, 0, first) == ""
 
 
-@pytest.mark.parametrize("start, harmed_at", [(0, 99), (24, 99), (37, 99), (55, 20)])
+@pytest.tag.parametrize("start, harmed_at", [(0, 99), (24, 99), (37, 99), (55, 20)])
 def test_a_restart_goes_on_with_the_next_clip(split, tmp_path, start, harmed_at):
     """Of damage that was there from the first, and of more that came in an epoch before."""
     _, paths = split
     _flip(paths[0], 0)
     _bad_jpeg(paths[2], 5)
-    ledger, stream = tmp_path / "ledger.jsonl", _stream(paths)
-    skipping = bad_records.Skipping(ledger, tell=False)
+    ledger, split_slots = tmp_path / "ledger.jsonl", _slots(paths)
+    skipping = skip_ledger.SkipLedger(ledger, tell=False)
     labels = []
-    for clip in skipping.clips(stream, 4).take(64):
+    for clip in skipping.clips(split_slots, 4).take(64):
         if len(labels) == harmed_at:
             _flip(paths[1], 6)
         labels.append(int(clip["label"]))
     account = skipping.times
-    again = bad_records.Skipping(ledger, tell=False)
+    again = skip_ledger.SkipLedger(ledger, tell=False)
     assert again.times == account
-    assert _labels(stream, again, 64 - start, again.start_of(start)) == labels[start:]
+    assert _labels(split_slots, again, 64 - start, again.start_of(start)) == labels[start:]
     assert abs(again.times - account) <= 3  # What comes after the last clip may be read or not.
 
 
-@pytest.mark.parametrize("start", [0, 5, NUM_CLIPS - 1, NUM_CLIPS, 2 * NUM_CLIPS - 1])
+@pytest.tag.parametrize("start", [0, 5, NUM_CLIPS - 1, NUM_CLIPS, 2 * NUM_CLIPS - 1])
 def test_nothing_changes_where_nothing_is_bad(split, order, start):
-    skipping = bad_records.Skipping()
-    assert _labels(_stream(split[1]), skipping, len(order) - start, start) == order[start:]
+    skipping = skip_ledger.SkipLedger()
+    assert _labels(_slots(split[1]), skipping, len(order) - start, start) == order[start:]
     assert skipping.times == skipping.num_records == 0
-    assert bad_records.find(_stream(split[1]), start, NUM_CLIPS) == ""
+    assert bad_clip_search.find(_slots(split[1]), start, NUM_CLIPS) == ""
 
 
 def test_batches_are_cut_from_the_clips_that_are_left(split, order, tmp_path):
@@ -177,19 +178,21 @@ def test_batches_are_cut_from_the_clips_that_are_left(split, order, tmp_path):
     _flip(paths[1], 3)
     left = [label for label in order if label != IN_A_SHARD + 3]
     for start_step in (0, 7):
-        skipping = bad_records.Skipping(tmp_path / "ledger.jsonl", tell=False)
+        skipping = skip_ledger.SkipLedger(tmp_path / "ledger.jsonl", tell=False)
         batches = pipeline.build_train_dataset(
             _config(folder), batch_size=BATCH, seed=0, start_step=start_step, skipping=skipping
         )
         found = [label for batch in batches.take(6) for label in batch["label"].numpy()]
         assert found == left[start_step * BATCH :][: 6 * BATCH]
-    found = pipeline.find_bad_clip(_config(folder), seed=0, start_clip=0, num_clips=NUM_CLIPS)
+    found = bad_clip_search.find_bad_clip(
+        _config(folder), seed=0, start_clip=0, num_clips=NUM_CLIPS
+    )
     assert found == f"{paths[1]}, record 3: its checksum is wrong"
 
 
 def test_start_of_counts_the_empty_slots_before():
     """Slots 2, 3 and 7 are empty: clips stand in 0 1 4 5 6 8 9 ..."""
-    skipping = bad_records.Skipping()
+    skipping = skip_ledger.SkipLedger()
     rows = [(0, 0), (1, 1), (2, 4), (3, 5), (4, 6), (5, 8), (6, 9)]
     for used, slot in rows:
         skipping._lines = {s: {"shard": "a", "record": s, "slot": s} for s in (2, 3, 7)}
@@ -201,7 +204,7 @@ def test_a_line_that_was_cut_off_is_forgotten(tmp_path):
     ledger = tmp_path / "ledger.jsonl"
     line = {"slot": 4, "shard": "a", "record": 1, "why": "x"}
     ledger.write_text(json.dumps(line) + "\n" + '{"slot": 5, "sha')
-    assert bad_records.Skipping(ledger).times == 1
+    assert skip_ledger.SkipLedger(ledger).times == 1
 
 
 def test_an_epoch_without_a_good_clip_ends_it(split):
@@ -209,17 +212,17 @@ def test_an_epoch_without_a_good_clip_ends_it(split):
     for path in paths:
         path.unlink()
     with pytest.raises(tf.errors.OpError) as failure:
-        _labels(_stream(paths), bad_records.Skipping(tell=False), 3)
-    told = marked_errors.message_of(failure.value, bad_records.MARK)
+        _labels(_slots(paths), skip_ledger.SkipLedger(tell=False), 3)
+    told = tagged_errors.message_of(failure.value, skip_ledger.TAG)
     assert told.startswith("--on_bad_record=skip: none of the 24 clips could be read")
     assert "the file is missing" in told
-    assert marked_errors.message_of(ValueError("other"), bad_records.MARK) == ""
+    assert tagged_errors.message_of(ValueError("other"), skip_ledger.TAG) == ""
 
 
 def test_pools_and_probes_leave_out_as_well(split):
     folder, paths = split
     _flip(paths[1], 3)
-    skipping = bad_records.Skipping(tell=False)
+    skipping = skip_ledger.SkipLedger(tell=False)
     pool = pipeline.build_random_dataset(
         _config(folder), num_clips=20, batch_size=8, seed=0, epoch=0, skipping=skipping
     )

@@ -1,10 +1,10 @@
 import pytest
 import tensorflow as tf
 
-from actcl_tf.data.input import marked_errors
+from actcl_tf.data.input import tagged_errors
 
 
-@pytest.mark.parametrize(
+@pytest.tag.parametrize(
     "text, told",
     [
         ("", ""),
@@ -14,7 +14,7 @@ from actcl_tf.data.input import marked_errors
     ],
 )
 def test_message_of(text, told):
-    assert marked_errors.message_of(ValueError(text), "--flag: ") == told
+    assert tagged_errors.message_of(ValueError(text), "--flag: ") == told
 
 
 def test_what_python_raises_below_a_data_set_is_found():
@@ -24,4 +24,4 @@ def test_what_python_raises_below_a_data_set_is_found():
     dataset = tf.data.Dataset.range(1).map(lambda n: tf.numpy_function(fail, [n], tf.int64))
     with pytest.raises(tf.errors.OpError) as error:
         list(dataset)
-    assert marked_errors.message_of(error.value, "--flag: ") == "--flag: number 3"
+    assert tagged_errors.message_of(error.value, "--flag: ") == "--flag: number 3"
