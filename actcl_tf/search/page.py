@@ -29,7 +29,7 @@ def write_page(
       query: what was searched for.
       hits: what was found, the nearest first.
       about: what was searched, in words.
-      seconds: length of a moment.
+      seconds: length of a segment.
       timeout: seconds that decoding a clip may take.
 
     Raises:
@@ -42,7 +42,7 @@ def write_page(
             for rank, hit in enumerate(hits[:_MOST_PLAYED], 1)
         ]
     around = (
-        f" A moment lasts {seconds:g} seconds and is played with what is around it."
+        f" A segment lasts {seconds:g} seconds and is played with what is around it."
         if seconds < playing.LEAST_SECONDS
         else ""
     )
@@ -54,7 +54,7 @@ def write_page(
             tables=[html_page.Table("", texts.COLUMNS, texts.table_rows(hits))],
         ),
     ]
-    html_page.write(path, "Moments found", sections)
+    html_page.write(path, "Segments found", sections)
 
 
 def _caption(hit: Hit) -> str:
