@@ -5,8 +5,8 @@ import time
 from typing import NamedTuple
 
 from actcl_tf.search import collection, encoding, page, query, store
-from actcl_tf.search.segments import PICTURE, SOUND
 from actcl_tf.search.request import Request
+from actcl_tf.search.segments import PICTURE, SOUND
 
 
 class Answer(NamedTuple):

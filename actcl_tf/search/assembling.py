@@ -8,8 +8,8 @@ import numpy as np
 
 from actcl_tf.search import segments
 from actcl_tf.search.encoding import Encoder
-from actcl_tf.search.segments import MODALITIES, PICTURE, SOUND, Segment
 from actcl_tf.search.reading import Event, FileRead, WindowRead
+from actcl_tf.search.segments import MODALITIES, PICTURE, SOUND, Segment
 
 _BATCH = 32  # Windows that are encoded at once.
 

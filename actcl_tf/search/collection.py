@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from actcl_tf.search import store
-from actcl_tf.search.segments import MODALITIES, PICTURE
 from actcl_tf.search.request import FIND
+from actcl_tf.search.segments import MODALITIES, PICTURE
 
 _LENGTH_ERROR = 0.01  # Of what half precision, or int8 arithmetic, takes for a unit vector.
 
@@ -66,10 +66,6 @@ class Collection:
         }
         # Modality -> the segment of each row of its matrix.
         self._segments = {modality: np.flatnonzero(has[modality]) for modality in MODALITIES}
-
-    def num_vectors(self, modality: str) -> int:
-        """How many segments have this, of MODALITIES."""
-        return len(self._vectors[modality])
 
     def search(
         self, query: np.ndarray, *, find: str = "any", top_k: int = 10, per_file: int = 0

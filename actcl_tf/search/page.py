@@ -49,10 +49,7 @@ def write_page(
     sections = [
         html_page.Section("Searched for", clips=[[asked]]),
         html_page.Section("Found", paragraphs=[about + around], clips=[played]),
-        html_page.Section(
-            "All results",
-            tables=[html_page.Table("", texts.COLUMNS, texts.table_rows(hits))],
-        ),
+        html_page.Section("All results", tables=[texts.table(hits)]),
     ]
     html_page.write(path, "Segments found", sections)
 

@@ -5,27 +5,20 @@ from collections.abc import Sequence
 
 from actcl_tf.data.catalogs import walking
 from actcl_tf.data.media.containers import media
+from actcl_tf.reporting import tables
 from actcl_tf.search.collection import Hit
 from actcl_tf.search.indexing import Summary
 from actcl_tf.search.segments import MODALITIES
 from actcl_tf.search.store import Entry
 
-COLUMNS = ["file", "time", "score", "by"]
 _SHOWN = 10  # Files that a summary names.
 
 
 def text_table(hits: Sequence[Hit]) -> str:
-    """The hits, one a line: rank, file, time, score and what the score is of."""
+    """The table for the terminal."""
     if not hits:
         return "Nothing found: the index holds no such segment."
-    rows = [["", *COLUMNS], *([name, *cells] for name, cells in table_rows(hits))]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    aligned = ("<", "<", ">", ">", "<")
-    lines = (
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, aligned, widths))
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
+    return tables.to_text(table(hits), numbers=(2, 3))
 
 
 def time_text(seconds: float) -> str:
@@ -39,15 +32,19 @@ def printable(name: str) -> str:
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
 
 
-def table_rows(hits: Sequence[Hit]) -> list[tuple[str, list[str]]]:
-    """The rank and the other cells of each hit."""
-    return [
-        (
+def table(hits: Sequence[Hit]) -> tables.Table:
+    """The hits, one a row: rank, file, time, score and what the score is of."""
+    rows = [
+        [
             str(rank),
-            [printable(hit.name), time_text(hit.start), f"{hit.score:.3f}", hit.modality],
-        )
+            printable(hit.name),
+            time_text(hit.start),
+            f"{hit.score:.3f}",
+            hit.modality,
+        ]
         for rank, hit in enumerate(hits, 1)
     ]
+    return tables.Table(["", "file", "time", "score", "by"], rows)
 
 
 def summary_text(summary: Summary) -> str:

@@ -384,7 +384,7 @@ class Metadata(Target):
         content = self.files[self.name][1]
         if self.name.endswith(("json", "jsonl")):
             content = _broken_text(rng, content.decode(), "a.json", ",")
-        elif rng.integers(2):
+        elif self.name.endswith("safetensors") and rng.integers(2):
             head = content[8:-8].decode()
             broken = _broken_text(rng, head, "a.json", ",")
             content = len(broken).to_bytes(8, "little") + broken + bytes(8)
