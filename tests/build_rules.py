@@ -45,22 +45,26 @@ RULES = {
         *("data/records", "data/input", "data/input/transforms"),
     },
     "reporting": {"storage", "models", "data/synthetic"},
-    "evaluate/features": {"storage", "config", "models", "pretrained", "data/records", *_TRAIN},
+    "evaluate/features": {
+        *("storage", "config", "console", "models", "pretrained", "evaluate/clips"),
+        *_INPUT,
+        *_TRAIN,
+    },
     "evaluate/clips": {"storage", "config", "data/records"},
     "evaluate/metrics": {"config", "evaluate/features"},
     "evaluate/results": {"storage", "config", "reporting", "evaluate/metrics"},
     "evaluate/protocols": {
-        *("storage", "config", "console", "models", *_TRAIN),
+        *("storage", "config", "console", "models", "reporting", *_INPUT, *_TRAIN),
         *("evaluate/clips", "evaluate/features", "evaluate/metrics", "evaluate/results"),
     },
     "evaluate/monitor": {
         *("storage", "config", *_INPUT, *_TRAIN),
         *("evaluate/clips", "evaluate/features", "evaluate/metrics", "evaluate/protocols"),
+        "evaluate/results",
     },
     "evaluate": {
-        *("storage", "config", "console", "models", "reporting", *_INPUT, *_TRAIN),
-        *("evaluate/clips", "evaluate/features", "evaluate/metrics", "evaluate/results"),
-        "evaluate/protocols",
+        *("config", "console", "data/records", "evaluate/protocols"),
+        *("evaluate/clips", "evaluate/features", "evaluate/results"),
     },
     "inspection": {
         *("storage", "config", "console", "contrast", "models", "reporting", *_INPUT, *_TRAIN),

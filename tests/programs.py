@@ -32,7 +32,7 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
         "actcl_tf.evaluate.evaluation",
-        "actcl_tf.evaluate.monitor.held_out",
+        "actcl_tf.evaluate.monitor.monitor",
         "actcl_tf.export.saved_models",
         "actcl_tf.inspection.records_inspector",
         "actcl_tf.search.request",

@@ -24,13 +24,13 @@ def _evaluate() -> None:
     plan = evaluation_flags.read_plan()
 
     from actcl_tf.evaluate import evaluation
-    from actcl_tf.evaluate.results import result_page, results, tables
+    from actcl_tf.evaluate.results import result_page, results, score_tables
 
     result, neighbours = evaluation.run(plan)
     plan.output.mkdir(parents=True, exist_ok=True)
     results.write(plan.output, result)
     page = result_page.write(plan.output, result, neighbours)
-    print(f"\n{tables.text(result)}\n")
+    print(f"\n{score_tables.text(result)}\n")
     print(f"The same numbers: {plan.output / results.FILE_NAME}")
     print(f"Look at the whole report in a browser: {page}")
     command = commands.tool("compare_runs.py", str(plan.output), "OTHER_DIR")

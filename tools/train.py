@@ -40,13 +40,14 @@ def _train(configuration: config.PretrainConfig) -> None:
     evaluation = during_training.build(configuration, run.facts)
     result = run.train(evaluate=evaluation.evaluate, publish=evaluation.publish)
     if result.is_chief:
-        _report(configuration, result)
+        _report(run, result)
 
 
-def _report(configuration: config.PretrainConfig, result: training_run.RunResult) -> None:
+def _report(run: training_run.TrainingRun, result: training_run.RunResult) -> None:
     """Prints what was made, where it is and what to do next; writes result.json and a figure."""
     from actcl_tf.data.input import skip_ledger
-    from actcl_tf.evaluate.results import report
+    from actcl_tf.evaluate.monitor import run_result
+    from actcl_tf.evaluate.results import report, results
 
     run_dir = pathlib.Path(result.run_dir)
     print(f"\nTrained {result.step} steps; checkpoints, logs and results are in {run_dir}.")
@@ -56,9 +57,8 @@ def _report(configuration: config.PretrainConfig, result: training_run.RunResult
             f"in all; {run_dir / skip_ledger.FILE_NAME} names them."
         )
     if result.trained:
-        facts = {"step": result.step, "config": configuration.to_dict()}
         scores = {"initialised": result.initial, "trained": result.trained}
-        report.write_result(run_dir / "result.json", **scores, facts=facts)
+        results.write(run_dir, run_result.build_result(run.configuration, run.facts, scores))
         report.write_figure(run_dir / "result.png", **scores)
         print(report.summary_table(**scores))
         print(f"The same numbers: {run_dir / 'result.json'} and {run_dir / 'result.png'}")

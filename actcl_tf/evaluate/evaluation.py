@@ -1,20 +1,14 @@
 """A whole evaluation, from the plan to the result."""
 
-import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Callable, NamedTuple
-
-import numpy as np
-import sklearn
-import tensorflow as tf
 
 from actcl_tf.console import bars
 from actcl_tf.data.records import records
-from actcl_tf.evaluate import context, feature_sets, gallery, tuned
 from actcl_tf.evaluate.clips import splits
-from actcl_tf.evaluate.features import windows
-from actcl_tf.evaluate.protocols import frozen, searches
+from actcl_tf.evaluate.features import feature_sets
+from actcl_tf.evaluate.protocols import context, finetune_protocol, neighbours, protocols
 from actcl_tf.evaluate.results import result_page, results
 
 Plan = context.Plan
@@ -42,69 +36,48 @@ def run(plan: Plan, say: Callable[[str], None] = print) -> Evaluated:
     Raises:
       config.ConfigError, records.DataError, errors.CheckpointError: something is wrong that
         the user can mend.
-      protocols.ProtocolError: nothing can be learned from the training clips of a fold.
+      classifiers.ProtocolError: nothing can be learned from the training clips of a fold.
       errors.Interrupted: a signal came during fine-tuning; the state was saved.
     """
+    settings = plan.settings
     clock = {"start": time.perf_counter()}
     found = context.find(plan)
     clock["reading labels"] = time.perf_counter()
+    # The training of fine-tuning has bars of its own, and no features.
+    trains = settings.protocol == finetune_protocol.FINETUNE
     sets = []
-    if plan.settings.protocol == tuned.FINETUNE:
-        # Its training has bars of its own.
-        measurements = list(tuned.rows(found))
-    else:
-        sets = feature_sets.make(found, say)
+    if not trains:
+        sets = feature_sets.make(
+            found.inputs,
+            plan.checkpoint,
+            mel_bands=plan.run.model.mel_bands,
+            precision=plan.precision,
+            cache_dir=plan.cache_dir,
+            say=say,
+        )
         clock["features"] = time.perf_counter()
-        measurements = []
-        with bars.Bar(desc="measuring", unit="row") as bar:
-            for row in _frozen_rows(found, sets):
-                measurements.append(row)
-                bar.set_postfix_str(row.name)
-                bar.update()
+    measurements = []
+    with bars.Bar(desc="measuring", unit="row", disable=trains) as bar:
+        for row in protocols.PROTOCOLS[settings.protocol](found, sets):
+            measurements.append(row)
+            bar.set_postfix_str(row.name)
+            bar.update()
     clock["measuring"] = time.perf_counter()
     ends = list(clock.items())
     seconds = {name: end - start for (_, start), (name, end) in zip(ends, ends[1:])}
     return Evaluated(_result(found, measurements, seconds), _neighbours(found, sets))
 
 
-def _frozen_rows(
-    found: context.Context, sets: Sequence[frozen.Frozen]
-) -> Iterator[results.Measurement]:
-    """Every set of features by every modality, label and size of training set."""
-    plan, names = found.plan, found.table.filenames
-    settings = plan.settings
-    is_retrieval = settings.protocol == searches.RETRIEVAL
-    for each in sets:
-        modalities = [
-            modality
-            for modality in found.modalities
-            if all(stream in each.arrays for stream in windows.modalities_of(modality))
-        ]
-        measurer = frozen.Measurer(each, names, settings, plan.protocol_settings)
-        for targets in found.targets:
-            folds = splits.labelled(found.folds, targets)
-            subsets = list(splits.subsets(folds, targets, names, settings))
-            for modality in modalities:
-                if is_retrieval:
-                    yield searches.within(each, modality, targets, folds, names, settings)
-                    continue
-                for subset in subsets:
-                    yield measurer.measure(modality, targets, subset)
-        embeddings = [f"{stream}_embedding" in each.arrays for stream in windows.MODALITIES]
-        if is_retrieval and all(embeddings):
-            yield from searches.across(each, found.folds, names, settings)
-
-
 def _neighbours(
-    found: context.Context, sets: Sequence[frozen.Frozen]
+    found: context.Context, sets: Sequence[feature_sets.FeatureSet]
 ) -> list[result_page.Neighbours]:
     """Of test clips of the first fold, by the first features."""
     if not sets or not found.targets:
         return []
     targets = found.targets[0]
     fold = splits.labelled(found.folds[:1], targets)[0]
-    return gallery.find(
-        sets[0], found.table, fold, targets, found.plan.settings, found.data.data_dir
+    return neighbours.find(
+        sets[0], found.inputs.table, fold, targets, found.plan.settings, found.inputs.data.data_dir
     )
 
 
@@ -113,7 +86,7 @@ def _warnings(found: context.Context) -> list[str]:
     lines = []
     for targets in found.targets:
         folds = splits.labelled(found.folds, targets)
-        subsets = list(splits.subsets(folds, targets, found.table.filenames, found.plan.settings))
+        subsets = list(splits.subsets(folds, targets, found.filenames, found.plan.settings))
         lines += splits.warnings(folds, targets, subsets)
     return lines
 
@@ -121,25 +94,19 @@ def _warnings(found: context.Context) -> list[str]:
 def _result(
     found: context.Context, measurements: list[results.Measurement], seconds: dict[str, float]
 ) -> results.Result:
-    plan, table = found.plan, found.table
+    plan, table = found.plan, found.inputs.table
     return results.Result(
         name=plan.name,
         checkpoint=None if plan.checkpoint is None else plan.checkpoint.facts(),
         data={
-            "path": found.data.data_dir,
+            "path": found.inputs.data.data_dir,
             "digest": table.digest,
             "num_clips": len(table.clip_ids),
             "streams": table.manifest.streams,
         },
         classes={targets.name: list(targets.classes) for targets in found.targets},
         flags=plan.flags,
-        versions={
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "scikit-learn": sklearn.__version__,
-            "numpy": np.__version__,
-            "actcl_tf": records.TOOL_VERSION,
-        },
+        versions=results.versions(records.TOOL_VERSION),
         seeds=[plan.settings.seed],
         seconds={name: round(value, 3) for name, value in seconds.items()},
         measurements=measurements,

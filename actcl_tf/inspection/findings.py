@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 
 from actcl_tf.inspection import numbers
-from actcl_tf.reporting import html_page
+from actcl_tf.reporting import html_page, tables
 from actcl_tf.storage import files
 
 _ROWS = {
@@ -195,7 +195,7 @@ def _section(each: DictionaryFindings) -> html_page.Section:
     paragraphs = list(each.notes)
     if each.sampling:
         paragraphs += sampling_sentences(each.sampling)
-    table = html_page.Table("In numbers", columns, rows)
+    table = tables.Table(["", *columns], [[name, *cells] for name, cells in rows], "In numbers")
     return html_page.Section(each.title, paragraphs, [table], each.pictures)
 
 

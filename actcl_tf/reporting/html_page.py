@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from actcl_tf.reporting import playable
+from actcl_tf.reporting.tables import Table, to_html
 from actcl_tf.storage import files
 
 _STYLE = """
@@ -38,20 +39,6 @@ td.best { font-weight: 700; }
 .clip figcaption { font-weight: 400; font-size: 0.8rem; line-height: 1.25; }
 .clip video, .clip audio { width: 100%; } .clip img { margin-top: 4px; }
 """
-
-
-class Table(NamedTuple):
-    """Figures in rows.
-
-    Attributes:
-      title: what they are about.
-      columns: heads of all columns but the first.
-      rows: name and cells.
-    """
-
-    title: str
-    columns: list[str]
-    rows: list[tuple[str, list[str]]]
 
 
 class Section(NamedTuple):
@@ -95,7 +82,7 @@ def write(path: pathlib.Path, title: str, sections: list[Section]) -> None:
 def _section(section: Section) -> str:
     parts = [f"<h2>{html.escape(section.title)}</h2>"] if section.title else []
     parts += [f"<p>{html.escape(paragraph)}</p>" for paragraph in section.paragraphs]
-    parts += [_table(table) for table in section.tables]
+    parts += [to_html(table) for table in section.tables]
     if section.pictures:
         pictures = "\n".join(_picture(*picture) for picture in section.pictures)
         parts.append(f'<div class="pictures">\n{pictures}\n</div>')
@@ -109,16 +96,6 @@ def _section(section: Section) -> str:
 def _clips(row: Sequence[playable.Clip]) -> str:
     shown = "\n".join(map(playable.to_html, row))
     return f'<div class="clips">\n{shown}\n</div>'
-
-
-def _table(table: Table) -> str:
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in ("", *table.columns))
-    rows = "\n".join(
-        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in (name, *cells))}</tr>"
-        for name, cells in table.rows
-    )
-    caption = f"<caption>{html.escape(table.title)}</caption>\n" if table.title else ""
-    return f'<div class="table"><table>\n{caption}<tr>{head}</tr>\n{rows}\n</table></div>'
 
 
 def _picture(caption: str, path: pathlib.Path) -> str:

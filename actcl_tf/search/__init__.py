@@ -1,1 +1,1 @@
-"""Finding moments in a collection of videos and sounds by picture or by sound."""
+"""Finding segments in a collection of videos and sounds by picture or by sound."""

@@ -1,12 +1,12 @@
-"""A whole search: from a request to the moments found, and these as a page."""
+"""A whole search: from a request to the segments found, and these as a page."""
 
 import pathlib
 import time
 from typing import NamedTuple
 
 from actcl_tf.search import collection, encoding, page, query, store
-from actcl_tf.search.moments import PICTURE, SOUND
 from actcl_tf.search.request import Request
+from actcl_tf.search.segments import PICTURE, SOUND
 
 
 class Answer(NamedTuple):
@@ -14,9 +14,9 @@ class Answer(NamedTuple):
 
     Attributes:
       query: what was searched for.
-      hits: the moments, the nearest first.
+      hits: the segments, the nearest first.
       about: what was searched and how long that took, in words.
-      seconds: length of a moment.
+      seconds: length of a segment.
     """
 
     query: query.Query
@@ -51,7 +51,7 @@ def search(request: Request, index: str, model: str = "", *, timeout: float = 12
         asked.vector, find=request.find, top_k=request.top_k, per_file=request.per_file
     )
     took = 1000 * (time.perf_counter() - begun)
-    about = f"{held.num_moments} moments of {held.num_files} files, searched in {took:.1f} ms."
+    about = f"{held.num_segments} segments of {held.num_files} files, searched in {took:.1f} ms."
     return Answer(asked, hits, about, held.facts.window_seconds)
 
 

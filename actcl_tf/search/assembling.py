@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from actcl_tf.search import moments
+from actcl_tf.search import segments
 from actcl_tf.search.encoding import Encoder
-from actcl_tf.search.moments import MODALITIES, PICTURE, SOUND, Moment
 from actcl_tf.search.reading import Event, FileRead, WindowRead
+from actcl_tf.search.segments import MODALITIES, PICTURE, SOUND, Segment
 
 _BATCH = 32  # Windows that are encoded at once.
 
@@ -19,13 +19,13 @@ class FileEncoded(NamedTuple):
 
     Attributes:
       file: its number.
-      moments: of it, by start; none where nothing of it can be used.
+      segments: of it, by start; none where nothing of it can be used.
       vectors: modality -> [N, D] float32, unit vectors of its windows, by start.
       left_out: modality -> reason -> how many windows, or 1 for all there is.
     """
 
     file: int
-    moments: tuple[Moment, ...]
+    segments: tuple[Segment, ...]
     vectors: dict[str, np.ndarray]
     left_out: dict[str, dict[str, int]]
 
@@ -85,7 +85,7 @@ class Assembler:
     def _take(self, number: int) -> FileEncoded:
         starts = {modality: self._starts.pop((number, modality)) for modality in MODALITIES}
         vectors = {modality: self._vectors.pop((number, modality)) for modality in MODALITIES}
-        paired = moments.pair(starts[PICTURE], starts[SOUND], self._encoder.shape.seconds)
+        paired = segments.pair(starts[PICTURE], starts[SOUND], self._encoder.shape.seconds)
         size = self._encoder.embedding_size
         return FileEncoded(
             number,

@@ -6,21 +6,21 @@ from typing import NamedTuple
 import numpy as np
 
 from actcl_tf.search import store
-from actcl_tf.search.moments import MODALITIES, PICTURE
 from actcl_tf.search.request import FIND
+from actcl_tf.search.segments import MODALITIES, PICTURE
 
 _LENGTH_ERROR = 0.01  # Of what half precision, or int8 arithmetic, takes for a unit vector.
 
 
 class Hit(NamedTuple):
-    """A moment that was found.
+    """A segment that was found.
 
     Attributes:
       path: of its file.
       name: of its file in the folder that was indexed; the path where the index has several.
       start: seconds from the beginning of the file.
       score: cosine with the query, in [-1, 1].
-      modality: of MODALITIES, what of the moment the score is of.
+      modality: of MODALITIES, what of the segment the score is of.
     """
 
     path: str
@@ -36,8 +36,8 @@ class Collection:
     Attributes:
       facts: what it was made with.
       entries: its files.
-      num_files: that moments are of.
-      num_moments: of all of them.
+      num_files: that segments are of.
+      num_segments: of all of them.
     """
 
     def __init__(self, folder: str):
@@ -49,13 +49,14 @@ class Collection:
         Raises:
           DataError: there is none, or it is damaged.
         """
-        self.facts, self.entries, self._vectors = store.load(folder)
-        held = [moment for entry in self.entries for moment in entry.moments]
-        self.num_files = sum(bool(entry.moments) for entry in self.entries)
-        self.num_moments = len(held)
-        self._starts = np.array([moment.start for moment in held], np.float64)
+        content = store.load(folder)
+        self.facts, self.entries, self._vectors = content.facts, content.entries, content.vectors
+        held = [segment for entry in self.entries for segment in entry.segments]
+        self.num_files = sum(bool(entry.segments) for entry in self.entries)
+        self.num_segments = len(held)
+        self._starts = np.array([segment.start for segment in held], np.float64)
         self._has_one_root = len({entry.root for entry in self.entries}) == 1
-        counts = [len(entry.moments) for entry in self.entries]
+        counts = [len(entry.segments) for entry in self.entries]
         self._files = np.repeat(np.arange(len(counts)), counts)
         has = {
             modality: np.array(
@@ -63,23 +64,19 @@ class Collection:
             )
             for modality in MODALITIES
         }
-        # Modality -> the moment of each row of its matrix.
-        self._moments = {modality: np.flatnonzero(has[modality]) for modality in MODALITIES}
-
-    def num_vectors(self, modality: str) -> int:
-        """How many moments have this, of MODALITIES."""
-        return len(self._vectors[modality])
+        # Modality -> the segment of each row of its matrix.
+        self._segments = {modality: np.flatnonzero(has[modality]) for modality in MODALITIES}
 
     def search(
         self, query: np.ndarray, *, find: str = "any", top_k: int = 10, per_file: int = 0
     ) -> list[Hit]:
-        """The moments nearest to a query, the nearest first; equals by their place in the index.
+        """The segments nearest to a query, the nearest first; equals by their place in the index.
 
         Args:
           query: [D] float32, unit vector.
-          find: of FIND, what of a moment is compared; any: whichever is nearer.
-          top_k: moments at most.
-          per_file: moments of one file at most; 0: any number.
+          find: of FIND, what of a segment is compared; any: whichever is nearer.
+          top_k: segments at most.
+          per_file: segments of one file at most; 0: any number.
 
         Raises:
           ValueError: the query is no unit vector of that size, or `find` is another.
@@ -88,16 +85,16 @@ class Collection:
             raise ValueError(f"find must be one of {', '.join(FIND)}, got {find!r}")
         query = self._checked(query)
         modalities = MODALITIES if find == "any" else (find,)
-        scores = np.full([len(modalities), self.num_moments], -np.inf, np.float32)
+        scores = np.full([len(modalities), self.num_segments], -np.inf, np.float32)
         for row, modality in zip(scores, modalities):
-            row[self._moments[modality]] = self._vectors[modality] @ query
+            row[self._segments[modality]] = self._vectors[modality] @ query
         best = scores.max(axis=0)
         hits: list[Hit] = []
         taken: collections.Counter = collections.Counter()
-        for moment in _order(best, 0 if per_file else top_k):
-            if len(hits) == top_k or best[moment] == -np.inf:
+        for segment in _order(best, 0 if per_file else top_k):
+            if len(hits) == top_k or best[segment] == -np.inf:
                 break
-            file = self._files[moment]
+            file = self._files[segment]
             if per_file and taken[file] == per_file:
                 continue
             taken[file] += 1
@@ -106,9 +103,9 @@ class Collection:
                 Hit(
                     entry.path,
                     entry.name if self._has_one_root else entry.path,
-                    float(self._starts[moment]),
-                    float(best[moment]),
-                    modalities[int(scores[:, moment].argmax())],
+                    float(self._starts[segment]),
+                    float(best[segment]),
+                    modalities[int(scores[:, segment].argmax())],
                 )
             )
         return hits

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf.pretrained import layout, loading
-from actcl_tf.search.moments import Shape
+from actcl_tf.search.segments import Shape
 from actcl_tf.storage.errors import DataError
 
 # Frames are read a little larger than the model sees them, as records are: 128 pixels for 112.

@@ -174,7 +174,7 @@ def _add(
             if any("missing" in reasons for reasons in done.left_out.values()):
                 continue  # It may be back, or readable, by the next time.
             writer.append(
-                Entry(root, file.name, file.size, file.modified, done.moments, done.left_out),
+                Entry(root, file.name, file.size, file.modified, done.segments, done.left_out),
                 done.vectors,
             )
             is_dirty = True

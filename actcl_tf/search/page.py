@@ -29,7 +29,7 @@ def write_page(
       query: what was searched for.
       hits: what was found, the nearest first.
       about: what was searched, in words.
-      seconds: length of a moment.
+      seconds: length of a segment.
       timeout: seconds that decoding a clip may take.
 
     Raises:
@@ -42,19 +42,16 @@ def write_page(
             for rank, hit in enumerate(hits[:_MOST_PLAYED], 1)
         ]
     around = (
-        f" A moment lasts {seconds:g} seconds and is played with what is around it."
+        f" A segment lasts {seconds:g} seconds and is played with what is around it."
         if seconds < playing.LEAST_SECONDS
         else ""
     )
     sections = [
         html_page.Section("Searched for", clips=[[asked]]),
         html_page.Section("Found", paragraphs=[about + around], clips=[played]),
-        html_page.Section(
-            "All results",
-            tables=[html_page.Table("", texts.COLUMNS, texts.table_rows(hits))],
-        ),
+        html_page.Section("All results", tables=[texts.table(hits)]),
     ]
-    html_page.write(path, "Moments found", sections)
+    html_page.write(path, "Segments found", sections)
 
 
 def _caption(hit: Hit) -> str:

@@ -1,4 +1,4 @@
-"""Moments of files, read once more to be looked at and listened to."""
+"""Segments of files, read once more to be looked at and listened to."""
 
 from typing import Union
 
@@ -9,9 +9,9 @@ from actcl_tf.data.media import decoder
 from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
 from actcl_tf.data.media.containers import media
 from actcl_tf.reporting import playable
-from actcl_tf.search.moments import MODALITIES, PICTURE, Shape
+from actcl_tf.search.segments import MODALITIES, PICTURE, Shape
 
-LEAST_SECONDS = 2.0  # A shorter moment is played with what is around it.
+LEAST_SECONDS = 2.0  # A shorter segment is played with what is around it.
 _FRAME_RATE, _SAMPLE_RATE, _SHORT_SIDE = 12.5, 16000, 120
 
 
@@ -19,8 +19,8 @@ class Reader:
     """Reads clips to be played; a context manager, which ends its decoders."""
 
     def __init__(self, seconds: float, timeout: float):
-        """Takes the length of a moment and how long decoding one may take, seconds."""
-        self._moment, self._seconds = seconds, max(seconds, LEAST_SECONDS)
+        """Takes the length of a segment and how long decoding one may take, seconds."""
+        self._segment, self._seconds = seconds, max(seconds, LEAST_SECONDS)
         shape = Shape(round(self._seconds * _FRAME_RATE), _FRAME_RATE, _SAMPLE_RATE, _SHORT_SIDE)
         self._num_frames, self._num_samples = shape.num_frames, shape.num_samples
         self._cutters = {
@@ -36,8 +36,8 @@ class Reader:
             cutter.close()
 
     def clip(self, path: str, start: float, caption: str) -> playable.Clip:
-        """A moment, from `start` (seconds) on, with what is around it if it is short."""
-        start = max(0.0, start + (self._moment - self._seconds) / 2)
+        """A segment, from `start` (seconds) on, with what is around it if it is short."""
+        start = max(0.0, start + (self._segment - self._seconds) / 2)
         frames, waveform, reasons = None, None, []
         for modality in MODALITIES:
             piece = self._read(modality, path, start)

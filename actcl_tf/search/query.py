@@ -14,7 +14,7 @@ from actcl_tf.data.media.clip_cutting import Rejected
 from actcl_tf.data.media.containers import media
 from actcl_tf.search import reading
 from actcl_tf.search.encoding import Encoder
-from actcl_tf.search.moments import PICTURE, SOUND, Window
+from actcl_tf.search.segments import PICTURE, SOUND, Window
 from actcl_tf.storage import files
 from actcl_tf.storage.errors import DataError
 

@@ -15,8 +15,8 @@ from actcl_tf.data.media import decoder
 from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
 from actcl_tf.data.media.containers import media
 from actcl_tf.data.media.decoder_messages import CutClip
-from actcl_tf.search import moments
-from actcl_tf.search.moments import MODALITIES, Shape, Window
+from actcl_tf.search import segments
+from actcl_tf.search.segments import MODALITIES, Shape, Window
 
 _POLL_SECONDS = 0.2  # An interruption is seen this soon.
 _MOST_WAITING = 256  # Windows that are read ahead.
@@ -107,7 +107,7 @@ def read_file(
     Raises:
       media.MediaError: the file gives nothing more.
     """
-    return moments.windows(_pieces(cutter, path, start, end), modality, shape)
+    return segments.windows(_pieces(cutter, path, start, end), modality, shape)
 
 
 def _pieces(

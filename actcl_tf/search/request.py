@@ -3,7 +3,7 @@
 import dataclasses
 
 from actcl_tf import config
-from actcl_tf.search.moments import MODALITIES
+from actcl_tf.search.segments import MODALITIES
 
 FIND = (*MODALITIES, "any")
 
@@ -22,11 +22,11 @@ class Request:
     )
     find: str = config.field(
         "any",
-        "What of a moment is compared: its picture, its sound, or any, whichever is nearer.",
+        "What of a segment is compared: its picture, its sound, or any, whichever is nearer.",
         allowed=FIND,
     )
-    top_k: int = config.field(10, "Moments to find.")
-    per_file: int = config.field(0, "Moments of one file at most; 0: any number.")
+    top_k: int = config.field(10, "Segments to find.")
+    per_file: int = config.field(0, "Segments of one file at most; 0: any number.")
     output: str = config.field(
         "", "HTML page to write; empty: beside the index, by its name and .html."
     )

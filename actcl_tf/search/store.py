@@ -1,40 +1,47 @@
-"""An index on disk: vectors in raw matrices, a table of what they are of, and what of it counts.
+"""An index on disk: embeddings in mapped matrices, and a SQLite database of what they are of.
 
-An index is a folder of four files:
+An index is a folder of three files:
 
-  index.json             the model it was made with, and how many bytes of the others count
-  picture-000001.vectors [P, D] float32, one row a window of picture
-  sound-000001.vectors   [S, D] float32, one row a window of sound
-  files-000001.jsonl     one line a file: its moments, whose windows have the next rows
+  index.sqlite      the model it was made with, the files, and the segments of each
+  picture.1.vectors [P, D] float32, one row a window of video
+  sound.1.vectors   [S, D] float32, one row a window of audio
 
-What is new is appended to three of them and counts once index.json, replaced as a whole, says so:
-whenever an indexing is killed, what was said last stands, and what lies beyond is overwritten by
-the next. Rows that no longer count are left out by writing all three anew under the next number.
+Rows are in the order of the segments. New rows are appended and count once a transaction adds their
+segments: whenever an indexing is killed, the last transaction stands, and what lies beyond it is
+overwritten by the next. To leave rows out, both matrices are written anew under the next number.
 """
 
+import contextlib
 import dataclasses
+import errno
+import fcntl
 import json
 import os
 import pathlib
-import re
+import sqlite3
+import urllib.parse
 import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from actcl_tf.search.moments import MODALITIES, PICTURE, SOUND, Moment
+from actcl_tf.search.segments import MODALITIES, PICTURE, Segment
 from actcl_tf.storage import files, strict_json
 from actcl_tf.storage.errors import DataError
 
-INDEX = "index.json"
-KIND, VERSION = "actcl_tf search index", 1
-TABLE = "files"
-SUFFIXES = {PICTURE: ".vectors", SOUND: ".vectors", TABLE: ".jsonl"}
-# A line of the table: root, name, bytes, time, moments, what is left out.
-_LINE = tuple[str, str, int, int, list[list], dict[str, dict[str, int]]]
+INDEX = "index.sqlite"
+VERSION = 2  # In SQLite's `user_version`.
+SCHEMA = f"""
+CREATE TABLE made_with (digest, model, embedding_size, window_seconds, matrices);
+CREATE TABLE files (id INTEGER PRIMARY KEY, root, name, size, modified, left_out, checksum);
+CREATE TABLE segments (file, start, has_picture, has_sound);
+PRAGMA user_version = {VERSION};
+"""
+# A row of `files`: root, name, bytes, time, what is left out.
+_FILE = tuple[str, str, int, int, dict[str, dict[str, int]]]
 _MOST_DIMENSIONS = 1 << 20
-_BLOCK = 1 << 24  # Bytes that are read at once where a file is checked.
+_NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +52,17 @@ class Facts:
       digest: of the model.
       model: folder of the model.
       embedding_size: D.
-      window_seconds: length of a moment.
+      window_seconds: length of a segment.
     """
 
     digest: str
     model: str
     embedding_size: int
     window_seconds: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.embedding_size <= _MOST_DIMENSIONS or not self.window_seconds > 0:
+            raise ValueError("embedding_size and window_seconds must be possible ones")
 
 
 class Entry(NamedTuple):
@@ -62,7 +73,7 @@ class Entry(NamedTuple):
       name: of the file, relative to it.
       size: bytes.
       modified: when it was changed last, in whole nanoseconds.
-      moments: what is known of it; none for a file that is left out.
+      segments: what is known of it; none for a file that is left out.
       left_out: modality -> reason -> how many windows, or 1 for all there is.
     """
 
@@ -70,7 +81,7 @@ class Entry(NamedTuple):
     name: str
     size: int
     modified: int
-    moments: tuple[Moment, ...]
+    segments: tuple[Segment, ...]
     left_out: dict[str, dict[str, int]]
 
     @property
@@ -81,35 +92,15 @@ class Entry(NamedTuple):
     def num_rows(self, modality: str) -> int:
         """Its windows of one of MODALITIES."""
         field = "has_picture" if modality == PICTURE else "has_sound"
-        return sum(getattr(moment, field) for moment in self.moments)
+        return sum(getattr(segment, field) for segment in self.segments)
 
-    def to_line(self) -> bytes:
-        """One line of the table."""
-        kinds = [[m.start, int(m.has_picture), int(m.has_sound)] for m in self.moments]
-        held = [self.root, self.name, self.size, self.modified, kinds, self.left_out]
-        return (json.dumps(held, separators=(",", ":")) + "\n").encode()
-
-    @classmethod
-    def from_line(cls, line: bytes) -> "Entry":
-        """What `to_line` wrote; a ValueError if it is not."""
-        *head, kinds, left_out = strict_json.build(_LINE, strict_json.loads(line), "a line")
-        return cls(*head, tuple(_moment(*kind) for kind in kinds), left_out)
-
-
-def _moment(start: Any = None, seen: Any = None, heard: Any = None, *more: Any) -> Moment:
-    """A moment of a line; by hand, as there may be millions."""
-    is_time = type(start) in (int, float) and start >= 0
-    if more or not is_time or seen not in (0, 1) or heard not in (0, 1):
-        raise ValueError(f"{[start, seen, heard, *more]!r:.40} is no moment")
-    return Moment(start, bool(seen), bool(heard))
-
-
-class Part(NamedTuple):
-    """What counts of a file of the index: its name, its first bytes, and their CRC-32."""
-
-    name: str
-    size: int
-    checksum: int
+    def checksum(self, vectors: dict[str, np.ndarray]) -> int:
+        """CRC-32 of the file's rows in the database and in the matrices."""
+        segments = [(float(start), *kinds) for start, *kinds in self.segments]
+        found = zlib.crc32(json.dumps(self._replace(segments=segments)).encode())
+        for modality in MODALITIES:
+            found = zlib.crc32(np.ascontiguousarray(vectors[modality], "<f4"), found)
+        return found
 
 
 class Content(NamedTuple):
@@ -117,27 +108,64 @@ class Content(NamedTuple):
 
     Attributes:
       facts: what it was made with.
-      entries: of the table, in the order of their rows.
+      entries: of the files, in the order of their rows.
       vectors: modality -> [N, D] float32, unit vectors, mapped from the file.
+      matrices: number in the names of the matrices.
     """
 
     facts: Facts
     entries: list[Entry]
     vectors: dict[str, np.ndarray]
+    matrices: int
+
+    def by_entry(self) -> Iterator[tuple[Entry, dict[str, np.ndarray]]]:
+        """Each file with modality -> [N, D] float32, its own vectors."""
+        first = dict.fromkeys(MODALITIES, 0)
+        for entry in self.entries:
+            rows = {}
+            for modality, vectors in self.vectors.items():
+                last = first[modality] + entry.num_rows(modality)
+                rows[modality], first[modality] = vectors[first[modality] : last], last
+            yield entry, rows
 
 
-def load(folder: str) -> Content:
+def matrix_name(modality: str, number: int) -> str:
+    """Name of the file that holds the embeddings of one of MODALITIES."""
+    return f"{modality}.{number}.vectors"
+
+
+def load(folder: files.PathLike) -> Content:
     """Reads an index and checks every byte of it.
 
     Raises:
       DataError: there is none, it is damaged, or it is of another version.
     """
-    path = pathlib.Path(files.local(folder))
-    facts, parts = read_state(path)
-    return Content(facts, *read_parts(path, facts, parts))
+    place = pathlib.Path(files.local(folder))
+    path = place / INDEX
+    if not path.exists():
+        raise DataError(f"--index={place}: there is no index; make one with tools/search.py index")
+    try:
+        with contextlib.closing(connect(path)) as database:
+            facts, number, entries, checksums = _read(path, database)
+    except (sqlite3.Error, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path} is damaged ({error}); index the collection anew") from error
+    vectors = {}
+    for modality in MODALITIES:
+        rows = sum(entry.num_rows(modality) for entry in entries)
+        vectors[modality] = _map(place / matrix_name(modality, number), rows, facts.embedding_size)
+    content = Content(facts, entries, vectors, number)
+    for (entry, rows), checksum in zip(content.by_entry(), checksums):
+        if entry.checksum(rows) != checksum:
+            raise DataError(
+                f"{place} is damaged (what it holds of {entry.name!r} is not what was written); "
+                "index the collection anew"
+            )
+    return content
 
 
-def check_model(folder: os.PathLike, facts: Facts, digest: str, model: str) -> None:
+def check_model(folder: files.PathLike, facts: Facts, digest: str, model: str) -> None:
     """Refuses a model that an index was not made with.
 
     Raises:
@@ -150,99 +178,87 @@ def check_model(folder: os.PathLike, facts: Facts, digest: str, model: str) -> N
         )
 
 
-def read_state(folder: pathlib.Path) -> tuple[Facts, dict[str, Part]]:
-    """What index.json says: what the index was made with, and what counts of its other files.
+def connect(path: pathlib.Path) -> sqlite3.Connection:
+    """Opens the database of an index, which is there, and undoes what a killed program began.
 
     Raises:
-      DataError: there is none, it is damaged, or it is of another version.
+      DataError: the file cannot be read.
+      sqlite3.Error: it is no database.
     """
-    path = folder / INDEX
-    if not path.exists():
-        raise DataError(f"--index={folder}: there is no index; make one with tools/search.py index")
-    try:
-        held = strict_json.loads(files.read_text(path))
-        if held.pop("kind") != KIND:
-            raise ValueError("it is of another program")
-        version = held.pop("version")
-        if version != VERSION:
-            raise DataError(
-                f"{path} is of version {version!r:.40}, and this program reads {VERSION}; begin a "
-                "new index"
-            )
-        parts = strict_json.build(dict[str, Part], held.pop("parts"), "parts")
-        facts = strict_json.build(Facts, held)
-        _check_state(facts, parts)
-        return facts, parts
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} is damaged ({error}); index the collection anew") from error
+    # Where the file system has no locks, SQLite must not ask for any; a reader that then meets a
+    # writer finds wrong checksums.
+    query = "mode=rw"
+    with files.naming(path, "read"), path.open("rb") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                query += "&nolock=1"
+    database = sqlite3.connect(f"file:{urllib.parse.quote(os.fsencode(path))}?{query}", uri=True)
+    database.execute("PRAGMA trusted_schema = OFF")
+    return database
 
 
-def _check_state(facts: Facts, parts: dict[str, Part]) -> None:
-    """Raises ValueError unless names are those of this folder and sizes are possible."""
-    if parts.keys() != SUFFIXES.keys():
-        raise ValueError(f"it must have the parts {', '.join(SUFFIXES)}")
-    for key, part in parts.items():
-        if not re.fullmatch(rf"{key}-\d{{6}}{re.escape(SUFFIXES[key])}", part.name):
-            raise ValueError(f"{part.name!r:.40} is no name of its part {key}")
-        if part.size < 0:
-            raise ValueError(f"the size of {part.name} is {part.size}")
-    if not 0 < facts.embedding_size <= _MOST_DIMENSIONS or facts.window_seconds <= 0:
-        raise ValueError("embedding_size and window_seconds must be possible ones")
+def to_blob(text: str) -> bytes:
+    """A name as SQLite keeps it: names of files need not be Unicode."""
+    return text.encode("utf-8", "surrogatepass")
 
 
-def read_parts(
-    folder: pathlib.Path, facts: Facts, parts: dict[str, Part]
-) -> tuple[list[Entry], dict[str, np.ndarray]]:
-    """The table and the vectors, every byte of them checked.
-
-    Raises:
-      DataError: one of the files is damaged.
-    """
-    for part in parts.values():
-        _check(folder / part.name, part)
-    with open(folder / parts[TABLE].name, "rb") as file:
-        table = file.read(parts[TABLE].size)
-    try:
-        entries = [Entry.from_line(line) for line in table.splitlines()]
-    except ValueError as error:
+def _read(
+    path: pathlib.Path, database: sqlite3.Connection
+) -> tuple[Facts, int, list[Entry], list[int]]:
+    """What the database holds; the last are the checksums of the entries."""
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version != VERSION:
         raise DataError(
-            f"{folder / parts[TABLE].name} is damaged ({error}); index the collection anew"
-        ) from error
-    vectors = {}
-    for modality in MODALITIES:
-        part, rows = parts[modality], sum(entry.num_rows(modality) for entry in entries)
-        shape = (rows, facts.embedding_size)
-        if part.size != 4 * rows * facts.embedding_size:
-            raise DataError(
-                f"{folder / part.name} is damaged ({part.size} bytes for {rows} rows of "
-                f"{facts.embedding_size}); index the collection anew"
-            )
-        vectors[modality] = (
-            np.memmap(folder / part.name, "<f4", "r", shape=shape)
-            if rows
-            else np.zeros(shape, np.float32)
+            f"{path} is of version {version}, and this program reads {VERSION}; begin a new index"
         )
-    return entries, vectors
+    for (problem,) in database.execute("PRAGMA integrity_check(1)"):
+        if problem != "ok":
+            raise ValueError(problem)
+    database.execute("BEGIN")  # All tables as they are at one time.
+    (row,) = database.execute("SELECT * FROM made_with")
+    names = [field.name for field in dataclasses.fields(Facts)]
+    facts = strict_json.build(Facts, dict(zip(names, row)))
+    number = strict_json.build(int, row[-1], "matrices")
+    segments: dict[int, list[Segment]] = {}
+    for file, *segment in database.execute("SELECT * FROM segments ORDER BY rowid"):
+        segments.setdefault(file, []).append(_segment(*segment))
+    entries, checksums = [], []
+    for file, root, name, *sizes, left_out, checksum in database.execute(
+        "SELECT * FROM files ORDER BY id"
+    ):
+        held = [_from_blob(root), _from_blob(name), *sizes, strict_json.loads(left_out)]
+        *head, reasons = strict_json.build(_FILE, held, "a file")
+        entries.append(Entry(*head, tuple(segments.pop(file, ())), reasons))
+        checksums.append(checksum)
+    if segments:
+        raise ValueError(f"there are segments of {len(segments)} unknown files")
+    return facts, number, entries, checksums
 
 
-def _check(path: pathlib.Path, part: Part) -> None:
-    checksum, left = 0, part.size
-    for data in _blocks(path, part.size):
-        checksum, left = zlib.crc32(data, checksum), left - len(data)
-    if left:
-        why = f"it has {part.size - left} bytes, and {part.size} were written"
-    elif checksum != part.checksum:
-        why = "its bytes are not those that were written"
-    else:
-        return
-    raise DataError(f"{path} is damaged ({why}); index the collection anew")
+def _from_blob(held: Any) -> str:
+    if not isinstance(held, bytes):
+        raise ValueError(f"{held!r:.40} is no name")
+    return held.decode("utf-8", "surrogatepass")
 
 
-def _blocks(path: pathlib.Path, size: int) -> Iterator[bytes]:
-    """The first `size` bytes of a file, or as many as there are."""
-    with files.naming(path, "read"), open(path, "rb") as file:
-        while size > 0 and (data := file.read(min(size, _BLOCK))):
-            yield data
-            size -= len(data)
+def _segment(start: Any, seen: Any, heard: Any) -> Segment:
+    """A segment of the database; by hand, as there may be millions."""
+    if type(start) is not float or not start >= 0 or seen not in (0, 1) or heard not in (0, 1):
+        raise ValueError(f"{[start, seen, heard]!r:.40} is no segment")
+    return Segment(start, bool(seen), bool(heard))
+
+
+def _map(path: pathlib.Path, rows: int, size: int) -> np.ndarray:
+    """The rows of a matrix that count."""
+    with files.naming(path, "read"):
+        found = path.stat().st_size
+        if found < 4 * rows * size:
+            raise DataError(
+                f"{path} is damaged (it has {found} bytes, and {rows} rows of {size} numbers were "
+                "written); index the collection anew"
+            )
+        if not rows:
+            return np.zeros([0, size], np.float32)
+        return np.memmap(path, "<f4", "r", shape=(rows, size))

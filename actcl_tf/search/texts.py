@@ -5,27 +5,20 @@ from collections.abc import Sequence
 
 from actcl_tf.data.catalogs import walking
 from actcl_tf.data.media.containers import media
+from actcl_tf.reporting import tables
 from actcl_tf.search.collection import Hit
 from actcl_tf.search.indexing import Summary
-from actcl_tf.search.moments import MODALITIES
+from actcl_tf.search.segments import MODALITIES
 from actcl_tf.search.store import Entry
 
-COLUMNS = ["file", "time", "score", "by"]
 _SHOWN = 10  # Files that a summary names.
 
 
 def text_table(hits: Sequence[Hit]) -> str:
-    """The hits, one a line: rank, file, time, score and what the score is of."""
+    """The table for the terminal."""
     if not hits:
-        return "Nothing found: the index holds no such moment."
-    rows = [["", *COLUMNS], *([name, *cells] for name, cells in table_rows(hits))]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    aligned = ("<", "<", ">", ">", "<")
-    lines = (
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, aligned, widths))
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
+        return "Nothing found: the index holds no such segment."
+    return tables.to_text(table(hits), numbers=(2, 3))
 
 
 def time_text(seconds: float) -> str:
@@ -39,15 +32,19 @@ def printable(name: str) -> str:
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
 
 
-def table_rows(hits: Sequence[Hit]) -> list[tuple[str, list[str]]]:
-    """The rank and the other cells of each hit."""
-    return [
-        (
+def table(hits: Sequence[Hit]) -> tables.Table:
+    """The hits, one a row: rank, file, time, score and what the score is of."""
+    rows = [
+        [
             str(rank),
-            [printable(hit.name), time_text(hit.start), f"{hit.score:.3f}", hit.modality],
-        )
+            printable(hit.name),
+            time_text(hit.start),
+            f"{hit.score:.3f}",
+            hit.modality,
+        ]
         for rank, hit in enumerate(hits, 1)
     ]
+    return tables.Table(["", "file", "time", "score", "by"], rows)
 
 
 def summary_text(summary: Summary) -> str:
@@ -68,10 +65,10 @@ def summary_text(summary: Summary) -> str:
             f"Encoded {summary.windows} windows in {summary.seconds:.1f} s, {rate:.0f} a second."
         )
     lines += [*walking.unlisted_lines(summary.found), *walking.ignored_lines(summary.found)]
-    used = [entry for entry in summary.entries if entry.moments]
+    used = [entry for entry in summary.entries if entry.segments]
     counts = [sum(entry.num_rows(modality) for entry in used) for modality in MODALITIES]
     lines.append(
-        f"The index holds {sum(len(entry.moments) for entry in used)} moments of {len(used)} "
+        f"The index holds {sum(len(entry.segments) for entry in used)} segments of {len(used)} "
         f"files: {counts[0]} with picture, {counts[1]} with sound."
     )
     for modality in MODALITIES:
@@ -82,7 +79,7 @@ def summary_text(summary: Summary) -> str:
         told = [f"{count} {reason}" for reason, count in reasons.items() if "no_" not in reason]
         if told:
             lines.append(f"Left out of files, windows of {modality}: {', '.join(told)}.")
-    unused = [entry for entry in summary.entries if not entry.moments]
+    unused = [entry for entry in summary.entries if not entry.segments]
     if unused:
         lines.append(f"Files that give nothing: {len(unused)}.")
         lines += [f"  {printable(entry.name)}: {_why(entry)}" for entry in unused[:_SHOWN]]

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from actcl_tf import config
-from actcl_tf.study import running
 
 # Measure -> the scores whose mean it is. Of each run those that it has.
 SCORES = {
@@ -19,6 +18,7 @@ SCORES = {
     "video probe": ("probe/video/label/accuracy",),
     "audio probe": ("probe/audio/label/accuracy",),
 }
+_EVAL = "eval/"  # Before the names of what evaluations measured.
 COURSE = "R@1"  # The measure whose course is drawn.
 
 
@@ -42,17 +42,16 @@ def read(run_dir: pathlib.Path) -> Measured:
     Raises:
       config.ConfigError: it was not evaluated.
     """
-    trained = json.loads((run_dir / running.RESULT).read_text(encoding="utf-8"))["trained"]
-    scores = _scores(trained)
-    if not scores:
-        raise config.ConfigError(f"{run_dir}: was not evaluated; a study needs --eval_split")
-    course, figures = {}, {}
+    scores, course, figures = {}, {}, {}
     for line in (run_dir / "scalars.jsonl").read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
-        evaluated = _scores({k[len("eval/") :]: v for k, v in record.items() if k[:5] == "eval/"})
+        evaluated = _scores({k[len(_EVAL) :]: v for k, v in record.items() if k.startswith(_EVAL)})
+        scores = evaluated or scores
         if COURSE in evaluated:
             course[record["step"]] = evaluated[COURSE]
         figures.update({k: v for k, v in record.items() if k.startswith("dictionary/")})
+    if not scores:
+        raise config.ConfigError(f"{run_dir}: was not evaluated; a study needs --eval_split")
     return Measured(scores, course, figures)
 
 

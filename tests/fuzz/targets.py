@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-import zlib
+import sqlite3
 
 import numpy as np
 import tensorflow as tf
@@ -24,7 +24,7 @@ from actcl_tf.evaluate.results import comparison, results
 from actcl_tf.models import weights_file
 from actcl_tf.pretrained import layout
 from actcl_tf.search import collection, store
-from actcl_tf.search.moments import PICTURE, SOUND, Moment
+from actcl_tf.search.segments import PICTURE, SOUND, Segment
 from actcl_tf.search.store import Entry, Facts
 from actcl_tf.search.store_writing import Writer
 from actcl_tf.train import run_checks
@@ -32,6 +32,12 @@ from actcl_tf.train.runs import checkpoints, errors, run_folder
 from tests import made_results, media_files, split_files
 from tests.fuzz import mutations
 from tests.fuzz.mutations import Rng
+
+INDEX_COLUMNS = (
+    *("made_with.digest", "made_with.embedding_size", "made_with.window_seconds"),
+    *("made_with.matrices", "files.root", "files.name", "files.size", "files.left_out"),
+    *("files.checksum", "segments.file", "segments.start", "segments.has_sound"),
+)
 
 # The errors whose messages are meant for people.
 NAMED = (
@@ -336,9 +342,9 @@ class Metadata(Target):
         _write_export(folder / "export" / layout.PAIR / "1" / "assets", self.run)
         results.write(_made(folder / "result"), made_results.result(made_results.measurement()))
         with Writer(folder / "index", Facts("0123456789abcdef", "/m", 2, 0.5)) as writer:
-            moments = (Moment(0.0, True, True), Moment(0.5, False, True))
+            segments = (Segment(0.0, True, True), Segment(0.5, False, True))
             rows = {PICTURE: np.zeros([1, 2], "f"), SOUND: np.ones([2, 2], "f")}
-            writer.append(Entry("/videos", "a.mp4", 10, 17, moments, {}), rows)
+            writer.append(Entry("/videos", "a.mp4", 10, 17, segments, {}), rows)
             writer.commit()
         line = {"shard": "a", "record": 1, "why": "its checksum is wrong", "slot": 3}
         (folder / "run" / skip_ledger.FILE_NAME).write_text(json.dumps(line) + "\n")
@@ -351,8 +357,7 @@ class Metadata(Target):
             f"run/{skip_ledger.FILE_NAME}": self._read_ledger,
             f"export/{layout.PAIR}/1/assets/{layout.METADATA}": self._read_export,
             "result/result.json": self._read_result,
-            "index/index.json": self._read_index,
-            "index/files-000001.jsonl": self._read_index,
+            f"index/{store.INDEX}": self._read_index,
             "a.safetensors": self._read_weights,
         }
         self.files = {name: (read, (folder / name).read_bytes()) for name, read in readers.items()}
@@ -362,27 +367,30 @@ class Metadata(Target):
 
     def write(self, rng: Rng) -> None:
         (self.folder / self.name).write_bytes(self.files[self.name][1])  # The last case's.
-        (self.folder / "index" / store.INDEX).write_bytes(self.files["index/index.json"][1])
         self.name = mutations.pick(rng, list(self.files))
         content = self.files[self.name][1]
         if self.name.endswith(("json", "jsonl")):
             content = _broken_text(rng, content.decode(), "a.json", ",")
-        elif rng.integers(2):
+        elif self.name.endswith("safetensors") and rng.integers(2):
             head = content[8:-8].decode()
             broken = _broken_text(rng, head, "a.json", ",")
             content = len(broken).to_bytes(8, "little") + broken + bytes(8)
         else:
             content = mutations.of_bytes(rng, content)
         (self.folder / self.name).write_bytes(content)
-        if self.name.endswith("files-000001.jsonl"):
-            self._sign(content)
+        if self.name.endswith(store.INDEX) and rng.integers(2):
+            self._change_a_column(rng)
 
-    def _sign(self, table: bytes) -> None:
-        """Makes index.json say that a broken table is the right one."""
+    def _change_a_column(self, rng: Rng) -> None:
+        """Makes a database that is sound, and holds what nobody wrote."""
         path = self.folder / "index" / store.INDEX
-        held = json.loads(path.read_text())
-        held["parts"][store.TABLE].update(size=len(table), checksum=zlib.crc32(table))
-        path.write_text(json.dumps(held))
+        path.write_bytes(self.files[self.name][1])
+        table, column = mutations.pick(rng, INDEX_COLUMNS).split(".")
+        kept = [n for n in mutations.NUMBERS if isinstance(n, float) or abs(n) < 2**63]
+        words = [word.encode("utf-8", "surrogatepass") for word in mutations.WORDS]
+        value = mutations.pick(rng, [None, *kept, *words])
+        with contextlib.closing(sqlite3.connect(path)) as database, database:
+            database.execute(f"UPDATE {table} SET {column} = ?", [value])
 
     def read(self) -> None:
         self.files[self.name][0]()

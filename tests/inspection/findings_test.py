@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from actcl_tf.inspection import findings, numbers
-from actcl_tf.reporting import html_page
+from actcl_tf.reporting import html_page, tables
 
 FIGURES = numbers.Figures(256, 0.995, 16, 0.1234, 0.9, 42.25)
 NOTHING = numbers.Figures(0, None, None, None, None, None)
@@ -64,7 +64,7 @@ def test_without_a_pool_nothing_is_said_of_sampling(tmp_path):
 
 def test_the_page_is_whole_and_its_words_are_escaped(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
-    table = html_page.Table("in <numbers>", ["a&b"], [("row", ["1"])])
+    table = tables.Table(["", "a&b"], [["row", "1"]], "in <numbers>")
     section = html_page.Section("S", ["1 < 2"], [table], [('"quoted"', tmp_path / "a.png")])
     html_page.write(tmp_path / "page.html", "T", [section])
     page = (tmp_path / "page.html").read_text()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.reporting import html_page, playable
+from actcl_tf.reporting import html_page, playable, tables
 
 NAMES = [
     "<script>alert(1)</script>&\"'.mp4",
@@ -47,7 +47,7 @@ def page_of(folder, name: str) -> Parsed:
     heard = playable.Clip(name, None, None, 10.0, np.zeros(800, np.float32), 8000)
     parts = {
         "paragraphs": [name],
-        "tables": [html_page.Table(name, [name], [(name, [name])])],
+        "tables": [tables.Table([name, name], [[name, name]], name)],
         "pictures": [(name, picture)],
         "clips": [[silent, heard]],
     }
@@ -66,8 +66,8 @@ def test_names_are_shown_as_text(tmp_path, name):
     plain, page = page_of(tmp_path, "plain"), page_of(tmp_path, name)
     assert shape(page) == shape(plain)
     assert not page.comments
-    # Of a section: heading, paragraph, four in the table, captions of picture and clips.
-    assert sum(name in text for text in page.text) == 2 + 2 * 9
+    # Of a section: heading, paragraph, five in the table, captions of picture and clips.
+    assert sum(name in text for text in page.text) == 2 + 2 * 10
     assert [about["alt"] for tag, about in page.elements if tag == "img"].count(name) == 2
 
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from actcl_tf.search import collection, store_writing
-from actcl_tf.search.moments import PICTURE, SOUND, Moment
+from actcl_tf.search.segments import PICTURE, SOUND, Segment
 from actcl_tf.search.store import Entry, Facts
 
 
@@ -16,11 +16,11 @@ def unit(vectors):
 def build(folder, files, size):
     """Writes an index of files: name -> rows (start, picture vector or None, sound vector)."""
     with store_writing.Writer(folder, Facts("d" * 16, "m", size, 1.0)) as writer:
-        for name, moments in files.items():
-            held = tuple(Moment(t, p is not None, s is not None) for t, p, s in moments)
+        for name, segments in files.items():
+            held = tuple(Segment(t, p is not None, s is not None) for t, p, s in segments)
             vectors = {
-                PICTURE: np.reshape([p for _, p, _ in moments if p is not None], [-1, size]),
-                SOUND: np.reshape([s for _, _, s in moments if s is not None], [-1, size]),
+                PICTURE: np.reshape([p for _, p, _ in segments if p is not None], [-1, size]),
+                SOUND: np.reshape([s for _, _, s in segments if s is not None], [-1, size]),
             }
             root, _, name = name.rpartition("|")
             writer.append(Entry(root or "/r", name, 1, 1, held, {}), vectors)
@@ -64,7 +64,7 @@ def test_small_collection(tmp_path, options, expected):
 
 def test_an_empty_collection_has_no_hits(tmp_path):
     held = build(tmp_path, {"empty": []}, 3)
-    assert (held.num_moments, held.num_files, held.search(X)) == (0, 0, [])
+    assert (held.num_segments, held.num_files, held.search(X)) == (0, 0, [])
 
 
 def test_names_have_their_folder_where_there_are_several(tmp_path):
@@ -82,7 +82,7 @@ def test_all_alike_keep_their_order(tmp_path):
 
 @pytest.fixture(scope="module")
 def random_collection(tmp_path_factory):
-    """The collection, and (file, start, picture, sound) of each of its moments."""
+    """The collection, and (file, start, picture, sound) of each of its segments."""
     rng = np.random.default_rng(3)
     files = {
         f"f{number}": [
@@ -95,7 +95,7 @@ def random_collection(tmp_path_factory):
         ]
         for number in range(60)
     }
-    rows = [(name, *moment) for name, moments in files.items() for moment in moments]
+    rows = [(name, *segment) for name, segments in files.items() for segment in segments]
     return build(tmp_path_factory.mktemp("random"), files, 16), rows
 
 

@@ -44,8 +44,10 @@ def index(folder, encoder, path, **options):
 
 
 def shown(entry):
-    """Moments as text: start, p picture, s sound."""
-    return " ".join(f"{m.start:.2f}{'p' * m.has_picture}{'s' * m.has_sound}" for m in entry.moments)
+    """Segments as text: start, p picture, s sound."""
+    return " ".join(
+        f"{m.start:.2f}{'p' * m.has_picture}{'s' * m.has_sound}" for m in entry.segments
+    )
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def test_each_file_gives_what_it_has(indexed):
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     text = texts.summary_text(summary)
     assert "Files: 9 new." in text
-    assert "23 moments of 6 files: 19 with picture, 13 with sound" in text
+    assert "23 segments of 6 files: 19 with picture, 13 with sound" in text
     assert "windows of sound: " in text and "silent" in text
     assert "short.mp4: what can be used of it lasts less than" in text
     assert "broken.mp4: it cannot be decoded, or decodes with errors" in text
@@ -85,12 +87,7 @@ def test_each_file_gives_what_it_has(indexed):
 def test_vectors_are_those_of_the_saved_model(indexed, media, exported_model):
     content = store.load(indexed[0])
     model = tf.saved_model.load(str(exported_model / "pair" / "1"))
-    first = {"picture": 0, "sound": 0}
-    for entry in content.entries:
-        if entry.name == "both.mp4":
-            break
-        for modality in first:
-            first[modality] += entry.num_rows(modality)
+    (found,) = [rows for entry, rows in content.by_entry() if entry.name == "both.mp4"]
     clips = list(
         clip_cutting.read_clips(
             str(media / "both.mp4"), ReadOptions(12.5, 16000, 46, 90, 0.64, 0.64)
@@ -100,10 +97,9 @@ def test_vectors_are_those_of_the_saved_model(indexed, media, exported_model):
     for number, clip in enumerate(clips):
         jpegs = tf.constant([clip.frames_jpeg])
         seen = model.signatures["video_jpeg"](video_jpeg=jpegs)["embedding"][0]
-        found = content.vectors["picture"][first["picture"] + number]
-        rounding.assert_close(found, seen)
+        rounding.assert_close(found["picture"][number], seen)
         heard = model.signatures["audio"](audio=tf.constant(clip.waveform[None]))["embedding"][0]
-        rounding.assert_close(content.vectors["sound"][first["sound"] + number], heard)
+        rounding.assert_close(found["sound"][number], heard)
 
 
 def copied(media, folder, *names):
@@ -145,14 +141,7 @@ def test_an_index_is_brought_up_to_date(media, encoder, tmp_path):
 
 def by_file(content):
     """(name, vectors of all its windows), by name: an index has files as they were finished."""
-    first, found = dict.fromkeys(content.vectors, 0), []
-    for entry in content.entries:
-        rows = []
-        for modality, vectors in content.vectors.items():
-            last = first[modality] + entry.num_rows(modality)
-            rows.append(vectors[first[modality] : last])
-            first[modality] = last
-        found.append((entry.name, np.concatenate(rows)))
+    found = [(entry.name, np.concatenate([*rows.values()])) for entry, rows in content.by_entry()]
     return sorted(found, key=lambda each: each[0])
 
 

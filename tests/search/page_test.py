@@ -36,7 +36,7 @@ def hit(folder, name, start=1.5, score=0.5, modality="picture"):
 
 def write(folder, query, hits, tmp_path, seconds=0.64):
     path = tmp_path / "found.html"
-    page.write_page(path, query, hits, about="9 moments.", seconds=seconds)
+    page.write_page(path, query, hits, about="9 segments.", seconds=seconds)
     return path.read_text()
 
 
@@ -54,15 +54,15 @@ def test_a_page_plays_query_and_hits(folder, tmp_path):
     hits = [hit(folder, "both.mp4"), hit(folder, "seen.mp4"), hit(folder, "heard.wav")]
     text = write(folder, query, hits, tmp_path)
     videos, sounds = decoded(text, "video/mp4"), decoded(text, "audio/wav")
-    # Two seconds, though a moment lasts less.
+    # Two seconds, though a segment lasts less.
     assert [round(seconds) for seconds, _ in videos] == [2, 2, 2]
     assert [round(seconds, 2) for seconds, _ in sounds] == [2.0]
-    assert "A moment lasts 0.64 seconds and is played with what is around it." in text
+    assert "A segment lasts 0.64 seconds and is played with what is around it." in text
     assert "1. both.mp4 0:01.5 · 0.500 by picture" in text
     assert not re.findall(r'(?:src|href)="(?!data:)', text)  # Nothing beside it is needed.
 
 
-def test_a_long_moment_is_played_as_it_is(folder, tmp_path):
+def test_a_long_segment_is_played_as_it_is(folder, tmp_path):
     query = Query(str(folder / "both.mp4"), "picture", 0.0, np.zeros(3))
     text = write(folder, query, [hit(folder, "both.mp4", 0.5)], tmp_path, seconds=3.0)
     assert [round(seconds) for seconds, _ in decoded(text, "video/mp4")] == [3, 3]
@@ -114,7 +114,7 @@ def test_the_table_is_aligned():
         "1  a.mp4        0:03.0   0.912  sound",
         "2  long/b.mp4  11:40.0  -0.100  picture",
     ]
-    assert texts.text_table([]) == "Nothing found: the index holds no such moment."
+    assert texts.text_table([]) == "Nothing found: the index holds no such segment."
 
 
 def test_a_page_that_cannot_be_written_is_an_error(folder, tmp_path):

@@ -5,7 +5,7 @@ import PIL.Image
 import pytest
 
 from actcl_tf.search import encoding, query
-from actcl_tf.search.moments import PICTURE, SOUND
+from actcl_tf.search.segments import PICTURE, SOUND
 from actcl_tf.storage.errors import DataError
 from tests import media_files
 

@@ -1,12 +1,13 @@
 """An index on disk: what counts after appends, kills, damage and other models."""
 
+import contextlib
 import dataclasses
 import errno
 import fcntl
-import json
 import os
 import pathlib
 import resource
+import sqlite3
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from actcl_tf.search import store
-from actcl_tf.search.moments import PICTURE, SOUND, Moment
+from actcl_tf.search.segments import PICTURE, SOUND, Segment
 from actcl_tf.search.store import Entry, Facts
 from actcl_tf.search.store_writing import Writer
 from actcl_tf.storage.errors import DataError
@@ -23,8 +24,8 @@ FACTS = Facts(digest="0123456789abcdef", model="/models/m", embedding_size=3, wi
 
 
 def entry(name, kinds="b", root="/videos"):
-    """A file with one moment a letter: p picture, s sound, b both."""
-    held = (Moment(i * 0.5, kind in "pb", kind in "sb") for i, kind in enumerate(kinds))
+    """A file with one segment a letter: p picture, s sound, b both."""
+    held = (Segment(i * 0.5, kind in "pb", kind in "sb") for i, kind in enumerate(kinds))
     return Entry(root, name, 10, 1_700_000_000_123_456_789, tuple(held), {})
 
 
@@ -43,8 +44,14 @@ def write(folder, entries, facts=FACTS):
 
 
 def part(folder, name):
-    (found,) = pathlib.Path(folder).glob(f"{name}-*")
+    (found,) = pathlib.Path(folder).glob(f"{name}.*")
     return found
+
+
+def change(folder, statement):
+    """What somebody else does to the database."""
+    with contextlib.closing(sqlite3.connect(folder / store.INDEX)) as database, database:
+        database.executescript(statement)
 
 
 ENTRIES = [entry("a.mp4", "bps"), entry("b/ö \ud800\n.mp4", "s"), entry("c.mp4", "")]
@@ -73,8 +80,8 @@ def test_what_is_not_committed_does_not_count_and_is_overwritten(tmp_path):
     with Writer(tmp_path, FACTS) as writer:  # Ends without a commit, as a killed one does.
         writer.append(entry("lost.mp4", "bbbb"), rows(entry("lost.mp4", "bbbb"), 5))
     assert store.load(tmp_path).entries == ENTRIES[:1]
-    (tmp_path / "sound-000007.vectors").write_bytes(b"of a killed rewriting")
-    (tmp_path / ".index.json.0123.tmp").write_bytes(b"{")
+    (tmp_path / "sound.7.vectors").write_bytes(b"of a killed rewriting")
+    (tmp_path / ".index.sqlite.0123.tmp").write_bytes(b"{")
     (tmp_path / "notes.jsonl").write_text("the user's own")
     with Writer(tmp_path, FACTS) as writer:
         assert list(writer.entries) == ["/videos/a.mp4"]
@@ -85,7 +92,7 @@ def test_what_is_not_committed_does_not_count_and_is_overwritten(tmp_path):
     assert content.vectors[SOUND].tolist() == [[0.5] * 3] * 2 + [[1.5] * 3]
     names = {path.name for path in tmp_path.iterdir()}
     assert "notes.jsonl" in names
-    assert not names & {"sound-000007.vectors", ".index.json.0123.tmp"}
+    assert not names & {"sound.7.vectors", ".index.sqlite.0123.tmp"}
 
 
 def test_dropped_files_are_gone_with_their_rows(tmp_path):
@@ -98,7 +105,7 @@ def test_dropped_files_are_gone_with_their_rows(tmp_path):
     assert [each.name for each in content.entries] == ["a", "c", "e"]
     assert content.vectors[PICTURE][:, 0].tolist() == [0, 0, 2, 9]
     assert content.vectors[SOUND][:, 0].tolist() == [0.5, 2.5, 2.5, 9.5]
-    assert len(list(tmp_path.iterdir())) == 5  # The old files and nothing else went.
+    assert len(list(tmp_path.iterdir())) == 4  # The old files and nothing else went.
 
 
 def test_a_mapped_index_outlives_its_rewriting(tmp_path):
@@ -114,54 +121,73 @@ def damage_cut(path):
 
 
 def damage_flip(path):
+    """Turns a bit of a name of a file, or of a vector."""
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[data.find(b"a.mp4") if b"a.mp4" in data else len(data) // 2] ^= 1
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("name", ["picture", "sound", "files"])
+def damage_half(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def damage_text(path):
+    path.write_text("no index" * 1000)
+
+
 @pytest.mark.parametrize(
-    "damage, expected",
+    "name, damage, expected",
     [
-        (damage_cut, "bytes, and"),
-        (damage_flip, "not those that were written"),
-        (pathlib.Path.unlink, "cannot be read"),
+        ("picture", damage_cut, r"picture.*is damaged \(it has 23 bytes, and 2 rows of 3"),
+        ("picture", damage_flip, r"is damaged \(what it holds of 'a.mp4' is not"),
+        ("picture", pathlib.Path.unlink, "picture.*cannot be read"),
+        ("sound", damage_cut, r"sound.*is damaged \(it has 35 bytes, and 3 rows of 3"),
+        ("sound", damage_flip, r"is damaged \(what it holds of 'a.mp4' is not"),
+        ("sound", pathlib.Path.unlink, "sound.*cannot be read"),
+        ("index", damage_half, r"index\.sqlite is damaged \("),
+        ("index", damage_flip, r"is damaged \(what it holds of '`.mp4' is not"),
+        ("index", damage_text, r"index\.sqlite is damaged \("),
     ],
 )
 def test_damage_is_refused_by_name(tmp_path, name, damage, expected):
     write(tmp_path, ENTRIES)
-    path = part(tmp_path, name)
-    damage(path)
+    damage(part(tmp_path, name))
     for act in (lambda: store.load(tmp_path), lambda: Writer(tmp_path, FACTS).__enter__()):
         with pytest.raises(DataError, match=expected) as caught:
             act()
-        assert str(path) in str(caught.value)
+        assert str(tmp_path) in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "text, expected",
+    "statement, expected",
     [
-        ("", "is damaged"),
-        ("{", "is damaged"),
-        ("[1]", "is damaged"),
-        ('{"kind": "other"}', "of another program"),
-        ('{"kind": "actcl_tf search index", "version": 9}', "version 9, and this program reads 1"),
-        ('{"kind": "actcl_tf search index", "version": 1}', "is damaged"),
-        (None, "there is no index"),
+        ("PRAGMA user_version = 9", "is of version 9, and this program reads 2"),
+        ("DROP TABLE segments", "is damaged"),
+        ("DELETE FROM made_with", "is damaged"),
+        ("UPDATE made_with SET embedding_size = 4", "2 rows of 4 numbers"),
+        ("UPDATE made_with SET embedding_size = 2", "what it holds of 'a.mp4'"),
+        ("UPDATE made_with SET embedding_size = 0", "must be possible ones"),
+        ("UPDATE made_with SET window_seconds = 'x'", "is damaged"),
+        ("UPDATE made_with SET matrices = '../1'", "is damaged"),
+        ("UPDATE files SET size = size + 1", "what it holds of 'a.mp4'"),
+        ("UPDATE files SET name = NULL", "is no name"),
+        ("UPDATE files SET left_out = '{'", "is damaged"),
+        ("DELETE FROM files WHERE id = 2", "unknown files"),
+        ("UPDATE segments SET start = -1.0", "is no segment"),
+        ("UPDATE segments SET has_sound = 2", "is no segment"),
+        ("UPDATE segments SET start = start + 1", "what it holds of 'a.mp4'"),
+        ("DELETE FROM segments WHERE file = 2", "what it holds of"),
     ],
 )
-def test_what_is_no_index_is_refused(tmp_path, text, expected):
-    if text is not None:
-        (tmp_path / "index.json").write_text(text)
+def test_what_does_not_fit_is_refused(tmp_path, statement, expected):
+    write(tmp_path, ENTRIES)
+    change(tmp_path, statement)
     with pytest.raises(DataError, match=expected):
         store.load(tmp_path)
 
 
-def test_a_table_that_does_not_fit_the_vectors_is_refused(tmp_path):
-    write(tmp_path, ENTRIES)
-    state = json.loads((tmp_path / "index.json").read_text())
-    (tmp_path / "index.json").write_text(json.dumps({**state, "embedding_size": 4}))
-    with pytest.raises(DataError, match="for 2 rows of 4"):
+def test_a_folder_without_an_index_is_refused(tmp_path):
+    with pytest.raises(DataError, match="there is no index"):
         store.load(tmp_path)
 
 
@@ -175,7 +201,7 @@ def test_another_model_is_refused(tmp_path):
 
 def test_a_kill_at_the_very_beginning_does_no_harm(tmp_path):
     write(tmp_path, ENTRIES)
-    (tmp_path / "index.json").unlink()
+    (tmp_path / store.INDEX).unlink()
     write(tmp_path, ENTRIES[:1])
     assert store.load(tmp_path).entries == ENTRIES[:1]
 
@@ -200,7 +226,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch, capfd):
 
 def test_folders_of_other_things_are_left_alone(tmp_path):
     (tmp_path / "film.mp4").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"holds no index.json but other files"):
+    with pytest.raises(DataError, match=r"holds no index.sqlite but other files"):
         write(tmp_path, [])
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
     with pytest.raises(DataError, match="cannot be written"):
@@ -209,7 +235,7 @@ def test_folders_of_other_things_are_left_alone(tmp_path):
         write("gs://a/b", [])
 
 
-def test_vectors_must_fit_the_moments(tmp_path):
+def test_vectors_must_fit_the_segments(tmp_path):
     with Writer(tmp_path, FACTS) as writer, pytest.raises(ValueError, match=r"must be \(2, 3\)"):
         writer.append(entry("a", "bp"), rows(entry("a", "b"), 0))
 
@@ -218,7 +244,7 @@ FILL = """
 import resource, sys
 from tests.search import store_test
 from actcl_tf.storage.files import DataError
-resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 big = store_test.entry("big.mp4", "b" * 1000)
 try:
     with store_test.Writer(sys.argv[1], store_test.FACTS) as writer:
@@ -229,10 +255,11 @@ except DataError as error:
 """
 
 
-def test_a_full_disk_leaves_the_old_whole(tmp_path):
+@pytest.mark.parametrize("most", [4000, 20000])  # Too small for a matrix, for the database.
+def test_a_full_disk_leaves_the_old_whole(tmp_path, most):
     write(tmp_path, ENTRIES)
     done = subprocess.run(
-        [sys.executable, "-c", FILL, str(tmp_path)],
+        [sys.executable, "-c", FILL, str(tmp_path), str(most)],
         cwd=pathlib.Path(__file__).resolve().parents[2],
         capture_output=True,
         text=True,

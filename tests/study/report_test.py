@@ -19,7 +19,6 @@ def _write_run(folder, r1, figures=None):
         "retrieval/audio_to_video/r1": r1 + 0.02,
         "probe/audio/label/accuracy": 0.9,
     }
-    (folder / "result.json").write_text(json.dumps({"trained": scores}))
     records = [
         {"step": 5, "eval/retrieval/video_to_audio/r1": 0.1},
         {"step": 10, "loss/total": 2.0, "dictionary/audio/categories": 7.0},
@@ -38,7 +37,7 @@ def test_a_run_is_read(tmp_path):
 
 
 def test_a_run_without_evaluation_is_told(tmp_path):
-    (tmp_path / "result.json").write_text(json.dumps({"trained": {}}))
+    (tmp_path / "scalars.jsonl").write_text('{"step": 1, "loss/total": 2.0}\n')
     with pytest.raises(config.ConfigError, match="needs --eval_split"):
         measures.read(tmp_path)
 

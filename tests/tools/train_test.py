@@ -82,9 +82,13 @@ def test_main_job_from_nothing_to_the_summary(first_run):
         assert words in done.stdout
     assert "clips/s" in done.stderr  # The progress bar.
     result = json.loads((folder / "run" / "result.json").read_text())
-    assert set(result) == {"initialised", "trained", "facts"}
-    assert result["trained"]["retrieval/num_clips"] == 16
-    assert "probe/audio/label/accuracy" in result["initialised"]
+    assert result["checkpoint"]["step"] == 3
+    rows = {row["name"]: row for row in result["measurements"]}
+    assert rows["retrieval/video_to_audio/trained"]["folds"][0]["num_test"] == 16
+    assert "top1" in rows["linear/audio/initialised/standardise"]["summary"]
+    compared = _plain("compare_runs.py", str(folder / "run"))
+    assert compared.returncode == 0, compared.stderr
+    assert "linear/audio/trained/standardise" in compared.stdout
     assert (folder / "run" / "tensorboard" / "projector_config.pbtxt").exists()
     assert len((folder / "run/tensorboard/projector/latest.tsv").read_text().splitlines()) == 32
     assert (folder / "run" / "result.png").read_bytes().startswith(b"\x89PNG")

@@ -84,12 +84,9 @@ def read(data_dir: str, splits: Sequence[str], progress: Optional[Progress] = No
         or two clips have one name.
     """
     manifests, rows = {}, []
-    digest = hashlib.sha256()
     for split in splits:
         manifest, paths = shards.open_split(data_dir, split)
         manifests[split] = manifest
-        text = files.read_text(files.join(data_dir, split, records.MANIFEST))
-        digest.update(text.encode("utf-8", "surrogateescape"))
         _require_alike(data_dir, next(iter(manifests.values())), manifest)
         done = 0
         try:
@@ -120,8 +117,21 @@ def read(data_dir: str, splits: Sequence[str], progress: Optional[Progress] = No
         classes=list(first.classes),
         multi_label=first.multi_label,
         manifests=manifests,
-        digest=digest.hexdigest()[:16],
+        digest=fingerprint(data_dir, splits),
     )
+
+
+def fingerprint(data_dir: str, splits: Sequence[str]) -> str:
+    """What tells the clips of some splits from others: of their manifests.
+
+    Raises:
+      records.DataError: a manifest cannot be read.
+    """
+    digest = hashlib.sha256()
+    for split in splits:
+        text = files.read_text(files.join(data_dir, split, records.MANIFEST))
+        digest.update(text.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:16]
 
 
 def find_targets(table: ClipTable, pattern: str = "") -> list[Targets]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from actcl_tf import config
 from actcl_tf.data.records import records
-from actcl_tf.evaluate.clips import clip_table, sampling
+from actcl_tf.evaluate.clips import clip_table, low_shot
 from actcl_tf.storage import files
 
 _PARTS = ("train", "test")
@@ -145,7 +145,7 @@ def subsets(
         )
     videos = np.array(filenames)
     for kind, size in sizes:
-        draw_one = sampling.draw_fraction if kind == "fraction" else sampling.draw_shots
+        draw_one = low_shot.draw_fraction if kind == "fraction" else low_shot.draw_shots
         drawn: list[Fold] = []
         short: dict[int, int] = {}
         # All clips can be drawn in one way only.

@@ -4,7 +4,7 @@ from typing import Callable, NamedTuple, Optional
 
 from actcl_tf import config
 from actcl_tf.data.input import pipeline, skip_ledger
-from actcl_tf.evaluate.monitor import held_out, projector
+from actcl_tf.evaluate.monitor import monitor, projector
 from actcl_tf.train.callbacks import scalar_log
 from actcl_tf.train.runs import run_folder
 
@@ -12,7 +12,7 @@ from actcl_tf.train.runs import run_folder
 class Evaluation(NamedTuple):
     """What measures the encoders on held-out clips, and what shows these in TensorBoard."""
 
-    evaluate: Optional[held_out.Evaluator] = None
+    evaluate: Optional[monitor.Evaluator] = None
     publish: Optional[Callable[[int], None]] = None
 
 
@@ -49,7 +49,7 @@ def build(configuration: config.PretrainConfig, facts: run_folder.DataFacts) -> 
     shown = projector.build_projector(
         configuration, scalar_log.logdir(train.run_dir), facts.classes
     )
-    evaluator = held_out.Evaluator(
+    evaluator = monitor.Evaluator(
         *datasets,
         probe_pattern=train.probe_pattern,
         classes=facts.classes,

@@ -1,29 +1,40 @@
 """Measures frozen features by a classifier, on every fold and every size of training set."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import special
 
 from actcl_tf import config
 from actcl_tf.evaluate.clips import clip_table, splits
-from actcl_tf.evaluate.features import windows
-from actcl_tf.evaluate.protocols import classified, protocols
+from actcl_tf.evaluate.features import feature_sets, windows
+from actcl_tf.evaluate.protocols import classified, classifiers
+from actcl_tf.evaluate.protocols.context import Context
 from actcl_tf.evaluate.results import results
 
 
-class Frozen(NamedTuple):
-    """Features to measure.
+def rows(
+    context: Context, sets: Sequence[feature_sets.FeatureSet]
+) -> Iterator[results.Measurement]:
+    """Every set of features by every modality, label and size of training set.
 
-    Attributes:
-      name: trained, initialised, random or log_mel.
-      arrays: stream to [n, W, d] float32.
+    Args:
+      context: of the evaluation; its protocol is linear, svm or knn.
+      sets: features of all clips.
+
+    Raises:
+      classifiers.ProtocolError: nothing can be learned from the training clips of a fold.
     """
-
-    name: str
-    arrays: Mapping[str, np.ndarray]
+    settings, names = context.plan.settings, context.filenames
+    for each in sets:
+        measurer = Measurer(each, names, settings, context.plan.protocol_settings)
+        for targets in context.targets:
+            folds = splits.labelled(context.folds, targets)
+            subsets = list(splits.subsets(folds, targets, names, settings))
+            for modality in context.modalities_of(each):
+                for subset in subsets:
+                    yield measurer.measure(modality, targets, subset)
 
 
 class Measurer:
@@ -31,10 +42,10 @@ class Measurer:
 
     def __init__(
         self,
-        features: Frozen,
+        features: feature_sets.FeatureSet,
         filenames: Sequence[str],
         settings: config.EvaluationConfig,
-        protocol_settings: protocols.Settings,
+        protocol_settings: classifiers.Settings,
     ):
         """Takes what all measurements share.
 
@@ -48,7 +59,7 @@ class Measurer:
         self._filenames = filenames
         self._settings = settings
         self._protocol_settings = protocol_settings
-        self._streams: dict[tuple[str, ...], protocols.Prediction] = {}
+        self._streams: dict[tuple[str, ...], classifiers.Prediction] = {}
 
     def measure(
         self, modality: str, targets: clip_table.Targets, subset: splits.Subset
@@ -61,7 +72,7 @@ class Measurer:
           subset: the folds to measure on.
 
         Raises:
-          protocols.ProtocolError: nothing can be learned from the training clips of a fold.
+          classifiers.ProtocolError: nothing can be learned from the training clips of a fold.
         """
         started, settings = time.perf_counter(), self._settings
         scored = [
@@ -83,7 +94,7 @@ class Measurer:
 
     def _predict(
         self, modality: str, targets: clip_table.Targets, subset: str, fold: splits.Fold
-    ) -> protocols.Prediction:
+    ) -> classifiers.Prediction:
         """Scores [b, C] of the test clips of a fold; of late fusion, the mean over both streams."""
         if modality != "late_fusion":
             key = (modality, targets.name, subset, fold.name)
@@ -96,16 +107,16 @@ class Measurer:
             for each, part in zip(windows.MODALITIES, parts)
             for name, value in part.chosen.items()
         }
-        return protocols.Prediction(np.mean([part.scores for part in parts], axis=0), chosen)
+        return classifiers.Prediction(np.mean([part.scores for part in parts], axis=0), chosen)
 
     def _learn(
         self, modality: str, targets: clip_table.Targets, fold: splits.Fold
-    ) -> protocols.Prediction:
+    ) -> classifiers.Prediction:
         settings = self._settings
         read = windows.Features(self._features.arrays, modality, settings.windows, settings.clips)
         train_x, test_x = read.matrices(settings.preprocessing, fold.train, fold.test)
         repeats = read.rows_a_clip
-        found = protocols.fit_predict(
+        found = classifiers.fit_predict(
             settings.protocol,
             train_x,
             np.repeat(targets.values[fold.train], repeats, axis=0),

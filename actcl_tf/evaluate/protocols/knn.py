@@ -5,12 +5,13 @@ import sklearn
 from sklearn.neighbors import NearestNeighbors
 
 from actcl_tf.evaluate.protocols import prediction
+from actcl_tf.evaluate.protocols.protocol_settings import Settings
 
 # MiB of distances that exist at one time.
 _BLOCK = 128
 
 
-def fit_predict(task: prediction.Task, *, k: int, temperature: float) -> prediction.Prediction:
+def fit_predict(task: prediction.Task, settings: Settings, seed: int = 0) -> prediction.Prediction:
     """Scores each test clip by a vote of its k nearest training clips.
 
     The score of a class is the sum of exp(cosine / temperature) over those of the k neighbours
@@ -21,14 +22,16 @@ def fit_predict(task: prediction.Task, *, k: int, temperature: float) -> predict
     Args:
       task: of `prediction.check`; where clips may have several labels, a neighbour votes for each
         of its labels with its whole weight.
-      k: number of neighbours; all training clips, if there are fewer.
-      temperature: positive; the lower, the more the nearest counts.
+      settings: number of neighbours (all training clips, if there are fewer) and temperature: the
+        lower, the more the nearest counts.
+      seed: nothing is random.
 
     Returns:
       Shares from 0 to 1, and -1 for classes without a training clip; `chosen`: `k`, the number of
       neighbours used.
     """
-    k = min(k, len(task.train_x))
+    del seed
+    k, temperature = min(settings.knn_k, len(task.train_x)), settings.knn_temperature
     index = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(task.train_x)
     with sklearn.config_context(working_memory=_BLOCK):
         distance, nearest = index.kneighbors(task.test_x)

@@ -1,15 +1,15 @@
 """Linear probes: how much of a label can be read off frozen features by a linear classifier."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from actcl_tf import config
-from actcl_tf.evaluate.protocols import selection
+from actcl_tf.evaluate.protocols import regularisation
 
 # How the features of a clip's windows become one vector. The mean asks what is in the clip; in
 # order, side by side, they also tell when, as for words at fixed places of a sentence.
@@ -18,7 +18,6 @@ WINDOWS = ("mean", "concatenate")
 # Inverse strengths of the regularisation, from strong to weak.
 C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _FOLDS = 3
-_NORMAL_95 = 1.959963984540054
 
 
 class ProbeError(config.UserError, ValueError):
@@ -94,14 +93,14 @@ def linear_probe(
             f"a probe needs training clips of at least 2 classes, got {len(train_y)} clips of "
             f"{[str(name) for name in classes]}"
         )
-    with selection.few_threads(train_x):
+    with regularisation.few_threads(train_x):
         c = _choose_c(train_x, train_y, seed)
         right = _fit(_classifier(), train_x, train_y, c).predict(test_x) == test_y
-    low, high = wilson_interval(int(right.sum()), len(right))
+    interval = stats.binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
     return ProbeResult(
         accuracy=float(right.mean()),
-        low=low,
-        high=high,
+        low=float(interval.low),
+        high=float(interval.high),
         chance=float(np.unique(test_y, return_counts=True)[1].max() / len(test_y)),
         c=c,
         num_train=len(train_y),
@@ -109,25 +108,6 @@ def linear_probe(
         num_unseen=int((~np.isin(test_y, classes)).sum()),
         windows=windows,
     )
-
-
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """The interval of 95 % for a share (Wilson 1927, score interval without correction).
-
-    Args:
-      successes: from 0 to `trials`.
-      trials: at least 1.
-
-    Returns:
-      Lower and upper end, within [0, 1].
-    """
-    share, z2 = successes / trials, _NORMAL_95**2
-    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    spread = math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
-    half = _NORMAL_95 * spread / (1 + z2 / trials)
-    low = max(centre - half, 0.0) if successes else 0.0
-    high = min(centre + half, 1.0) if successes < trials else 1.0
-    return low, high
 
 
 def _one_vector_a_clip(name: str, x: np.ndarray, y: np.ndarray, windows: str) -> np.ndarray:
@@ -151,7 +131,7 @@ def _classifier() -> Pipeline:
 
 
 def _fit(classifier: Pipeline, x: np.ndarray, y: np.ndarray, c: float) -> Pipeline:
-    return selection.fit_quietly(classifier.set_params(logistic__C=c), x, y)
+    return regularisation.fit_quietly(classifier.set_params(logistic__C=c), x, y)
 
 
 def _choose_c(x: np.ndarray, y: np.ndarray, seed: int) -> float:
@@ -162,4 +142,4 @@ def _choose_c(x: np.ndarray, y: np.ndarray, seed: int) -> float:
         classifier = _classifier()
         return [_fit(classifier, x[fit], y[fit], c).score(x[held_out], y[held_out]) for c in C_GRID]
 
-    return selection.choose_c(score, selection.folds(y, None, _FOLDS, seed), C_GRID).c
+    return regularisation.choose_c(score, regularisation.folds(y, None, _FOLDS, seed), C_GRID).c

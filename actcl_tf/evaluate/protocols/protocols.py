@@ -1,71 +1,17 @@
-"""Protocols by name: how labels are predicted from frozen features that a user brings."""
+"""The protocols of an evaluation by name, each with the function that measures by it."""
 
-import functools
-from collections.abc import Sequence
-from typing import Optional
+from collections.abc import Iterator, Sequence
+from typing import Callable
 
-import numpy as np
+from actcl_tf.evaluate.features import feature_sets
+from actcl_tf.evaluate.protocols import classifiers, finetune_protocol, frozen, retrieval_protocol
+from actcl_tf.evaluate.protocols.context import Context
+from actcl_tf.evaluate.results import results
 
-from actcl_tf.evaluate.protocols import knn, linear, prediction, selection, svm
-from actcl_tf.evaluate.protocols.protocol_settings import Settings
+Rows = Callable[[Context, Sequence[feature_sets.FeatureSet]], Iterator[results.Measurement]]
 
-PROTOCOLS = ("linear", "svm", "knn")
-
-# On 3,200 rows of 256 features, fits that converge need 5 to 70 iterations of the SVM's optimiser,
-# and those that do not would take seconds each to use up a thousand.
-_SVM_SHARE = 10
-
-Prediction = prediction.Prediction
-ProtocolError = prediction.ProtocolError
-
-
-def fit_predict(
-    protocol: str,
-    train_x: np.ndarray,
-    train_y: np.ndarray,
-    test_x: np.ndarray,
-    *,
-    num_classes: int,
-    groups: Optional[Sequence[str]] = None,
-    settings: Optional[Settings] = None,
-    seed: int = 0,
-) -> Prediction:
-    """Learns from the training clips and scores the test clips.
-
-    Whatever is chosen is chosen among the training clips; test clips are seen one by one and their
-    labels not at all. Preprocess features before, see `preprocessing`.
-
-    Args:
-      protocol: of `PROTOCOLS`.
-      train_x: [n, d] float features of the training clips.
-      train_y: [n] int class indices below C, or [n, C] multi-hot: 1 where a clip has a label.
-      test_x: [m, d] float features of the test clips.
-      num_classes: C.
-      groups: n names of the videos that the training clips were cut from: clips of one video are
-        held out together; None if each clip is a video of its own.
-      settings: None for the defaults.
-      seed: of everything random.
-
-    Returns:
-      Prediction(scores=[m, C] float64, chosen=what was settled on), see the protocol's module.
-
-    Raises:
-      ProtocolError: no such protocol, or input that no classifier can be trained on: shapes do not
-        fit, a feature is NaN or infinite, a label is not a class, there is no test clip, or the
-        training clips are all of one class.
-    """
-    if protocol not in PROTOCOLS:
-        raise ProtocolError(f"protocol {protocol!r}: must be one of {', '.join(PROTOCOLS)}")
-    settings = settings or Settings()
-    task = prediction.check(train_x, train_y, test_x, num_classes=num_classes, groups=groups)
-    if protocol == "knn":
-        return knn.fit_predict(task, k=settings.knn_k, temperature=settings.knn_temperature)
-    iterations = settings.max_iterations
-    if protocol == "linear":
-        make = functools.partial(linear.classifier, max_iterations=iterations)
-    else:
-        iterations = max(1, iterations // _SVM_SHARE)
-        make = functools.partial(svm.classifier, max_iterations=iterations, seed=seed)
-    return selection.fit_predict(
-        make, task, c_grid=settings.c_grid, num_folds=settings.c_folds, seed=seed
-    )
+PROTOCOLS: dict[str, Rows] = {
+    **dict.fromkeys(classifiers.CLASSIFIERS, frozen.rows),
+    retrieval_protocol.RETRIEVAL: retrieval_protocol.rows,
+    finetune_protocol.FINETUNE: finetune_protocol.rows,
+}

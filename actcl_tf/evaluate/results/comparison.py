@@ -1,7 +1,5 @@
 """Several results side by side: what is best, and what is not shown to be worse."""
 
-import csv
-import io
 import math
 import pathlib
 import tempfile
@@ -9,8 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 from actcl_tf import config
-from actcl_tf.evaluate.results import figures, results, tables
-from actcl_tf.reporting import html_page
+from actcl_tf.evaluate.results import figures, results, score_tables
+from actcl_tf.reporting import html_page, tables
 from actcl_tf.storage import files
 
 BEST, WORSE, OPEN, ALONE = "best", "worse", "not decided", ""
@@ -113,7 +111,7 @@ def compare(found: Sequence[results.Result], score: str = "") -> list[Group]:
 
 
 def _group(score: str, rows: Sequence[tuple[results.Result, results.Measurement]]) -> Group:
-    sign = 1 if score in tables.LOWER_IS_BETTER else -1
+    sign = 1 if score in score_tables.LOWER_IS_BETTER else -1
     ranked = sorted(rows, key=lambda each: sign * each[1].summary[score].mean)
     best = ranked[0][1].summary[score]
     entries = []
@@ -128,7 +126,7 @@ def _group(score: str, rows: Sequence[tuple[results.Result, results.Measurement]
     first, row = ranked[0]
     subset = f", {row.subset}" if row.subset else ""
     what = {"label": "classes", "": row.modality}.get(row.label, row.label)
-    title = f"{first.data['path']}: {what}{subset}, by {tables.HEADS.get(score, score)}"
+    title = f"{first.data['path']}: {what}{subset}, by {score_tables.HEADS.get(score, score)}"
     return Group(title, entries)
 
 
@@ -154,19 +152,19 @@ def _table(group: Group) -> tables.Table:
         [
             entry.result,
             entry.row.name,
-            tables.score(entry.score, entry.row.summary[entry.score]),
+            score_tables.score(entry.score, entry.row.summary[entry.score]),
             entry.verdict,
         ]
         for entry in group.entries
     ]
     return tables.Table(
-        ["result", "row", tables.HEADS.get(group.entries[0].score, "score"), "verdict"], rows
+        ["result", "row", score_tables.HEADS.get(group.entries[0].score, "score"), "verdict"], rows
     )
 
 
 def text(groups: Sequence[Group]) -> str:
     """All groups for the terminal."""
-    shown = [f"{group.title}\n{tables.aligned(_table(group))}" for group in groups]
+    shown = [f"{group.title}\n{tables.to_text(_table(group))}" for group in groups]
     return "\n\n".join([*shown, LEGEND])
 
 
@@ -174,31 +172,22 @@ def markdown(groups: Sequence[Group]) -> str:
     """All groups as Markdown; the best of each group is bold."""
     parts = []
     for group in groups:
-        table = _table(group)
-        lines = ["| " + " | ".join(table.heads) + " |", "|---" * len(table.heads) + "|"]
-        for row in table.rows:
-            cells = [cell.replace("\\", "\\\\").replace("|", "\\|") for cell in row]
-            if row[-1] == BEST:
-                cells = [f"**{cell}**" for cell in cells]
-            lines.append("| " + " | ".join(cells) + " |")
-        parts.append(f"### {group.title}\n\n" + "\n".join(lines))
+        best = [place for place, each in enumerate(group.entries) if each.verdict == BEST]
+        parts.append(f"### {group.title}\n\n{tables.to_markdown(_table(group), best)}")
     return "\n\n".join([*parts, LEGEND]) + "\n"
 
 
 def csv_text(groups: Sequence[Group]) -> str:
     """All groups as comma-separated values, shares from 0 to 1."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(_HEADS)
+    rows = []
     for group in groups:
         for entry in group.entries:
             summary = entry.row.summary[entry.score]
-            low, high = error_bar(summary) or ("", "")
-            value = (entry.score, summary.mean, low, high)
-            writer.writerow(
+            value = (entry.score, summary.mean, *(error_bar(summary) or ("", "")))
+            rows.append(
                 [entry.result, entry.row.name, *value, entry.verdict, entry.data, summary.num]
             )
-    return buffer.getvalue()
+    return tables.to_csv(_HEADS, rows)
 
 
 def write(folder: pathlib.Path, groups: Sequence[Group]) -> list[pathlib.Path]:
@@ -221,9 +210,8 @@ def write(folder: pathlib.Path, groups: Sequence[Group]) -> list[pathlib.Path]:
         for number, group in enumerate(groups):
             path = pathlib.Path(pictures) / f"{number}.png"
             _draw(path, group)
-            table = _table(group)
-            shown = html_page.Table("", table.heads[1:], [(row[0], row[1:]) for row in table.rows])
-            sections.append(html_page.Section(group.title, [], [shown], [("Error bars", path)]))
+            shown = [_table(group)]
+            sections.append(html_page.Section(group.title, [], shown, [("Error bars", path)]))
         sections.append(html_page.Section("How to read this", [LEGEND]))
         html_page.write(paths[2], "Comparison", sections)
     return paths

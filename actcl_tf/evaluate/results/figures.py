@@ -7,7 +7,7 @@ from typing import Any, Optional
 import numpy as np
 from matplotlib import colormaps
 
-from actcl_tf.evaluate.results import results, tables
+from actcl_tf.evaluate.results import results, score_tables
 from actcl_tf.reporting import drawing
 
 _MOST_CLASSES = 20  # Bars of classes at each end, where there are more than twice as many.
@@ -41,7 +41,7 @@ def draw_bars(
       score: its name; empty: the headline of the first row.
     """
     name = score or rows[0].headline
-    scale = 100.0 if tables.is_share(name) else 1.0
+    scale = 100.0 if score_tables.is_share(name) else 1.0
     figure = drawing.new_figure(0.9 + 0.3 * len(rows), layout="constrained")
     axes = figure.add_subplot()
     for place, row in enumerate(rows):
@@ -67,7 +67,7 @@ def draw_bars(
     if scale == 100.0:
         axes.set_xlim(0, 100)
     unit = ", %" if scale == 100.0 else ""
-    axes.set_xlabel(f"{tables.HEADS.get(name, name)}{unit}; red: by chance", fontsize=9)
+    axes.set_xlabel(f"{score_tables.HEADS.get(name, name)}{unit}; red: by chance", fontsize=9)
     axes.tick_params(axis="x", labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     return drawing.save(figure, path)
@@ -204,7 +204,7 @@ def draw_low_shot(
     axes.minorticks_off()
     axes.set_ylim(0, 100)
     axes.set_xlabel("training clips", fontsize=9)
-    axes.set_ylabel(f"{tables.HEADS.get(name, name)}, % ± deviation over draws", fontsize=9)
+    axes.set_ylabel(f"{score_tables.HEADS.get(name, name)}, % ± deviation over draws", fontsize=9)
     axes.tick_params(labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     columns = 2 if max(map(len, curves)) < _LONG_NAME else 1

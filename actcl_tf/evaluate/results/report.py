@@ -1,17 +1,15 @@
 """Scores as a reader wants them: a table for the terminal or a README, a JSON file, a figure.
 
-All take scores as `held_out.Evaluator` gives them, of the encoders as initialised and as trained;
+All take scores as `monitor.Evaluator` gives them, of the encoders as initialised and as trained;
 either may be empty, and its column then shows dashes.
 """
 
-import json
 import pathlib
 import re
 import textwrap
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from actcl_tf.evaluate.metrics import retrieval
-from actcl_tf.storage import files
 
 Scores = dict[str, float]
 
@@ -27,7 +25,6 @@ _RETRIEVAL = {
     "r20": "R@20",
     "median_rank": "median rank",
 }
-_HEADLINE = (*_RETRIEVAL, "mean_reciprocal_rank", "accuracy")
 _COLUMNS = ("initialised", "trained", "chance")
 _MISSING = "-"
 
@@ -47,11 +44,6 @@ class Group(NamedTuple):
 
     title: str
     rows: list[Row]
-
-
-def headline(scores: Scores) -> Scores:
-    """Only the scores that move as encoders learn: no sizes, settings and intervals."""
-    return {name: value for name, value in scores.items() if name.rsplit("/")[-1] in _HEADLINE}
 
 
 def groups(initialised: Scores, trained: Scores) -> list[Group]:
@@ -114,45 +106,6 @@ def summary_table(initialised: Scores, trained: Scores) -> str:
     for note in _notes({**initialised, **trained}, trained):
         lines += textwrap.wrap(note, 80)
     return "\n".join(lines)
-
-
-def markdown_table(initialised: Scores, trained: Scores) -> str:
-    """The same table in Markdown.
-
-    Args:
-      initialised: scores of the encoders as initialised; may be empty.
-      trained: scores of the trained encoders; may be empty.
-    """
-    lines = ["| | " + " | ".join(_COLUMNS) + " |", "|---|---:|---:|---:|"]
-    shown = groups(initialised, trained)
-    for group in shown:
-        lines.append(f"| **{group.title}** | | | |")
-        for row in group.rows:
-            cells = _cells(row)
-            cells[1] += f" {row.note}" if row.note else ""
-            lines.append("| " + " | ".join([row.name, *cells]) + " |")
-    notes = _notes({**initialised, **trained}, trained)
-    return "\n".join(lines + (["", *notes] if notes else []))
-
-
-def write_result(
-    path: pathlib.Path, *, initialised: Scores, trained: Scores, facts: dict[str, Any]
-) -> None:
-    """Writes scores and facts about the run as JSON, whole or not at all.
-
-    Args:
-      path: of the file, such as RUN_DIR/result.json.
-      initialised: scores of the encoders as initialised; may be empty.
-      trained: scores of the trained encoders; may be empty.
-      facts: whatever else is to be known of the run, as JSON can hold it.
-
-    Raises:
-      ValueError: a number is NaN or infinite.
-    """
-    result = {"initialised": initialised, "trained": trained, "facts": facts}
-    text = json.dumps(result, indent=2, sort_keys=True, allow_nan=False)
-    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-    files.write_atomically(path, text + "\n")
 
 
 def write_figure(path: pathlib.Path, initialised: Scores, trained: Scores) -> None:

@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from actcl_tf.evaluate.results import figures, results, tables
-from actcl_tf.reporting import html_page, playable
+from actcl_tf.evaluate.results import figures, results, score_tables
+from actcl_tf.reporting import html_page, playable, tables
 
 FILE_NAME = "report.html"
 _ROWS_A_FIGURE = 30
@@ -75,16 +75,17 @@ def _overview(folder: pathlib.Path, result: results.Result) -> list[html_page.Se
     kinds = {}
     for row in result.measurements:
         kinds.setdefault(tuple(row.summary), []).append(row)
-    for number, (table, rows) in enumerate(zip(tables.build(result.measurements), kinds.values())):
-        shown = html_page.Table("", table.heads[1:], [(row[0], row[1:]) for row in table.rows])
+    for number, (table, rows) in enumerate(
+        zip(score_tables.build(result.measurements), kinds.values())
+    ):
         pictures = []
         for place in range(0, len(rows), _ROWS_A_FIGURE):
             part = rows[place : place + _ROWS_A_FIGURE]
             path = folder / f"bars_{number}_{place}.png"
             figures.draw_bars(path, [row.name for row in part], part)
-            pictures.append((tables.HEADS.get(rows[0].headline, rows[0].headline), path))
+            pictures.append((score_tables.HEADS.get(rows[0].headline, rows[0].headline), path))
         title = "Scores" if not sections else "More scores"
-        sections.append(html_page.Section(title, [tables.LEGEND], [shown], pictures))
+        sections.append(html_page.Section(title, [score_tables.LEGEND], [table], pictures))
     return sections
 
 
@@ -111,7 +112,7 @@ def _details(folder: pathlib.Path, result: results.Result) -> list[html_page.Sec
         if not row.per_class or row.subset:
             continue
         names = [each["name"] for each in row.per_class]
-        head = tables.HEADS.get(row.headline, row.headline)
+        head = score_tables.HEADS.get(row.headline, row.headline)
         pictures = []
         if row.confusion is not None:
             path = figures.draw_confusion(folder / f"confusion_{number}.png", row.confusion, names)
@@ -120,10 +121,10 @@ def _details(folder: pathlib.Path, result: results.Result) -> list[html_page.Sec
         path = figures.draw_classes(folder / f"classes_{number}.png", row.per_class, score)
         pictures.append(("Classes", path))
         cells = [
-            (each["name"], [str(each["count"]), tables.number("top1", each["score"])])
+            [each["name"], str(each["count"]), score_tables.number("top1", each["score"])]
             for each in row.per_class
         ]
-        table = html_page.Table("", ["test clips", f"{score}, %"], cells)
+        table = tables.Table(["", "test clips", f"{score}, %"], cells)
         folded = best[row.modality, row.label] is not row
         sections.append(html_page.Section(row.name, [], [table], pictures, folded=folded))
     return sorted(sections, key=lambda section: section.folded)
@@ -146,8 +147,8 @@ def _neighbours(neighbours: Sequence[Neighbours]) -> list[html_page.Section]:
 def _everything(result: results.Result) -> html_page.Section:
     groups = {"flags": result.flags, "versions": result.versions, "seconds": result.seconds}
     listed = [
-        html_page.Table(
-            name, ["value"], [(key, [_shown(value)]) for key, value in sorted(values.items())]
+        tables.Table(
+            ["", "value"], [[key, _shown(value)] for key, value in sorted(values.items())], name
         )
         for name, values in groups.items()
     ]

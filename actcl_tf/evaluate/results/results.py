@@ -1,8 +1,10 @@
 """What one evaluation found, as it is stored: result.json in the evaluation's folder."""
 
 import dataclasses
+import importlib.metadata
 import json
 import pathlib
+import platform
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional, TypedDict
 
@@ -135,6 +137,13 @@ class Result:
     seconds: dict[str, float]
     measurements: list[Measurement]
     warnings: list[str] = dataclasses.field(default_factory=list)
+
+
+def versions(own: str) -> dict[str, str]:
+    """Those of Python, of what numbers depend on, and our own."""
+    names = ("tensorflow", "scikit-learn", "numpy")
+    found = {name: importlib.metadata.version(name) for name in names}
+    return {"python": platform.python_version(), **found, "actcl_tf": own}
 
 
 def name_of(

@@ -16,9 +16,9 @@ from sklearn.svm import LinearSVC
 
 from actcl_tf.evaluate.features import preprocessing
 from actcl_tf.evaluate.metrics import scores
-from actcl_tf.evaluate.protocols import protocols
+from actcl_tf.evaluate.protocols import classifiers
 
-SETTINGS = protocols.Settings(c_grid=(1e-3, 1e-2, 1e-1, 1.0), max_iterations=5000)
+SETTINGS = classifiers.Settings(c_grid=(1e-3, 1e-2, 1e-1, 1.0), max_iterations=5000)
 SEED = 5
 
 
@@ -58,7 +58,7 @@ def data(request):
 
 
 def _predict(protocol, data, train_y):
-    return protocols.fit_predict(
+    return classifiers.fit_predict(
         protocol,
         data[0],
         train_y,
@@ -94,8 +94,8 @@ def test_more_features_than_clips(data):
     # The optimiser of the SVM then visits clips in a random order, which the seed fixes.
     wide = np.random.default_rng(0).normal(size=(20, 300))
     train_x, train_y, test_x = data[0] @ wide, data[1], data[2] @ wide
-    settings = protocols.Settings(c_grid=(1e-4,))
-    found = protocols.fit_predict(
+    settings = classifiers.Settings(c_grid=(1e-4,))
+    found = classifiers.fit_predict(
         "svm", train_x, train_y, test_x, num_classes=5, settings=settings, seed=SEED
     )
     reference = _svm(1e-4).fit(train_x, train_y)

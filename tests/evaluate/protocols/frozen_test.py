@@ -8,7 +8,8 @@ from sklearn.svm import LinearSVC
 
 from actcl_tf import config
 from actcl_tf.evaluate.clips import clip_table, splits
-from actcl_tf.evaluate.protocols import frozen, protocols
+from actcl_tf.evaluate.features import feature_sets
+from actcl_tf.evaluate.protocols import classifiers, frozen
 from tests import labelled_data as made
 
 NUM, CLASSES, WINDOWS = 90, 3, 4
@@ -27,7 +28,7 @@ def _data(rng, strength=2.0):
         )
         for k in range(3)
     ]
-    return frozen.Frozen("trained", arrays), targets, names, splits.Subset("", folds)
+    return feature_sets.FeatureSet("trained", arrays), targets, names, splits.Subset("", folds)
 
 
 def _measure(data, modality="audio", protocol_settings=None, **changes):
@@ -37,7 +38,7 @@ def _measure(data, modality="audio", protocol_settings=None, **changes):
     return measurer.measure(modality, targets, subset)
 
 
-FIXED = protocols.Settings(c_grid=(0.01,))
+FIXED = classifiers.Settings(c_grid=(0.01,))
 
 
 def _by_hand(data, make, probabilities):
@@ -104,7 +105,7 @@ def test_test_labels_touch_nothing_but_the_score(rng):
     """With other test labels the predictions, and what was chosen, stay as they were."""
     features, targets, names, subset = _data(rng, 0.5)
     one = splits.Subset("", subset.folds[:1])
-    grid = protocols.Settings(c_grid=(1e-3, 1e-1, 10.0))
+    grid = classifiers.Settings(c_grid=(1e-3, 1e-1, 10.0))
     other = targets.values.copy()
     other[one.folds[0].test] = (other[one.folds[0].test] + 1) % CLASSES
     rows = [

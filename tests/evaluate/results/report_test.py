@@ -1,8 +1,5 @@
 """Tables, files and figures of scores."""
 
-import json
-import math
-
 import matplotlib.image
 import numpy as np
 import pytest
@@ -80,42 +77,6 @@ def test_nothing_known_is_an_empty_table():
 def test_chance_is_that_of_retrieval():
     first = report.groups({}, TRAINED)[0]
     assert [row.chance for row in first.rows] == list(retrieval.chance(200)[:5])
-
-
-def test_markdown_has_as_many_cells_in_every_row():
-    text = report.markdown_table(INITIALISED, TRAINED)
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in rows} == {5}
-    assert "| digit | 0.312 | 0.925 [0.91, 0.94] | 0.062 |" in rows
-    assert rows[1] == "|---|---:|---:|---:|"
-
-
-def test_headline_leaves_what_does_not_move():
-    names = set(report.headline(TRAINED))
-    assert "retrieval/video_to_audio/r1" in names
-    assert "retrieval/audio_to_video/mean_reciprocal_rank" in names
-    assert "probe/video/digit/accuracy" in names
-    assert len(names) == 2 * 6 + 4
-
-
-def test_result_is_read_back(tmp_path):
-    path = tmp_path / "new" / "result.json"
-    report.write_result(path, initialised=INITIALISED, trained=TRAINED, facts={"step": 7})
-    assert json.loads(path.read_text()) == {
-        "initialised": INITIALISED,
-        "trained": TRAINED,
-        "facts": {"step": 7},
-    }
-
-
-def test_nan_is_not_written_and_leaves_the_old_file(tmp_path):
-    path = tmp_path / "result.json"
-    report.write_result(path, initialised={}, trained=TRAINED, facts={})
-    before = path.read_bytes()
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        report.write_result(path, initialised={}, trained={"r1": math.nan}, facts={})
-    assert path.read_bytes() == before
-    assert [entry.name for entry in tmp_path.iterdir()] == ["result.json"]
 
 
 @pytest.mark.parametrize("initialised", [INITIALISED, {}])

@@ -1,8 +1,8 @@
-"""Moments of a file: windows of picture and of sound as long as a model wants them.
+"""Segments of a file: windows of picture and of sound as long as a model wants them.
 
 Picture and sound are cut apart from each other, back to back, each over all that there is of it:
 where one is silent, damaged or over, the other still counts. The last window ends with the stream.
-Windows of picture and sound that begin within half a window of each other are one moment.
+Windows of picture and sound that begin within half a window of each other are one segment.
 """
 
 import bisect
@@ -76,7 +76,7 @@ class Window(NamedTuple):
     content: Union[list[bytes], np.ndarray]
 
 
-class Moment(NamedTuple):
+class Segment(NamedTuple):
     """What is at a time of a file.
 
     Attributes:
@@ -120,8 +120,8 @@ def windows(
             yield Rejected(piece.start, piece.end, "too_short")
 
 
-def pair(pictures: Sequence[float], sounds: Sequence[float], seconds: float) -> list[Moment]:
-    """Moments out of the starts of windows.
+def pair(pictures: Sequence[float], sounds: Sequence[float], seconds: float) -> list[Segment]:
+    """Segments out of the starts of windows.
 
     Args:
       pictures: starts of the windows of picture, seconds, ascending.
@@ -129,13 +129,13 @@ def pair(pictures: Sequence[float], sounds: Sequence[float], seconds: float) -> 
       seconds: length of a window.
 
     Returns:
-      The moments; the n-th that has a picture is of the n-th window of picture, and so for sound.
+      The segments; the n-th that has a picture is of the n-th window of picture, and so for sound.
     """
     found, at = [], 0
     for start in pictures:
         first = bisect.bisect_right(sounds, start - seconds / 2, at)
-        found += [Moment(sound, False, True) for sound in sounds[at:first]]
+        found += [Segment(sound, False, True) for sound in sounds[at:first]]
         has_sound = first < len(sounds) and sounds[first] < start + seconds / 2
-        found.append(Moment(start, True, has_sound))
+        found.append(Segment(start, True, has_sound))
         at = first + has_sound
-    return found + [Moment(sound, False, True) for sound in sounds[at:]]
+    return found + [Segment(sound, False, True) for sound in sounds[at:]]

@@ -9,9 +9,9 @@ from sklearn.linear_model import LogisticRegression
 
 from actcl_tf import config
 from actcl_tf.evaluate.metrics import scores
-from actcl_tf.evaluate.protocols import knn, protocols
+from actcl_tf.evaluate.protocols import classifiers, knn
 
-SETTINGS = protocols.Settings(c_grid=(0.01, 0.1, 1.0))
+SETTINGS = classifiers.Settings(c_grid=(0.01, 0.1, 1.0))
 
 
 def _blobs(rng, num, classes=4, size=12, distance=2.0):
@@ -21,7 +21,7 @@ def _blobs(rng, num, classes=4, size=12, distance=2.0):
 
 
 def _predict(protocol, *args, num_classes=4, groups=None, settings=SETTINGS, seed=0):
-    return protocols.fit_predict(
+    return classifiers.fit_predict(
         protocol, *args, num_classes=num_classes, groups=groups, settings=settings, seed=seed
     )
 
@@ -30,7 +30,7 @@ def _top1(prediction, labels, num_classes=4):
     return scores.classification(prediction.scores, labels, num_classes=num_classes).top1
 
 
-@pytest.mark.parametrize("protocol", protocols.PROTOCOLS)
+@pytest.mark.parametrize("protocol", classifiers.CLASSIFIERS)
 def test_separable_blobs_are_told_apart(rng, protocol):
     x, y = _blobs(rng, 120, distance=5.0)
     test_x, test_y = _blobs(rng, 80, distance=5.0)
@@ -43,7 +43,7 @@ def test_separable_blobs_are_told_apart(rng, protocol):
     assert many.mean_average_precision > 0.999
 
 
-@pytest.mark.parametrize("protocol", protocols.PROTOCOLS)
+@pytest.mark.parametrize("protocol", classifiers.CLASSIFIERS)
 def test_shuffled_labels_give_chance(rng, protocol):
     x, y = _blobs(rng, 200, distance=0.3)
     test_x, test_y = _blobs(rng, 400, distance=0.3)
@@ -58,7 +58,7 @@ def test_shuffled_labels_give_chance(rng, protocol):
     assert abs(np.mean(aucs) - 0.5) < 0.04
 
 
-@pytest.mark.parametrize("protocol", protocols.PROTOCOLS)
+@pytest.mark.parametrize("protocol", classifiers.CLASSIFIERS)
 def test_test_clips_are_scored_one_by_one(rng, protocol):
     x, y = _blobs(rng, 60, distance=0.5)
     test_x, _ = _blobs(rng, 10, distance=0.5)
@@ -68,7 +68,7 @@ def test_test_clips_are_scored_one_by_one(rng, protocol):
         np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("protocol", protocols.PROTOCOLS)
+@pytest.mark.parametrize("protocol", classifiers.CLASSIFIERS)
 def test_the_same_seed_gives_the_same_scores(rng, protocol):
     x, y = _blobs(rng, 60, distance=0.5)
     groups = [f"v{i // 3}" for i in range(60)]
@@ -77,7 +77,7 @@ def test_the_same_seed_gives_the_same_scores(rng, protocol):
     assert one.chosen == same.chosen
 
 
-@pytest.mark.parametrize("protocol", protocols.PROTOCOLS)
+@pytest.mark.parametrize("protocol", classifiers.CLASSIFIERS)
 @pytest.mark.parametrize("present", [(1, 3), (0, 2, 3)])
 def test_absent_classes_come_last(rng, protocol, present):
     x, y = _blobs(rng, 80, distance=1.0)
@@ -100,7 +100,7 @@ def test_a_label_that_all_clips_have_tells_nothing(rng, protocol):
     assert np.isfinite(found).all()
 
 
-@pytest.mark.parametrize("protocol", protocols.PROTOCOLS)
+@pytest.mark.parametrize("protocol", classifiers.CLASSIFIERS)
 @pytest.mark.parametrize(
     "x",
     [
@@ -117,7 +117,7 @@ def test_degenerate_features_give_finite_scores(protocol, x):
     assert np.isfinite(found.scores).all()
 
 
-@pytest.mark.parametrize("protocol", protocols.PROTOCOLS)
+@pytest.mark.parametrize("protocol", classifiers.CLASSIFIERS)
 def test_a_handful_of_clips(protocol):
     x = np.array([[1.0, 0.0], [0.0, 1.0]])
     found = _predict(protocol, x, [0, 1], x, num_classes=2)
@@ -151,7 +151,7 @@ LABELS = np.array([0, 1, 1, 2, 2])
     ],
 )
 def test_votes_of_neighbours(k, temperature, votes):
-    settings = protocols.Settings(knn_k=k, knn_temperature=temperature)
+    settings = classifiers.Settings(knn_k=k, knn_temperature=temperature)
     for targets in (LABELS, np.eye(3)[LABELS]):
         found = _predict("knn", NEIGHBOURS, targets, [[5.0, 0.0]], num_classes=3, settings=settings)
         np.testing.assert_allclose(found.scores[0], np.array(votes) / np.sum(votes), atol=1e-8)
@@ -160,7 +160,7 @@ def test_votes_of_neighbours(k, temperature, votes):
 
 def test_a_neighbour_votes_for_each_of_its_labels():
     targets = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0], [0, 0, 1], [1, 0, 1]])
-    settings = protocols.Settings(knn_k=3, knn_temperature=1.0)
+    settings = classifiers.Settings(knn_k=3, knn_temperature=1.0)
     found = _predict("knn", NEIGHBOURS, targets, [[1.0, 0.0]], num_classes=3, settings=settings)
     weights = np.exp([1.0, 0.8, 0.6])
     expected = [weights[0], weights[0] + weights[1], 0.0]
@@ -174,15 +174,17 @@ def test_neighbours_in_blocks_of_any_size(rng, monkeypatch):
     np.testing.assert_allclose(_predict("knn", x, y, x).scores, whole.scores, rtol=1e-9)
 
 
-@pytest.mark.parametrize("protocol", protocols.PROTOCOLS)
+@pytest.mark.parametrize("protocol", classifiers.CLASSIFIERS)
 @pytest.mark.parametrize("targets", [[1, 1, 1], np.ones((3, 2), int)])
 def test_one_training_class_is_named(protocol, targets):
-    with pytest.raises(protocols.ProtocolError, match="classifier needs"):
+    with pytest.raises(classifiers.ProtocolError, match="classifier needs"):
         _predict(protocol, np.eye(3), targets, np.eye(3), num_classes=2)
 
 
 def test_an_unknown_protocol_is_named():
-    with pytest.raises(protocols.ProtocolError, match="'forest': must be one of linear, svm, knn"):
+    with pytest.raises(
+        classifiers.ProtocolError, match="'forest': must be one of linear, svm, knn"
+    ):
         _predict("forest", np.eye(3), [0, 1, 0], np.eye(3))
 
 
@@ -201,8 +203,8 @@ def test_an_unknown_protocol_is_named():
 )
 def test_wrong_settings_are_named(change, message):
     with pytest.raises(config.ConfigError, match=message):
-        protocols.Settings(**change)
+        classifiers.Settings(**change)
 
 
 def test_every_setting_explains_itself():
-    assert all(field.metadata["help"] for field in dataclasses.fields(protocols.Settings))
+    assert all(field.metadata["help"] for field in dataclasses.fields(classifiers.Settings))

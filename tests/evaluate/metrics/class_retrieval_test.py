@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from actcl_tf.evaluate.metrics import clip_retrieval
+from actcl_tf.evaluate.metrics import class_retrieval
 
 # Cosines of the query (1, 0) to these: 1, 0.8, 0.6, 0, -1.
 TRAIN = np.array([[2.0, 0.0], [0.8, 0.6], [3.0, 4.0], [0.0, 1.0], [-1.0, 0.0]])
@@ -22,7 +22,7 @@ TRAIN = np.array([[2.0, 0.0], [0.8, 0.6], [3.0, 4.0], [0.0, 1.0], [-1.0, 0.0]])
     ],
 )
 def test_hand_worked_ranks(labels, rank):
-    found = clip_retrieval.by_label([[1.0, 0.0]], [0], TRAIN, labels, num_nearest=3)
+    found = class_retrieval.by_label([[1.0, 0.0]], [0], TRAIN, labels, num_nearest=3)
     assert found.ranks.tolist() == [rank]
     assert found.nearest.tolist() == [[0, 1, 2]]
     expected = [float(rank <= k and rank <= 5) for k in (1, 5, 10, 20)]
@@ -42,7 +42,7 @@ def test_hand_worked_ranks(labels, rank):
     ],
 )
 def test_degenerate_features(train, labels, rank, nearest):
-    found = clip_retrieval.by_label([[1.0, 0.0]], [0], train, labels)
+    found = class_retrieval.by_label([[1.0, 0.0]], [0], train, labels)
     assert found.ranks.tolist() == [rank]
     assert found.nearest.tolist() == [nearest]
 
@@ -60,11 +60,11 @@ def _brute_force(test_x, test_y, train_x, train_y):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("block", [1, 500, 10**6])
 def test_agrees_with_sorting_in_blocks_of_any_size(seed, block, monkeypatch):
-    monkeypatch.setattr(clip_retrieval, "_BLOCK", block)
+    monkeypatch.setattr(class_retrieval, "_BLOCK", block)
     rng = np.random.default_rng(seed)
     train_x, test_x = rng.normal(size=(60, 5)), rng.normal(size=(25, 5))
     train_y, test_y = np.arange(60) % 12, rng.integers(0, 12, 25)
-    found = clip_retrieval.by_label(test_x, test_y, train_x, train_y, num_nearest=7)
+    found = class_retrieval.by_label(test_x, test_y, train_x, train_y, num_nearest=7)
     ranks, nearest = _brute_force(test_x, test_y, train_x, train_y)
     np.testing.assert_array_equal(found.ranks, ranks)
     np.testing.assert_array_equal(found.nearest, nearest)
@@ -73,7 +73,7 @@ def test_agrees_with_sorting_in_blocks_of_any_size(seed, block, monkeypatch):
 
 
 def test_names_serve_as_labels_and_unseen_classes_are_counted():
-    found = clip_retrieval.by_label(
+    found = class_retrieval.by_label(
         np.eye(3), ["dog", "cat", "cow"], np.eye(3), ["dog", "cat", "hen"], num_nearest=1
     )
     assert found.ranks.tolist() == [1, 1, 4]
@@ -87,10 +87,10 @@ def test_shuffled_labels_give_chance(rng):
     x = np.eye(20)[labels] + 0.1 * rng.normal(size=(600, 20))
     test, train = slice(0, 200), slice(200, 600)
     args = x[test], labels[test], x[train]
-    assert clip_retrieval.by_label(*args, labels[train]).scores.r1 == 1.0
+    assert class_retrieval.by_label(*args, labels[train]).scores.r1 == 1.0
     draws = [rng.permutation(labels[train]) for _ in range(20)]
-    found = np.mean([clip_retrieval.by_label(*args, draw).scores for draw in draws], axis=0)
-    expected = clip_retrieval.chance(labels[test], draws[0])
+    found = np.mean([class_retrieval.by_label(*args, draw).scores for draw in draws], axis=0)
+    expected = class_retrieval.chance(labels[test], draws[0])
     np.testing.assert_allclose(found[:4], expected[:4], atol=0.06)
     assert abs(found[4] - expected.median_rank) < 3
 
@@ -108,28 +108,28 @@ def test_shuffled_labels_give_chance(rng):
     ],
 )
 def test_hand_worked_chance(test, train, expected):
-    np.testing.assert_allclose(clip_retrieval.chance(test, train), expected)
+    np.testing.assert_allclose(class_retrieval.chance(test, train), expected)
 
 
 def test_chance_is_the_average_over_random_features(rng):
     test_y, train_y = np.array([0, 0, 1, 2]), np.repeat([0, 1, 2], [20, 6, 2])
     found = [
-        clip_retrieval.by_label(
+        class_retrieval.by_label(
             rng.normal(size=(4, 30)), test_y, rng.normal(size=(28, 30)), train_y
         ).scores[:4]
         for _ in range(1500)
     ]
     # Standard errors are below 0.007.
-    expected = clip_retrieval.chance(test_y, train_y)[:4]
+    expected = class_retrieval.chance(test_y, train_y)[:4]
     np.testing.assert_allclose(np.mean(found, axis=0), expected, atol=0.025)
 
 
 def test_the_whole_matrix_is_never_in_memory(rng, monkeypatch):
-    monkeypatch.setattr(clip_retrieval, "_BLOCK", 2**17)
+    monkeypatch.setattr(class_retrieval, "_BLOCK", 2**17)
     train_x, test_x = rng.normal(size=(4000, 8)), rng.normal(size=(3000, 8))
     tracemalloc.start()
     try:
-        clip_retrieval.by_label(test_x, np.arange(3000) % 9, train_x, np.arange(4000) % 9)
+        class_retrieval.by_label(test_x, np.arange(3000) % 9, train_x, np.arange(4000) % 9)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -158,9 +158,9 @@ def test_wrong_input_is_named(change, message):
         **change,
     }
     with pytest.raises(ValueError, match=message):
-        clip_retrieval.by_label(**arguments)
+        class_retrieval.by_label(**arguments)
 
 
 def test_chance_needs_labels():
     with pytest.raises(ValueError, match="at least 1 test and 1 training label"):
-        clip_retrieval.chance([], [0])
+        class_retrieval.chance([], [0])

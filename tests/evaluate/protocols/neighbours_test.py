@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from actcl_tf import config
-from actcl_tf.evaluate import gallery
 from actcl_tf.evaluate.clips import clip_table, splits
-from actcl_tf.evaluate.protocols import frozen
+from actcl_tf.evaluate.features import feature_sets
+from actcl_tf.evaluate.protocols import neighbours
 from tests import labelled_data as made
 
 CLASSES = ("high", "low")
@@ -32,7 +32,9 @@ def test_nearest_training_clips_of_some_test_clips(data):
     # Directions of a plane: test clip 6 is nearest to clips 0, 1, 2, 3; clip 8 to 5, 4, 3, 2.
     angles = np.radians([0, 20, 40, 60, 70, 80, 1, 45, 85])
     arrays = {"audio": np.stack([np.cos(angles), np.sin(angles)], 1)[:, None].astype("f")}
-    found = gallery.find(frozen.Frozen("trained", arrays), table, fold, targets, settings, data)
+    found = neighbours.find(
+        feature_sets.FeatureSet("trained", arrays), table, fold, targets, settings, data
+    )
     assert [each.stream for each in found] == ["audio", "audio"]
     assert [each.query.caption for each in found] == ["high (test0.wav)", "high (test2.wav)"]
     names = [[clip.caption.split("(")[1][:-1] for clip in each.nearest] for each in found]
@@ -55,9 +57,9 @@ def test_nothing_is_shown_where_nothing_is_asked_for(data):
     table = clip_table.read(data, ("train", "test"))
     (targets,) = clip_table.find_targets(table)
     fold = made.fold(range(6), range(6, 9))
-    features = frozen.Frozen("trained", {"audio": np.ones([9, 1, 2], "f")})
+    features = feature_sets.FeatureSet("trained", {"audio": np.ones([9, 1, 2], "f")})
     none = config.EvaluationConfig(neighbours=0)
-    assert gallery.find(features, table, fold, targets, none, data) == []
+    assert neighbours.find(features, table, fold, targets, none, data) == []
     hot = targets._replace(values=np.ones([9, 2], bool))
     some = config.EvaluationConfig()
-    assert gallery.find(features, table, fold, hot, some, data) == []
+    assert neighbours.find(features, table, fold, hot, some, data) == []

@@ -1,15 +1,15 @@
 """Measures frozen features by retrieval: by class within one stream, by partner across both."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from actcl_tf import config
 from actcl_tf.evaluate.clips import clip_table, splits
-from actcl_tf.evaluate.features import windows
-from actcl_tf.evaluate.metrics import clip_retrieval, retrieval, scores
-from actcl_tf.evaluate.protocols import frozen
+from actcl_tf.evaluate.features import feature_sets, windows
+from actcl_tf.evaluate.metrics import class_retrieval, retrieval, scores
+from actcl_tf.evaluate.protocols.context import Context
 from actcl_tf.evaluate.results import results
 
 _SCORES = ("r1", "r5", "r10", "r20", "median_rank")
@@ -17,8 +17,30 @@ RETRIEVAL = "retrieval"
 ACROSS = ("video_to_audio", "audio_to_video")
 
 
+def rows(
+    context: Context, sets: Sequence[feature_sets.FeatureSet]
+) -> Iterator[results.Measurement]:
+    """Every set of features by every modality and label, then across modalities.
+
+    Args:
+      context: of the evaluation.
+      sets: features of all clips.
+
+    Raises:
+      config.ConfigError: clips have several labels, of which none is the one to be found.
+    """
+    settings, names = context.plan.settings, context.filenames
+    for each in sets:
+        for targets in context.targets:
+            folds = splits.labelled(context.folds, targets)
+            for modality in context.modalities_of(each):
+                yield within(each, modality, targets, folds, names, settings)
+        if all(f"{stream}_embedding" in each.arrays for stream in windows.MODALITIES):
+            yield from across(each, context.folds, names, settings)
+
+
 def within(
-    features: frozen.Frozen,
+    features: feature_sets.FeatureSet,
     modality: str,
     targets: clip_table.Targets,
     folds: Sequence[splits.Fold],
@@ -44,17 +66,17 @@ def within(
             "for by their one"
         )
     started = time.perf_counter()
-    names = _names(min(len(fold.train) for fold in folds))
+    names = telling_scores(min(len(fold.train) for fold in folds))
     measured, found, chances = [], [], []
     for fold in folds:
         sides = search_rows(features, modality, fold, settings)
         labels = [targets.values[rows] for rows in (fold.train, fold.test)]
-        each = clip_retrieval.by_label(sides[1], labels[1], sides[0], labels[0])
+        each = class_retrieval.by_label(sides[1], labels[1], sides[0], labels[0])
         values = {name: getattr(each.scores, name) for name in names}
         measured.append(results.Fold(fold.name, len(fold.train), len(fold.test), values))
         # Beyond the last candidate nothing is found.
         found.append(np.where(each.ranks <= len(fold.train), each.ranks, np.inf))
-        chances.append(clip_retrieval.chance(labels[1], labels[0]))
+        chances.append(class_retrieval.chance(labels[1], labels[0]))
     tests = np.concatenate([fold.test for fold in folds])
     return _row(
         features,
@@ -70,14 +92,17 @@ def within(
     )
 
 
-def _names(num_candidates: int) -> tuple[str, ...]:
+def telling_scores(num_candidates: int) -> tuple[str, ...]:
     """The scores that say something: among 5 candidates, the right one is always in the first 5."""
     trivial = {f"r{k}" for k in retrieval.KS if num_candidates <= k > 1}
     return tuple(name for name in _SCORES if name not in trivial)
 
 
 def search_rows(
-    features: frozen.Frozen, modality: str, fold: splits.Fold, settings: config.EvaluationConfig
+    features: feature_sets.FeatureSet,
+    modality: str,
+    fold: splits.Fold,
+    settings: config.EvaluationConfig,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One vector a clip, preprocessed, of the training and the test clips of a fold."""
     how = "concatenate" if settings.windows == "concatenate" else "mean"
@@ -86,7 +111,7 @@ def search_rows(
 
 
 def across(
-    features: frozen.Frozen,
+    features: feature_sets.FeatureSet,
     folds: Sequence[splits.Fold],
     filenames: Sequence[str],
     settings: config.EvaluationConfig,
@@ -100,7 +125,7 @@ def across(
       settings: of the evaluation.
     """
     rows = []
-    names = _names(min(len(fold.test) for fold in folds))
+    names = telling_scores(min(len(fold.test) for fold in folds))
     for place, direction in enumerate(ACROSS):
         started = time.perf_counter()
         measured, found, chances = [], [], []
@@ -131,7 +156,10 @@ def across(
 
 
 def _by_time(
-    features: frozen.Frozen, stream: str, fold: splits.Fold, settings: config.EvaluationConfig
+    features: feature_sets.FeatureSet,
+    stream: str,
+    fold: splits.Fold,
+    settings: config.EvaluationConfig,
 ) -> np.ndarray:
     """Embeddings [b, W, D] of the windows in time; crops of a window are averaged."""
     x = np.asarray(features.arrays[f"{stream}_embedding"][fold.test])
@@ -139,7 +167,7 @@ def _by_time(
 
 
 def _row(
-    features: frozen.Frozen,
+    features: feature_sets.FeatureSet,
     modality: str,
     settings: config.EvaluationConfig,
     label: str,

@@ -1,9 +1,10 @@
 """Measurements as rows of text: for the terminal, for pages and for comparisons."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from actcl_tf.evaluate.results import results
+from actcl_tf.reporting import tables
 
 # Name in a result -> head of a column. What is not a share of clips is shown as it is.
 HEADS = {
@@ -25,18 +26,6 @@ LEGEND = (
 )
 # What tells rows apart, in the order of the columns.
 _IDENTITY = ("protocol", "modality", "label", "features", "preprocessing", "subset")
-
-
-class Table(NamedTuple):
-    """Cells of text.
-
-    Attributes:
-      heads: of the columns.
-      rows: as many cells each.
-    """
-
-    heads: list[str]
-    rows: list[list[str]]
 
 
 def number(name: str, value: Optional[float]) -> str:
@@ -63,7 +52,7 @@ def score(name: str, summary: Optional[results.Summary]) -> str:
     return text
 
 
-def build(measurements: Sequence[results.Measurement]) -> list[Table]:
+def build(measurements: Sequence[results.Measurement]) -> list[tables.Table]:
     """Tables of measurements: one for each kind of scores, shares in percent.
 
     What is the same in all rows of a table is left out, but for features and modality.
@@ -77,7 +66,7 @@ def build(measurements: Sequence[results.Measurement]) -> list[Table]:
     return [_table(names, rows) for names, rows in kinds.items()]
 
 
-def _table(names: tuple[str, ...], rows: Sequence[results.Measurement]) -> Table:
+def _table(names: tuple[str, ...], rows: Sequence[results.Measurement]) -> tables.Table:
     parts = [
         part
         for part in _IDENTITY
@@ -106,7 +95,7 @@ def _table(names: tuple[str, ...], rows: Sequence[results.Measurement]) -> Table
                 *clips,
             ]
         )
-    return Table(heads, cells)
+    return tables.Table(heads, cells)
 
 
 def _range(numbers: Sequence[int]) -> str:
@@ -114,18 +103,8 @@ def _range(numbers: Sequence[int]) -> str:
     return f"{low}" if low == high else f"{low}-{high}"
 
 
-def aligned(table: Table) -> str:
-    """A table as plain text, in columns."""
-    lines = [table.heads, *table.rows]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(table.heads))]
-    padded = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
-    ]
-    return "\n".join(padded)
-
-
 def text(result: results.Result) -> str:
     """All tables of a result, for the terminal."""
-    tables = "\n\n".join(aligned(table) for table in build(result.measurements))
+    shown = "\n\n".join(map(tables.to_text, build(result.measurements)))
     warnings = "".join(f"\nWarning: {line}." for line in result.warnings)
-    return f"{result.name}\n{tables}\n{LEGEND}{warnings}"
+    return f"{result.name}\n{shown}\n{LEGEND}{warnings}"

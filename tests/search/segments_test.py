@@ -1,11 +1,11 @@
-"""Windows of what a decoder cut, and moments of windows of picture and sound."""
+"""Windows of what a decoder cut, and segments of windows of picture and sound."""
 
 import numpy as np
 import pytest
 
 from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
-from actcl_tf.search import moments
-from actcl_tf.search.moments import PICTURE, SOUND, Shape, Window
+from actcl_tf.search import segments
+from actcl_tf.search.segments import PICTURE, SOUND, Shape, Window
 
 SHAPE = Shape(num_frames=4, frame_rate=10.0, sample_rate=100, short_side=16)
 
@@ -47,18 +47,18 @@ def shown(found):
     ],
 )
 def test_windows_of_picture(pieces, expected):
-    assert shown(moments.windows(pieces, PICTURE, SHAPE)) == expected
+    assert shown(segments.windows(pieces, PICTURE, SHAPE)) == expected
 
 
 @pytest.mark.parametrize("rest", [1, 17, 39])
 def test_the_last_window_of_sound_ends_with_the_sound(rest):
-    found = list(moments.windows([sound(0, 0, 40), sound(0.4, 40, rest)], SOUND, SHAPE))
+    found = list(segments.windows([sound(0, 0, 40), sound(0.4, 40, rest)], SOUND, SHAPE))
     assert [round(window.start, 6) for window in found] == [0, rest / 100]
     np.testing.assert_array_equal(found[1].content, np.arange(rest, rest + 40))
 
 
 def test_sound_that_is_a_sample_longer_is_cut():
-    (found,) = moments.windows([sound(0, 0, 41)], SOUND, SHAPE)
+    (found,) = segments.windows([sound(0, 0, 41)], SOUND, SHAPE)
     assert len(found.content) == SHAPE.num_samples == 40
 
 
@@ -70,7 +70,7 @@ def test_sound_that_is_a_sample_longer_is_cut():
         ([], [0, 1], "0.0s 1.0s"),
         ([0, 1, 2], [0, 1, 2], "0.0ps 1.0ps 2.0ps"),
         ([0, 1, 2], [1], "0.0p 1.0ps 2.0p"),
-        # Less than half a window apart is one moment, half a window is not.
+        # Less than half a window apart is one segment, half a window is not.
         ([0, 1], [0.4, 1.4], "0.0ps 1.0ps"),
         ([0.4, 1.4], [0, 1], "0.4ps 1.4ps"),
         ([0], [0.5], "0.0p 0.5s"),
@@ -78,17 +78,17 @@ def test_sound_that_is_a_sample_longer_is_cut():
         ([5, 6], [0, 1, 6.2, 9], "0.0s 1.0s 5.0p 6.0ps 9.0s"),
     ],
 )
-def test_what_begins_together_is_one_moment(seen, heard, expected):
-    found = moments.pair(seen, heard, 1.0)
+def test_what_begins_together_is_one_segment(seen, heard, expected):
+    found = segments.pair(seen, heard, 1.0)
     assert " ".join(f"{m.start:.1f}{'p' * m.has_picture}{'s' * m.has_sound}" for m in found) == (
         expected
     )
 
 
-def test_every_window_is_in_one_moment_in_order(rng):
+def test_every_window_is_in_one_segment_in_order(rng):
     for _ in range(50):
         seen, heard = (np.sort(rng.uniform(0, 20, rng.integers(0, 12))) for _ in range(2))
-        found = moments.pair(list(seen), list(heard), 1.0)
+        found = segments.pair(list(seen), list(heard), 1.0)
         assert sum(m.has_picture for m in found) == len(seen)
         assert sum(m.has_sound for m in found) == len(heard)
         assert [m.start for m in found if m.has_picture] == list(seen)

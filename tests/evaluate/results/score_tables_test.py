@@ -2,7 +2,8 @@
 
 import pytest
 
-from actcl_tf.evaluate.results import results, tables
+from actcl_tf.evaluate.results import results, score_tables
+from actcl_tf.reporting import tables
 from tests import made_results
 
 
@@ -18,7 +19,7 @@ from tests import made_results
     ],
 )
 def test_numbers(name, value, expected):
-    assert tables.number(name, value) == expected
+    assert score_tables.number(name, value) == expected
 
 
 @pytest.mark.parametrize(
@@ -32,12 +33,12 @@ def test_numbers(name, value, expected):
     ],
 )
 def test_scores(summary, expected):
-    assert tables.score("top1", summary) == expected
+    assert score_tables.score("top1", summary) == expected
 
 
 def test_what_differs_is_in_the_table():
     rows = [made_results.measurement(), made_results.measurement("log_mel", subset="shots=5")]
-    (table,) = tables.build(rows)
+    (table,) = score_tables.build(rows)
     assert table.heads[:3] == ["modality", "features", "subset"]
     assert table.heads[3:] == ["top-1", "top-5", "by chance", "folds", "train", "test"]
     assert table.rows[0][2] == "-"
@@ -51,17 +52,19 @@ def test_each_kind_of_scores_has_a_table():
     other = results.Measurement(
         results.name_of(*parts), *parts, folds, results.summarise(folds, {}), {}, None, [], 0.0
     )
-    found = tables.build([made_results.measurement(), other])
+    found = score_tables.build([made_results.measurement(), other])
     assert [table.heads[2] for table in found] == ["top-1", "R@1"]
     assert found[1].rows == [["video_to_audio", "trained", "50.0", "2.00", "-", "1", "0", "9"]]
 
 
 def test_aligned_text():
     table = tables.Table(["a", "score"], [["long name", "1"], ["b", "22.0"]])
-    assert tables.aligned(table) == "a          score\nlong name  1\nb          22.0"
-    assert tables.text(made_results.result()).startswith("run\nmodality  features  top-1")
+    assert tables.to_text(table) == "a          score\nlong name  1\nb          22.0"
+    assert score_tables.text(made_results.result()).startswith("run\nmodality  features  top-1")
 
 
 def test_warnings_follow_the_tables():
-    found = tables.text(made_results.result(warnings=["label, shots=5: so and so", "and more"]))
+    found = score_tables.text(
+        made_results.result(warnings=["label, shots=5: so and so", "and more"])
+    )
     assert found.endswith("\nWarning: label, shots=5: so and so.\nWarning: and more.")

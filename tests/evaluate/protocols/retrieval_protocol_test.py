@@ -5,7 +5,8 @@ import pytest
 
 from actcl_tf import config
 from actcl_tf.evaluate.clips import clip_table
-from actcl_tf.evaluate.protocols import frozen, searches
+from actcl_tf.evaluate.features import feature_sets
+from actcl_tf.evaluate.protocols import retrieval_protocol
 from tests import labelled_data as made
 
 # Training clips 0 to 3, test clips 4 and 5, as directions of a plane; two windows each.
@@ -17,12 +18,12 @@ SETTINGS = config.EvaluationConfig(protocol="retrieval", clips=2, preprocessing=
 
 def _features(**arrays):
     doubled = {name: np.repeat(x[:, None], 2, 1).astype("f") for name, x in arrays.items()}
-    return frozen.Frozen("trained", doubled)
+    return feature_sets.FeatureSet("trained", doubled)
 
 
 def test_within_a_stream():
     targets = clip_table.Targets("label", ["a", "b"], LABELS)
-    row = searches.within(
+    row = retrieval_protocol.within(
         _features(audio=POINTS),
         "audio",
         targets,
@@ -41,7 +42,7 @@ def test_within_a_stream():
 
 def test_a_class_that_cannot_be_found():
     targets = clip_table.Targets("label", ["a", "b"], np.array([0, 0, 0, 0, 1, 0]))
-    row = searches.within(
+    row = retrieval_protocol.within(
         _features(audio=POINTS),
         "audio",
         targets,
@@ -58,7 +59,9 @@ def test_across_streams():
     """Sounds are their pictures' directions, but two are exchanged."""
     sounds = POINTS[[0, 1, 2, 3, 5, 4]]
     features = _features(video_embedding=POINTS, audio_embedding=sounds)
-    rows = searches.across(features, [made.fold([0], range(1, 6))], list("abcdef"), SETTINGS)
+    rows = retrieval_protocol.across(
+        features, [made.fold([0], range(1, 6))], list("abcdef"), SETTINGS
+    )
     assert [row.modality for row in rows] == ["video_to_audio", "audio_to_video"]
     for row in rows:
         assert row.summary["r1"].mean == pytest.approx(3 / 5)
@@ -70,7 +73,7 @@ def test_across_streams():
 def test_several_labels_are_refused():
     targets = clip_table.Targets("label", ["a", "b"], np.eye(2, dtype=bool)[LABELS])
     with pytest.raises(config.ConfigError, match=r"--protocol=retrieval: .* several labels"):
-        searches.within(
+        retrieval_protocol.within(
             _features(audio=POINTS),
             "audio",
             targets,

@@ -3,18 +3,18 @@
 import dataclasses
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data.input import labelled_pipeline, pipeline
+from actcl_tf.data.input import labelled_pipeline
 from actcl_tf.evaluate.clips import clip_table, splits
-from actcl_tf.evaluate.context import Context
-from actcl_tf.evaluate.features import encoders, windows
+from actcl_tf.evaluate.features import encoders, feature_sets, windows
 from actcl_tf.evaluate.protocols import classified, finetune, prediction
+from actcl_tf.evaluate.protocols.context import Context
 from actcl_tf.evaluate.results import results
 from actcl_tf.models import two_tower
 from actcl_tf.train import failures
@@ -23,12 +23,19 @@ from actcl_tf.train.placement import strategy as strategies
 FINETUNE = "finetune"
 
 
-def rows(context: Context) -> Iterator[results.Measurement]:
+def rows(
+    context: Context, sets: Sequence[feature_sets.FeatureSet] = ()
+) -> Iterator[results.Measurement]:
     """Trains and measures; one row of the table after the other.
+
+    Args:
+      context: of the evaluation.
+      sets: no frozen features are used.
 
     Raises:
       config.ConfigError: there are no encoders that could be trained.
     """
+    del sets
     plan = context.plan
     scratch = plan.finetune.from_scratch
     if not scratch and plan.checkpoint is None:
@@ -41,7 +48,7 @@ def rows(context: Context) -> Iterator[results.Measurement]:
     features = "scratch" if scratch else "trained"
     for targets in context.targets:
         folds = splits.labelled(context.folds, targets)
-        for subset in splits.subsets(folds, targets, context.table.filenames, plan.settings):
+        for subset in splits.subsets(folds, targets, context.filenames, plan.settings):
             # Late fusion takes what was trained for each stream.
             for modality in context.modalities:
                 started = time.perf_counter()
@@ -54,7 +61,7 @@ def rows(context: Context) -> Iterator[results.Measurement]:
                 yield classified.measurement(
                     scored,
                     targets,
-                    context.table.filenames,
+                    context.filenames,
                     protocol=FINETUNE,
                     features=features,
                     modality=modality,
@@ -92,9 +99,9 @@ def _job(
     subset: splits.Subset,
     fold: splits.Fold,
 ) -> finetune.Job:
-    plan, table, data = context.plan, context.table, context.data
+    plan, inputs = context.plan, context.inputs
+    table, data = inputs.table, inputs.data
     settings, streams = plan.settings, windows.modalities_of(modality)
-    num_samples = context.num_samples if streams == ("audio",) else None
     multi_label = targets.values.ndim == 2
     values = targets.values[fold.train]
     values = values.astype(np.float32 if multi_label else np.int64)
@@ -110,22 +117,12 @@ def _job(
             seed=settings.seed,
             start_step=start_step,
             modalities=streams,
-            num_samples=num_samples,
-            loop_short=context.loop_short,
+            num_samples=inputs.num_samples,
+            loop_short=inputs.loop_short,
         )
 
     def make_tests() -> tf.data.Dataset:
-        return pipeline.build_eval_dataset(
-            data,
-            split=test_split,
-            batch_size=settings.encoding_batch_size,
-            num_windows=settings.clips,
-            crops=settings.crops,
-            modalities=streams,
-            num_samples=num_samples,
-            loop_short=context.loop_short,
-            clip_ids=table.clip_ids[fold.test],
-        )
+        return inputs.dataset(test_split, streams, clip_ids=table.clip_ids[fold.test])
 
     parts = (targets.name, modality, subset.name, fold.name)
     name = "_".join(re.sub(r"[^A-Za-z0-9.]+", "_", part) for part in parts if part)
@@ -149,7 +146,9 @@ def _towers(context: Context) -> dict[str, two_tower.Tower]:
     plan = context.plan
     tf.keras.utils.set_random_seed(plan.settings.seed)
     if plan.finetune.from_scratch:
-        pair = encoders.fresh_towers(plan.run, context.sample_rate, context.num_audio_samples)
+        pair = encoders.fresh_towers(
+            plan.run, context.inputs.sample_rate, context.inputs.num_audio_samples
+        )
     else:
         pair = encoders.trained_towers(plan.checkpoint)
     return dict(zip(windows.MODALITIES, pair))
@@ -159,7 +158,8 @@ def _identity(
     context: Context, modality: str, targets: clip_table.Targets, fold: splits.Fold
 ) -> dict[str, Any]:
     """All that the outcome of a job depends on."""
-    plan, table = context.plan, context.table
+    plan, inputs = context.plan, context.inputs
+    table = inputs.table
     not_of_clips = ("data_dir", "train_split", "eval_split", "input", "augment_on")
     checkpoint = None
     if not plan.finetune.from_scratch:
@@ -170,10 +170,10 @@ def _identity(
         "model": dataclasses.asdict(plan.run.model),
         "input": {
             name: value
-            for name, value in dataclasses.asdict(context.data).items()
+            for name, value in dataclasses.asdict(inputs.data).items()
             if name not in not_of_clips
         },
-        "windows": [plan.settings.clips, plan.settings.crops, context.num_samples],
+        "windows": [plan.settings.clips, plan.settings.crops, inputs.num_samples],
         "short_clips": plan.settings.short_clips,
         "seed": plan.settings.seed,
         "precision": strategies.resolve_precision(plan.precision),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from actcl_tf.evaluate.protocols import prediction, selection
+from actcl_tf.evaluate.protocols import prediction, regularisation
 
 
 def _multi_hot(rng, num, classes=4):
@@ -18,7 +18,7 @@ def test_a_video_stands_on_one_side_and_each_clip_is_held_out_once(seed, kind, n
     rng = np.random.default_rng(seed)
     groups = np.arange(60) % num_videos
     y = rng.integers(0, 4, 60) if kind == "one label" else _multi_hot(rng, 60)
-    found = selection.folds(y, groups, 3, seed)
+    found = regularisation.folds(y, groups, 3, seed)
     assert len(found) == 3
     for fit, held_out in found:
         assert not set(groups[fit]) & set(groups[held_out])
@@ -29,13 +29,13 @@ def test_a_video_stands_on_one_side_and_each_clip_is_held_out_once(seed, kind, n
 def test_classes_are_spread_evenly():
     y = np.repeat([0, 1, 2], 30)
     for groups in (None, np.arange(90)):
-        for _, held_out in selection.folds(y, groups, 3, 0):
+        for _, held_out in regularisation.folds(y, groups, 3, 0):
             assert np.bincount(y[held_out]).tolist() == [10, 10, 10]
 
 
 def test_splits_are_a_function_of_the_seed(rng):
     for y in (rng.integers(0, 3, 30), _multi_hot(rng, 30)):
-        one, same, other = (selection.folds(y, None, 3, seed) for seed in (1, 1, 2))
+        one, same, other = (regularisation.folds(y, None, 3, seed) for seed in (1, 1, 2))
         assert [held.tolist() for _, held in one] == [held.tolist() for _, held in same]
         assert [held.tolist() for _, held in one] != [held.tolist() for _, held in other]
 
@@ -54,7 +54,7 @@ def test_splits_are_a_function_of_the_seed(rng):
 )
 def test_too_little_to_hold_out(y, groups, expected):
     groups = None if groups is None else np.array(groups)
-    assert len(selection.folds(np.array(y), groups, 3, 0)) == expected
+    assert len(regularisation.folds(np.array(y), groups, 3, 0)) == expected
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_too_little_to_hold_out(y, groups, expected):
 def test_the_best_on_average_is_chosen(rows, expected):
     left = iter(rows)
     splits = [(np.array([0]), np.array([1]))] * len(rows)
-    found = selection.choose_c(lambda fit, held: next(left), splits, [0.1, 1.0, 10.0])
+    found = regularisation.choose_c(lambda fit, held: next(left), splits, [0.1, 1.0, 10.0])
     assert found == pytest.approx(expected)
 
 
@@ -91,7 +91,9 @@ def test_clips_of_one_video_do_not_validate_each_other(rng, many):
     found = {}
     for name, videos in (("videos", groups), ("clips", None)):
         task = prediction.check(x, y, x[:5], num_classes=2, groups=videos)
-        found[name] = selection.fit_predict(_make, task, c_grid=(0.01, 1.0), num_folds=3, seed=0)
+        found[name] = regularisation.fit_predict(
+            _make, task, c_grid=(0.01, 1.0), num_folds=3, seed=0
+        )
     assert found["clips"].chosen["validation"] > 0.95  # What a leak looks like.
     assert found["videos"].chosen["validation"] < 0.75
 
@@ -106,7 +108,7 @@ def test_one_c_needs_no_choice(rng):
         calls.append(c)
         return _make(c)
 
-    chosen = selection.fit_predict(make, task, c_grid=(0.5, 0.5), num_folds=3, seed=0).chosen
+    chosen = regularisation.fit_predict(make, task, c_grid=(0.5, 0.5), num_folds=3, seed=0).chosen
     assert calls == [0.5]
     assert chosen == {"c": 0.5, "validation": None, "folds": 0, "converged": True}
 
@@ -120,7 +122,7 @@ def test_the_grid_ends_after_a_fit_that_was_cut_short(rng):
         tried.append(c)
         return LogisticRegression(C=c, max_iter=1000 if c < 1 else 2)
 
-    found = selection.fit_predict(make, task, c_grid=(10.0, 1.0, 0.1), num_folds=3, seed=0)
+    found = regularisation.fit_predict(make, task, c_grid=(10.0, 1.0, 0.1), num_folds=3, seed=0)
     assert tried[:-1] == [0.1, 1.0] * 3
     assert tried[-1] == found.chosen["c"] in (0.1, 1.0)
 
@@ -133,7 +135,7 @@ def test_a_fit_that_was_cut_short_says_so(rng):
         return LogisticRegression(C=c, max_iter=2)
 
     def scores(make):
-        return selection.fit_predict(make, task, c_grid=(1.0,), num_folds=3, seed=0)
+        return regularisation.fit_predict(make, task, c_grid=(1.0,), num_folds=3, seed=0)
 
     assert not scores(hasty).chosen["converged"]
     assert scores(_make).chosen["converged"]

@@ -156,23 +156,6 @@ class Evaluator:
         return scores
 
 
-def evaluate_towers(
-    video_tower: tf.keras.Model,
-    audio_tower: tf.keras.Model,
-    train_dataset: Optional[tf.data.Dataset],
-    eval_dataset: tf.data.Dataset,
-    *,
-    probe_pattern: str = "",
-    classes: Sequence[str] = (),
-    seed: int = 0,
-) -> dict[str, float]:
-    """Measures two towers once; see `Evaluator` for arguments, result and errors."""
-    evaluator = Evaluator(
-        train_dataset, eval_dataset, probe_pattern=probe_pattern, classes=classes, seed=seed
-    )
-    return evaluator(video_tower, audio_tower)
-
-
 def _retrieval_scores(test: features.Features) -> dict[str, float]:
     both = retrieval.cross_modal(test.video_embedding, test.audio_embedding)
     scores = {"retrieval/num_clips": float(both.video_to_audio.num)}

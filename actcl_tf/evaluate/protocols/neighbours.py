@@ -9,9 +9,9 @@ from actcl_tf import config
 from actcl_tf.data.input import clip_choice, clip_sources
 from actcl_tf.data.records import records, shards
 from actcl_tf.evaluate.clips import clip_table, splits
-from actcl_tf.evaluate.features import windows
-from actcl_tf.evaluate.metrics import clip_retrieval
-from actcl_tf.evaluate.protocols import frozen, searches
+from actcl_tf.evaluate.features import feature_sets, windows
+from actcl_tf.evaluate.metrics import class_retrieval
+from actcl_tf.evaluate.protocols import retrieval_protocol
 from actcl_tf.evaluate.results import result_page
 from actcl_tf.reporting import playable
 
@@ -20,7 +20,7 @@ _MOST_SECONDS = 4.0  # Of a clip that is shown.
 
 
 def find(
-    features: frozen.Frozen,
+    features: feature_sets.FeatureSet,
     table: clip_table.ClipTable,
     fold: splits.Fold,
     targets: clip_table.Targets,
@@ -48,9 +48,9 @@ def find(
     found = {}
     for stream in windows.MODALITIES:
         if stream in features.arrays:
-            train_x, test_x = searches.search_rows(features, stream, some, settings)
+            train_x, test_x = retrieval_protocol.search_rows(features, stream, some, settings)
             labels = [targets.values[rows] for rows in (some.train, some.test)]
-            nearest = clip_retrieval.by_label(
+            nearest = class_retrieval.by_label(
                 test_x, labels[1], train_x, labels[0], num_nearest=_NEAREST
             ).nearest
             found[stream] = some.train[nearest]
