@@ -1,14 +1,12 @@
 """What follows from a study: tables, sentences, figures; as a page, as Markdown and as CSV."""
 
-import csv
-import io
 import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 import numpy as np
 
-from actcl_tf.reporting import drawing, html_page
+from actcl_tf.reporting import drawing, html_page, tables
 from actcl_tf.storage import files
 from actcl_tf.study import differences, measures, plan
 from actcl_tf.study.differences import Difference
@@ -108,7 +106,7 @@ def _mean(values: Sequence[float]) -> str:
     return f"{np.mean(values):.3f} ± {np.std(values, ddof=1) / len(values) ** 0.5:.3f}"
 
 
-def tables(results: Results, comparisons: Sequence[Comparison]) -> list[html_page.Table]:
+def build_tables(results: Results, comparisons: Sequence[Comparison]) -> list[tables.Table]:
     """A table for each measure, and one of the dictionaries."""
     found = []
     for measure in dict.fromkeys(each.measure for each in comparisons):
@@ -124,19 +122,19 @@ def tables(results: Results, comparisons: Sequence[Comparison]) -> list[html_pag
             )
             cells.append("" if told is None else f"{told.wins} : {told.losses}")
             cells.append("" if each.adjusted is None else f"{each.adjusted:.3f}")
-            rows.append((_row_name(each.setting, each.strategy), cells))
-        found.append(html_page.Table(measure, _COLUMNS, rows))
+            rows.append([_row_name(each.setting, each.strategy), *cells])
+        found.append(tables.Table(_HEADS, rows, measure))
     return [*found, *_dictionaries(results)]
 
 
-_COLUMNS = ["mean ± s.e.", "difference, 95 % (t)", "95 % (bootstrap)", "won : lost", "adjusted p"]
+_HEADS = ["", "mean ± s.e.", "difference, 95 % (t)", "95 % (bootstrap)", "won : lost", "adjusted p"]
 
 
 def _row_name(setting: plan.Flags, strategy: plan.Strategy) -> str:
     return f"{plan.describe(setting)} {strategy.name}".strip()
 
 
-def _dictionaries(results: Results) -> list[html_page.Table]:
+def _dictionaries(results: Results) -> list[tables.Table]:
     groups: dict[tuple, list[measures.Measured]] = {}
     for cell, measured in results.items():
         groups.setdefault((cell.setting, cell.strategy), []).append(measured)
@@ -151,11 +149,11 @@ def _dictionaries(results: Results) -> list[html_page.Table]:
                 if full.rsplit("/", 1)[1] == name
             ]
             cells.append(f"{np.mean(values):.3g}" if values else "")
-        rows.append((_row_name(setting, strategy), cells))
-    if not any(any(cells) for _, cells in rows):
+        rows.append([_row_name(setting, strategy), *cells])
+    if not any(any(cells) for _, *cells in rows):
         return []
-    columns = [name.replace("_", " ") for name in _FIGURES]
-    return [html_page.Table("What the dictionaries hold in the end", columns, rows)]
+    heads = ["", *(name.replace("_", " ") for name in _FIGURES)]
+    return [tables.Table(heads, rows, "What the dictionaries hold in the end")]
 
 
 def write(
@@ -179,7 +177,7 @@ def write(
       The paths of the page, the Markdown, the CSV and the figures.
     """
     comparisons = compare(results, baseline)
-    lines, found = sentences(comparisons, baseline), tables(results, comparisons)
+    lines, found = sentences(comparisons, baseline), build_tables(results, comparisons)
     seeds = len({cell.seed for cell in results})
     facts = [
         f"{len(results)} of {num_cells} runs are done, of {seeds} seed(s), by: {command}",
@@ -211,27 +209,22 @@ def write(
 def _markdown(
     facts: Sequence[str],
     lines: Sequence[str],
-    found: Sequence[html_page.Table],
+    found: Sequence[tables.Table],
     pictures: Sequence[tuple[str, pathlib.Path]],
 ) -> str:
     parts = ["# Study of negatives", *facts, "\n".join(f"- {line}" for line in lines)]
     parts += [f"![{caption}]({path.name})" for caption, path in pictures]
-    for table in found:
-        head = f"| {' | '.join(['', *table.columns])} |\n|---|{'---:|' * len(table.columns)}"
-        rows = "\n".join(f"| {' | '.join([name, *cells])} |" for name, cells in table.rows)
-        parts.append(f"## {table.title}\n\n{head}\n{rows}")
+    parts += [f"## {table.title}\n\n{tables.to_markdown(table)}" for table in found]
     return "\n\n".join(parts) + "\n"
 
 
 def _csv(results: Results) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["setting", "strategy", "seed", "measure", "value"])
-    for cell, measured in results.items():
-        for name, value in {**measured.scores, **measured.figures}.items():
-            row = [plan.describe(cell.setting), cell.strategy.name, cell.seed, name, repr(value)]
-            writer.writerow(row)
-    return text.getvalue()
+    rows = [
+        [plan.describe(cell.setting), cell.strategy.name, cell.seed, name, repr(value)]
+        for cell, measured in results.items()
+        for name, value in {**measured.scores, **measured.figures}.items()
+    ]
+    return tables.to_csv(["setting", "strategy", "seed", "measure", "value"], rows)
 
 
 def _draw_courses(folder: pathlib.Path, results: Results) -> Optional[pathlib.Path]:
