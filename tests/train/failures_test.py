@@ -22,7 +22,7 @@ def _tf_error(text):
     return tf.errors.ResourceExhaustedError(None, None, text)
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     "error, told",
     [
         (_os_error(), "/runs/a/scalars.jsonl: cannot be written (No space left on device)"),
@@ -68,7 +68,7 @@ def test_explain_no_room_names_the_checkpoint_that_stays(tmp_path):
 DATA = config.DataConfig(data_dir="/data")
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     "error, kind, told",
     [
         (tf.errors.InvalidArgumentError(None, None, "x"), records.DataError, "found it"),
@@ -97,8 +97,8 @@ def test_explain_knows_nothing_where_the_records_are_good():
     assert failures.explain(error, DATA, "train", 4) is None
 
 
-@pytest.tag.slow
-@pytest.tag.parametrize("limit, name", [(300_000, "step-4_temp"), (3_000, "run/")])
+@pytest.mark.slow
+@pytest.mark.parametrize("limit, name", [(300_000, "step-4_temp"), (3_000, "run/")])
 def test_a_full_disk_leaves_the_checkpoint_before_and_the_run_goes_on(tiny_run, limit, name):
     """The limit on a file's size stops a checkpoint, or what is logged, as a full disk would."""
     run = tiny_run(steps=6, save_every=2, log_every=1, summary_every=1)

@@ -185,7 +185,7 @@ def _frames(data: config.DataConfig, manifest: records.Manifest, paths: list[str
     """The encoded frames of the first span of some clips: [clips, T] bytes."""
     span = clip_sampling.span_frames(data.num_frames, data.frame_stride)
     found = []
-    for record in shards.ordered_records(paths).take(_SAMPLE):
+    for record in tf.data.TFRecordDataset(paths).take(_SAMPLE):
         frames = records.parse_example(record)["frames_jpeg"]
         if len(frames) < span:
             raise records.DataError(
@@ -237,7 +237,7 @@ class _FirstBatchData:
         self._folder = tempfile.TemporaryDirectory()  # Removed in __exit__.
         split = files.join(self._folder.name, self._data.train_split)
         files.make_folder(split)
-        kept = list(shards.ordered_records(self._paths).take(_SAMPLE).as_numpy_iterator())
+        kept = list(tf.data.TFRecordDataset(self._paths).take(_SAMPLE).as_numpy_iterator())
         infos = []
         for index in range(self._count):
             name = records.shard_name(self._data.train_split, index, self._count)

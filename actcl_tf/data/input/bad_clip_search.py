@@ -61,7 +61,7 @@ def find_bad_clip_of_split(config: DataConfig, split: str) -> str:
         num_windows=1,
     )
     order = clip_order.build_order(manifest, paths)
-    of = slots.Slots(order, make_clip.in_epoch, manifest.is_index)
+    of = slots.Slots(order, make_clip, manifest.is_index)
     return find(of, 0, manifest.num_clips)
 
 

@@ -52,7 +52,7 @@ def build_clip_spec(
         for.
 
     Raises:
-      records.DataError: clips of the split lack picture or sound, or one is shorter than the spec.
+      records.DataError: clips of the split lack picture or sound, or one is shorter than the span.
     """
     held = MODALITIES if manifest.streams == "both" else (manifest.streams,)
     lacking = [each for each in modalities if each not in held]

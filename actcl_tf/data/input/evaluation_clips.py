@@ -39,10 +39,11 @@ class EvaluationClips:
 
     # AutoGraph has nothing to convert here, and seconds to look for it.
     @tf.autograph.experimental.do_not_convert
-    def __call__(self, record: tf.Tensor) -> Clip:
+    def __call__(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
         """All windows of one clip; no frame is decoded twice.
 
         Args:
+          epoch: [] int64; a clip is the same in all.
           record: [] string.
 
         Returns:
@@ -50,6 +51,7 @@ class EvaluationClips:
           uint8, the crops of a window side by side, unless sound is used alone; `audio` [W, S]
           float32, unless the picture is used alone.
         """
+        del epoch
         clip = self.source.parse(record)
         made = {name: clip[name] for name in ("clip_id", "label", "filename")}
         spec = self.spec
@@ -68,11 +70,6 @@ class EvaluationClips:
             )
             made["audio"] = self._sound(waveform, first)
         return made
-
-    def in_epoch(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
-        """The same in every epoch: what `__call__` gives."""
-        del epoch
-        return self(record)
 
     def _pictures(self, frames_jpeg: tf.Tensor, starts: tf.Tensor) -> tf.Tensor:
         config, spec = self.config, self.spec

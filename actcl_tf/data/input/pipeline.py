@@ -55,13 +55,13 @@ def build_train_dataset(
       batch_size: clips a batch (B) of this pipeline.
       seed: seed of the run.
       start_step: batches to skip; skipped clips are not parsed.
-      views: 1, or 2 for a second augmentation of the same clip_spec.
+      views: 1, or 2 for a second augmentation of the same spans.
       num_input_pipelines: hosts that share the stream.
       input_pipeline_id: which of them this is, from 0.
       num_parallel_calls: clips worked on at a time, None for what suits; changes the speed only.
       skipping: leaves bad records out, with one input pipeline; None: a bad record is an error.
-      make_clip: of `open_training_clips` with the same `seed` and `views`, which spares tracing it
-        again; None: made here.
+      make_clip: of `training_clips.open_training_clips` with the same `seed` and `views`, which
+        spares tracing it again; None: made here.
 
     Returns:
       Dataset of dict: `video` [B, T, H, W, 3] uint8; `audio` [B, S] float32, the same span;
@@ -71,7 +71,7 @@ def build_train_dataset(
 
     Raises:
       records.DataError: the split is missing or damaged, holds fewer clips than a batch, or holds
-        a clip shorter than the spec.
+        a clip shorter than the span.
     """
     manifest, paths = _open(config, config.train_split, skipping)
     global_batch = batch_size * num_input_pipelines
@@ -125,7 +125,7 @@ def build_random_dataset(
       Finite dataset of the same batches as `build_train_dataset` gives for one view.
 
     Raises:
-      records.DataError: the split is missing or damaged, or holds a clip shorter than the spec.
+      records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
     manifest, paths = _open(config, config.train_split, skipping)
     make_clip = training_clips.build_training_clips(
@@ -172,7 +172,7 @@ def build_eval_dataset(
       `clip_id` [B] int64; `label` [B] int64, -1 for none; `filename` [B] string.
 
     Raises:
-      records.DataError: the split is missing or damaged, or holds a clip shorter than the spec.
+      records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
     manifest, paths = _open(config, split, skipping)
     spec = clip_spec.build_clip_spec(
@@ -188,9 +188,7 @@ def build_eval_dataset(
         num_windows=num_windows,
         crops=crops,
     )
-    split_slots = slots.Slots(
-        clip_order.build_order(manifest, paths), make_clip.in_epoch, manifest.is_index
-    )
+    split_slots = slots.Slots(clip_order.build_order(manifest, paths), make_clip, manifest.is_index)
     reader = skipping or every_clip.EveryClip(
         every_clip.chosen(manifest.num_clips, clip_ids, source)
     )

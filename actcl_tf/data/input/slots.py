@@ -80,26 +80,9 @@ class Slots(NamedTuple):
             clip = tf.cond(is_end, no_clip, read)
             return slot, is_end, {n: tf.ensure_shape(clip[n], spec[n].shape) for n in spec}
 
-        def look_up(expected: np.int64, slot: np.int64) -> np.bool_:
-            on_empty(int(expected), int(slot))
-            return np.bool_(True)
-
-        @tf.autograph.experimental.do_not_convert
-        def compare(
-            expected: tf.Tensor, slot: tf.Tensor, is_end: tf.Tensor, clip: Clip
-        ) -> tuple[tf.Tensor, tuple[tf.Tensor, Clip]]:
-            looked_up = tf.cond(
-                expected < slot,
-                lambda: tf.numpy_function(look_up, [expected, slot], tf.bool),
-                lambda: tf.constant(True),
-            )
-            with tf.control_dependencies([looked_up]):
-                following = tf.where(is_end, slot, slot + 1)
-            return following, (is_end, clip)
-
         dataset = self.elements(start, num_epochs).map(make, num_parallel_calls, deterministic=True)
         dataset = dataset.ignore_errors().scan(
-            np.int64(start), lambda expected, element: compare(expected, *element)
+            np.int64(start), lambda expected, element: _compare(on_empty, expected, *element)
         )
         dataset = dataset.filter(lambda is_end, _: tf.logical_not(is_end))
         return dataset.map(lambda _, clip: clip)
@@ -159,3 +142,23 @@ class Slots(NamedTuple):
         good = placed.ignore_errors().map(lambda _, record: record)
         filled = good.concatenate(tf.data.Dataset.from_tensors("").repeat())
         return tf.data.Dataset.zip((places, filled))
+
+
+@tf.autograph.experimental.do_not_convert
+def _compare(
+    on_empty: OnEmpty, expected: tf.Tensor, slot: tf.Tensor, is_end: tf.Tensor, clip: Clip
+) -> tuple[tf.Tensor, tuple[tf.Tensor, Clip]]:
+    """The slot expected after this one; has those looked up that did not come before it."""
+
+    def look_up(expected: np.int64, slot: np.int64) -> np.bool_:
+        on_empty(int(expected), int(slot))
+        return np.bool_(True)
+
+    looked_up = tf.cond(
+        expected < slot,
+        lambda: tf.numpy_function(look_up, [expected, slot], tf.bool),
+        lambda: tf.constant(True),
+    )
+    with tf.control_dependencies([looked_up]):
+        following = tf.where(is_end, slot, slot + 1)
+    return following, (is_end, clip)

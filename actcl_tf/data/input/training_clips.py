@@ -35,7 +35,7 @@ class TrainingClips:
       spec: how much of a clip is used.
       seed: of the run.
       stream: streams of different numbers have unrelated draws.
-      views: 1, or 2 for a second augmentation of the same spec.
+      views: 1, or 2 for a second augmentation of the same span.
     """
 
     config: DataConfig
@@ -172,7 +172,7 @@ def build_training_clips(
     """What makes training clips of the records of a split.
 
     Raises:
-      records.DataError: the split does not hold what --input says, or a clip shorter than the spec.
+      records.DataError: the split does not hold what --input says, or a clip shorter than the span.
     """
     return TrainingClips(
         config=config,

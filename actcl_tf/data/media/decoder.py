@@ -75,11 +75,6 @@ class Decoder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def process_id(self) -> Optional[int]:
-        """Of the child; None where there is none."""
-        return self._process.pid if self._process else None
-
     def cut(
         self, path: str, start: float, end: Optional[float]
     ) -> Iterator[Union[CutClip, Rejected]]:

@@ -150,8 +150,3 @@ def find_damage(data_dir: records.PathLike, split: str) -> str:
                 f"{path} is damaged after {good} whole records ({error.message}): prepare it again"
             )
     return ""
-
-
-def ordered_records(paths: list[str]) -> tf.data.Dataset:
-    """The records of all shards, one shard after the other: [] string each."""
-    return tf.data.TFRecordDataset(paths)

@@ -176,7 +176,7 @@ def _said(paths: list[str], manifest: records.Manifest) -> Iterator[tuple]:
         clip = records.parse_example(record, manifest)
         return clip["clip_id"], clip["filename"], clip["folds"], clip["labels"]
 
-    dataset = shards.ordered_records(paths).map(parse, tf.data.AUTOTUNE, deterministic=True)
+    dataset = tf.data.TFRecordDataset(paths).map(parse, tf.data.AUTOTUNE, deterministic=True)
     for batch in dataset.ragged_batch(_BATCH).prefetch(2):
         ids, names, parts, labels = batch
         decoded = [[part.decode("utf-8") for part in each] for each in parts.to_list()]

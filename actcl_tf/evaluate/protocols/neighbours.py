@@ -89,7 +89,7 @@ def _read(data_dir: str, table: clip_table.ClipTable, rows: np.ndarray) -> dict[
 
 
 def _only(paths: Sequence[str], chosen: clip_choice.ClipChoice) -> Iterable[tf.Tensor]:
-    return shards.ordered_records(list(paths)).filter(lambda record: chosen.row_of(record) >= 0)
+    return tf.data.TFRecordDataset(list(paths)).filter(lambda record: chosen.row_of(record) >= 0)
 
 
 def _middle(clip: dict[str, tf.Tensor], manifest: records.Manifest) -> playable.Clip:

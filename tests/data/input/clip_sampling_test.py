@@ -9,7 +9,7 @@ from actcl_tf.data.input import clip_sampling
 from actcl_tf.data.records import records
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     ("num_frames", "stride", "frame_rate", "sample_rate", "expected"),
     [
         (16, 1, 10.0, 16000.0, 25600),
@@ -24,7 +24,7 @@ def test_num_audio_samples(num_frames, stride, frame_rate, sample_rate, expected
     assert clip_sampling.num_audio_samples(num_frames, stride, frame_rate, sample_rate) == expected
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     ("total", "span", "windows", "expected"),
     [
         (10, 4, 1, [3]),
@@ -45,7 +45,7 @@ def test_window_starts(total, span, windows, expected):
     np.testing.assert_array_equal(starts, expected)
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     ("start", "num_frames", "stride", "expected"),
     [
         (0, 4, 1, [0, 1, 2, 3]),
@@ -59,7 +59,7 @@ def test_frame_indices(start, num_frames, stride, expected):
     np.testing.assert_array_equal(indices, expected)
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     ("start", "total_samples", "num_samples", "frame_rate", "sample_rate", "expected"),
     [
         (0, 48000, 25600, 10.0, 16000.0, 0),
@@ -78,8 +78,8 @@ def test_audio_starts(start, total_samples, num_samples, frame_rate, sample_rate
     np.testing.assert_array_equal(first, expected)
 
 
-@pytest.tag.parametrize("frame_rate", [10.0, 12.5, 24.0, 25.0, 29.97, 30000 / 1001])
-@pytest.tag.parametrize("sample_rate", [8000.0, 11025.0, 16000.0, 44100.0])
+@pytest.mark.parametrize("frame_rate", [10.0, 12.5, 24.0, 25.0, 29.97, 30000 / 1001])
+@pytest.mark.parametrize("sample_rate", [8000.0, 11025.0, 16000.0, 44100.0])
 def test_spans_stay_inside_and_in_time(frame_rate, sample_rate):
     """Every span of every clip length ends inside the waveform and starts within a sample."""
     for total_frames in (7, 16, 37, 250):

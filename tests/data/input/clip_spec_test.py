@@ -20,7 +20,7 @@ def manifest(tmp_path_factory):
 CONFIG = DataConfig(data_dir="DIR", num_frames=4, frame_stride=2)
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     "modalities, num_samples, expected",
     [
         (("video", "audio"), None, (4, 2, 10.0, 1000.0, 800)),
@@ -38,7 +38,7 @@ def test_what_is_used(manifest, modalities, num_samples, expected):
     assert spec.frames == 2 * spec.num_frames
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     "streams, modalities, message",
     [
         ("audio", ("video", "audio"), "hold audio alone, and picture and sound are needed.*=both"),

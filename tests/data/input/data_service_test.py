@@ -164,7 +164,7 @@ def test_an_address_that_nobody_listens_at_is_told_at_once(data_dir):
         pipeline.build_train_dataset(data, batch_size=4, seed=0)
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     "address", ["localhost:5050", "grpc://localhost", "http://a:1", "grpc://:x"]
 )
 def test_wrong_addresses_are_refused(address):
@@ -178,7 +178,7 @@ def test_a_repeatable_run_refuses_it():
         config.from_flat(flat)
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     "flags_of_tool",
     [
         ["--role=worker"],

@@ -1,6 +1,7 @@
 """Windows and crops of clips that tell their own time and place."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ def _maker(manifest, modalities, num_windows, crops=1, num_samples=None):
         CONFIG, manifest, modalities=modalities, num_samples=num_samples
     )
     source = clip_sources.StoredClips(manifest)
-    return evaluation_clips.EvaluationClips(CONFIG, source, spec, num_windows, crops)
+    made = evaluation_clips.EvaluationClips(CONFIG, source, spec, num_windows, crops)
+    return functools.partial(made, 0)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def test_each_stream_alone_is_what_it_is_beside_the_other(manifest):
     np.testing.assert_array_equal(sound["audio"], both["audio"])  # Starts 0, 1.1 and 2.2 s.
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     "num_samples, windows, starts",
     [(1000, 1, [1000]), (1000, 3, [0, 1000, 2000]), (3000, 2, [0, 0]), (2500, 3, [0, 250, 500])],
 )
@@ -72,7 +74,7 @@ def test_sound_of_a_clip_without_picture(manifest):
     np.testing.assert_array_equal(made["audio"], [waveform[:1500], waveform[500:]])
 
 
-@pytest.tag.parametrize("wide", [True, False])
+@pytest.mark.parametrize("wide", [True, False])
 def test_three_crops_cover_the_longer_side(manifest, wide):
     """Thirds of a frame are dark, grey and bright; each crop sees its own."""
     frame = np.zeros([24, 72, 3], np.uint8)
@@ -88,7 +90,7 @@ def test_three_crops_cover_the_longer_side(manifest, wide):
     assert np.abs(made["video"][1::3].numpy().astype(int) - central["video"].numpy()).max() <= 1
 
 
-@pytest.tag.parametrize("modalities", [("video",), ("audio",)])
+@pytest.mark.parametrize("modalities", [("video",), ("audio",)])
 def test_a_clip_shorter_than_a_window_is_an_error(manifest, modalities):
     short = tf.constant(split_files.ramp_clip("a", 7).SerializeToString())
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"lower --(num_frames|audio_window)"):
@@ -100,7 +102,7 @@ def _looped(manifest, modalities, record, num_samples=None):
         CONFIG, manifest, modalities=modalities, num_samples=num_samples, loop_short=True
     )
     source = clip_sources.LoopedClips(manifest, spec)
-    return evaluation_clips.EvaluationClips(CONFIG, source, spec, 2)(record)
+    return evaluation_clips.EvaluationClips(CONFIG, source, spec, 2)(0, record)
 
 
 def test_short_clips_are_repeated_if_that_is_asked_for(manifest):
@@ -109,7 +111,7 @@ def test_short_clips_are_repeated_if_that_is_asked_for(manifest):
     made = _looped(manifest, ("video", "audio"), short)
     brightness = made["video"].numpy().mean((2, 3, 4)) / split_files.STEP
     np.testing.assert_allclose(brightness[0], [0, 2, 1, 0], atol=0.2)
-    # The windows are at both ends of the 9 frames that fill the spec: 0 and 1.
+    # The windows are at both ends of the 9 frames that fill the span: 0 and 1.
     np.testing.assert_allclose(brightness[1], [1, 0, 2, 1], atol=0.2)
     heard = made["audio"].numpy() * 10000
     np.testing.assert_allclose(heard[0], np.arange(800) % 300, atol=0.01)
@@ -125,7 +127,7 @@ def test_long_clips_are_not_repeated(manifest):
         np.testing.assert_array_equal(made[key], plain[key])
 
 
-@pytest.tag.parametrize("changes", [{"num_windows": 0}, {"num_windows": 1, "crops": 2}])
+@pytest.mark.parametrize("changes", [{"num_windows": 0}, {"num_windows": 1, "crops": 2}])
 def test_wrong_numbers_are_refused(manifest, changes):
     with pytest.raises(ValueError, match="must be"):
         _maker(manifest, ("video",), **changes)

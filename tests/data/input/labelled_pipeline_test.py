@@ -51,7 +51,7 @@ def test_each_chosen_clip_once_an_epoch_with_its_target(data_dir):
     assert len({tuple(seed) for batch in batches for seed in batch["seed"]}) == 12
 
 
-@pytest.tag.parametrize("start_step", [1, 2, 3, 5])
+@pytest.mark.parametrize("start_step", [1, 2, 3, 5])
 def test_a_restart_comes_to_the_same_batches(data_dir, start_step):
     """Batches of 2 of 5 clips, so that some cross the end of an epoch."""
     chosen, targets = [0, 3, 5, 6, 8], np.arange(5)
@@ -69,7 +69,7 @@ def test_several_labels_a_clip(data_dir):
     np.testing.assert_array_equal(batch["target"], [rows[i] for i in batch["clip_id"]])
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     "modalities, shapes",
     [
         (("video",), {"video": (2, 2, 16, 16, 3)}),
@@ -100,7 +100,7 @@ def test_chosen_clips_alone_are_measured(data_dir):
     assert names == [b"clip 0.mp4", b"clip 5.mp4", b"clip 8.mp4"]
 
 
-@pytest.tag.parametrize("batch_size", [0, 3])
+@pytest.mark.parametrize("batch_size", [0, 3])
 def test_no_such_batches(data_dir, batch_size):
     with pytest.raises(ValueError, match="batch_size must be from 1 to 2"):
         _batches(data_dir, [0, 1], [0, 1], 1, batch_size=batch_size)

@@ -53,7 +53,7 @@ def test_a_dead_process_costs_one_part(tmp_path, reader):
     path = write_clip(tmp_path / "a.mp4", 2.0)
     for _ in range(2):
         reader.read(ask(path))
-    os.kill(reader._decoders[0].process_id, signal.SIGKILL)
+    os.kill(reader._decoders[0]._process.pid, signal.SIGKILL)
     outcomes = []
     for _ in range(6):
         try:

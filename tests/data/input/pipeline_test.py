@@ -156,8 +156,8 @@ def test_same_seed_same_batches_whatever_the_parallelism(data_dir):
         assert (other["seed"][one] != batches[0]["seed"][two]).any()
 
 
-@pytest.tag.parametrize("augment_on", ["host", "device"])
-@pytest.tag.parametrize("start_step", [1, 3, 12])
+@pytest.mark.parametrize("augment_on", ["host", "device"])
+@pytest.mark.parametrize("start_step", [1, 3, 12])
 def test_restart_equals_skipping(data_dir, start_step, augment_on):
     """Batches of 5 of 12 clips: the 3rd crosses an epoch's end, the 12th ends the 5th epoch."""
     config = _config(data_dir, augment_on=augment_on)
@@ -324,7 +324,7 @@ def test_waveform_shorter_than_its_frames_stops_the_run(tmp_path):
         _batches(dataset, 1)
 
 
-@pytest.tag.parametrize("eval_only", [False, True], ids=["training", "evaluation"])
+@pytest.mark.parametrize("eval_only", [False, True], ids=["training", "evaluation"])
 def test_nothing_outside_the_region_is_ever_seen(tmp_path, eval_only):
     # A bright lower right quarter in black frames; the frame's middle is at its edge.
     frames = np.zeros((20, 64, 80, 3), np.uint8)

@@ -112,7 +112,7 @@ def order(tmp_path_factory):
     return [label for batch in dataset.take(15) for label in batch["label"].numpy()]
 
 
-@pytest.tag.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_only_what_is_bad_is_left_out_and_named(split, order, tmp_path, capfd, damage):
     _, paths = split
     do, lost, why = DAMAGES[damage]
@@ -145,7 +145,7 @@ def test_only_what_is_bad_is_left_out_and_named(split, order, tmp_path, capfd, d
     assert bad_clip_search.find(split_slots, 0, first) == ""
 
 
-@pytest.tag.parametrize("start, harmed_at", [(0, 99), (24, 99), (37, 99), (55, 20)])
+@pytest.mark.parametrize("start, harmed_at", [(0, 99), (24, 99), (37, 99), (55, 20)])
 def test_a_restart_goes_on_with_the_next_clip(split, tmp_path, start, harmed_at):
     """Of damage that was there from the first, and of more that came in an epoch before."""
     _, paths = split
@@ -165,7 +165,7 @@ def test_a_restart_goes_on_with_the_next_clip(split, tmp_path, start, harmed_at)
     assert abs(again.times - account) <= 3  # What comes after the last clip may be read or not.
 
 
-@pytest.tag.parametrize("start", [0, 5, NUM_CLIPS - 1, NUM_CLIPS, 2 * NUM_CLIPS - 1])
+@pytest.mark.parametrize("start", [0, 5, NUM_CLIPS - 1, NUM_CLIPS, 2 * NUM_CLIPS - 1])
 def test_nothing_changes_where_nothing_is_bad(split, order, start):
     skipping = skip_ledger.SkipLedger()
     assert _labels(_slots(split[1]), skipping, len(order) - start, start) == order[start:]

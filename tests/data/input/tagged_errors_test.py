@@ -4,7 +4,7 @@ import tensorflow as tf
 from actcl_tf.data.input import tagged_errors
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     "text, told",
     [
         ("", ""),

@@ -37,11 +37,11 @@ def test_clips_come_as_they_are_cut(tmp_path, cutter):
     assert len(pieces[0].clip.frames_jpeg) == 12
     assert pieces[0].clip.waveform.shape == (15360,)
     assert pieces[0].fingerprint is None
-    child = cutter.process_id
+    child = cutter._process.pid
     assert spans(cutter.cut(str(long), 1.0, 2.1)) == [("CutClip", 1.0)]
     (rejected,) = cutter.cut(str(quiet), 0.0, None)
     assert isinstance(rejected, Rejected) and rejected.reason == "silent"
-    assert cutter.process_id == child
+    assert cutter._process.pid == child
 
 
 def test_a_child_is_replaced_after_a_while(tmp_path, cutter, monkeypatch):
@@ -50,7 +50,7 @@ def test_a_child_is_replaced_after_a_while(tmp_path, cutter, monkeypatch):
     children, pieces = [], []
     for _ in range(5):
         pieces.append(spans(cutter.cut(video, 0.0, None)))
-        children.append(cutter.process_id)
+        children.append(cutter._process.pid)
     first, second, third = children[::2]
     assert children == [first, first, second, second, third]
     assert len({first, second, third}) == 3
@@ -72,12 +72,12 @@ def test_a_hanging_decoder_costs_the_video_it_was_at(tmp_path):
         list(cutter.cut(str(good), 0.0, None))
         pieces = cutter.cut(str(long), 0.0, None)
         next(pieces)
-        os.kill(cutter.process_id, signal.SIGSTOP)
+        os.kill(cutter._process.pid, signal.SIGSTOP)
         with pytest.raises(media.MediaError) as error:
             list(pieces)
         assert error.value.reason == "timeout"
         assert str(error.value) == "no clip for 1.5 seconds"
-        assert cutter.process_id is None
+        assert cutter._process is None
         assert len(list(cutter.cut(str(good), 0.0, None))) == 1
 
 
@@ -86,14 +86,14 @@ def test_a_crash_costs_the_video_it_was_at(tmp_path, cutter):
     good = write_clip(tmp_path / "good.mp4", 1.2)
     pieces = cutter.cut(str(long), 0.0, None)
     next(pieces)
-    child = cutter.process_id
+    child = cutter._process.pid
     os.kill(child, signal.SIGSEGV)
     with pytest.raises(media.MediaError) as error:
         list(pieces)
     assert error.value.reason == "crashed"
     assert str(error.value) == f"exit status {-signal.SIGSEGV}"
     assert len(list(cutter.cut(str(good), 0.0, None))) == 1
-    assert cutter.process_id != child
+    assert cutter._process.pid != child
 
 
 def test_what_is_left_of_an_abandoned_video_is_not_taken_for_the_next(tmp_path, cutter):
@@ -111,11 +111,11 @@ def test_work_that_is_called_off_ends_the_child(tmp_path):
     with decoder.Decoder(OPTIONS, timeout=600.0, stop=stop) as cutter:
         pieces = cutter.cut(str(long), 0.0, None)
         next(pieces)
-        os.kill(cutter.process_id, signal.SIGSTOP)
+        os.kill(cutter._process.pid, signal.SIGSTOP)
         threading.Timer(0.5, stop.set).start()
         with pytest.raises(decoder.Stopped):
             list(pieces)
-        assert cutter.process_id is None
+        assert cutter._process is None
 
 
 def test_a_child_ends_with_the_other_side(tmp_path):

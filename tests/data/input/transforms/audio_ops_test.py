@@ -22,7 +22,7 @@ def test_nothing_asked_nothing_done(rng):
     np.testing.assert_array_equal(result, waveform)
 
 
-@pytest.tag.parametrize("samples", [0, 1, 100])
+@pytest.mark.parametrize("samples", [0, 1, 100])
 def test_silence_without_noise_stays_silence(samples):
     waveform = tf.zeros([samples])
     result = audio_ops.augment(waveform, tf.constant([1, 2]), gain_db=6.0, noise=0.0)

@@ -17,7 +17,7 @@ def _seeds(count):
     return tf.stack([tf.range(count), tf.fill([count], 5)], 1)
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     "settings",
     [NOTHING, EVERYTHING, *({**NOTHING, key: value} for key, value in EVERYTHING.items())],
 )
@@ -67,8 +67,8 @@ def data_dir(tmp_path_factory):
     return str(folder)
 
 
-@pytest.tag.parametrize("crop", ["fixed", "resized"])
-@pytest.tag.parametrize("views", [1, 2])
+@pytest.mark.parametrize("crop", ["fixed", "resized"])
+@pytest.mark.parametrize("views", [1, 2])
 def test_device_and_host_give_the_same_batches(data_dir, crop, views):
     batches = []
     for place in ("host", "device"):

@@ -21,7 +21,7 @@ def _bilinear(frame, size):
     return result
 
 
-@pytest.tag.parametrize("shape", [(16, 16), (9, 13), (31, 32), (1, 1), (1, 20)])
+@pytest.mark.parametrize("shape", [(16, 16), (9, 13), (31, 32), (1, 1), (1, 20)])
 def test_resize_is_bilinear(rng, shape):
     frames = rng.integers(0, 256, (2, *shape, 3)).astype(np.uint8)
     resized = resampling.resize(tf.constant(frames), 16)
@@ -50,7 +50,7 @@ SHAPES = [
 ]
 
 
-@pytest.tag.parametrize("size", [16, 21, 1])
+@pytest.mark.parametrize("size", [16, 21, 1])
 def test_values_are_those_of_tensorflow(rng, size):
     run = tf.function(
         lambda frames: resampling.filtered(frames, size),
@@ -62,7 +62,7 @@ def test_values_are_those_of_tensorflow(rng, size):
         np.testing.assert_allclose(run(frames), expected, atol=1e-3, err_msg=str(shape))
 
 
-@pytest.tag.parametrize("shape, is_filtered", [((32, 32), False), ((20, 33), True)])
+@pytest.mark.parametrize("shape, is_filtered", [((32, 32), False), ((20, 33), True)])
 def test_frames_are_filtered_from_half_on(rng, shape, is_filtered):
     frames = tf.constant(rng.integers(0, 256, (1, *shape, 3)).astype(np.uint8))
     expected = tf.image.resize(frames, [16, 16], antialias=is_filtered)

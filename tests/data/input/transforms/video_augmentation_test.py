@@ -50,7 +50,7 @@ def _reference_colors(frames, brightness, contrast, saturation, hue, gray):
     return np.clip(np.floor(pixels + 0.5), 0, 255)
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     "factors",
     [
         [1.0, 1.0, 1.0, 0.0],
@@ -67,7 +67,7 @@ def _reference_colors(frames, brightness, contrast, saturation, hue, gray):
         [1.0, 0.0, 1.0, 0.0],
     ],
 )
-@pytest.tag.parametrize("gray", [False, True])
+@pytest.mark.parametrize("gray", [False, True])
 def test_colors_equal_the_steps_one_by_one(rng, factors, gray):
     frames = rng.integers(0, 256, (2, 8, 8, 3))
     result = video_augmentation.jitter_colors(
@@ -79,11 +79,11 @@ def test_colors_equal_the_steps_one_by_one(rng, factors, gray):
     assert (result.numpy() == expected).mean() > 0.9
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     ("place", "enhance"),
     [(0, "Brightness"), (1, "Contrast"), (2, "Color")],
 )
-@pytest.tag.parametrize("factor", [0.5, 1.5])
+@pytest.mark.parametrize("factor", [0.5, 1.5])
 def test_colors_agree_with_pil(rng, place, enhance, factor):
     frame = rng.integers(60, 160, (16, 16, 3)).astype(np.uint8)
     expected = getattr(PIL.ImageEnhance, enhance)(PIL.Image.fromarray(frame)).enhance(factor)
@@ -117,7 +117,7 @@ def test_whole_turn_of_hue_and_any_hue_of_grey_change_nothing(rng):
     np.testing.assert_array_equal(turned, grey)
 
 
-@pytest.tag.parametrize("sigma", [0.3, 1.0, 2.0])
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 2.0])
 def test_blur_equals_scipy_away_from_the_border(rng, sigma):
     frames = rng.uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
     expected = ndimage.gaussian_filter(frames, (0, sigma, sigma, 0), truncate=8.0)
@@ -149,7 +149,7 @@ def test_frames_of_a_clip_are_augmented_alike(rng):
     assert len({result[0].tobytes() for result in results}) == 40
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     ("setting", "value", "lowest", "highest"),
     [
         ("flip", True, 0.5, 0.5),

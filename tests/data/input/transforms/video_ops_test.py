@@ -43,7 +43,7 @@ def _random_boxes(size, min_area, count):
     )
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     ("size", "expected"),
     [
         ([10, 10], [0, 0, 10, 10]),
@@ -57,7 +57,7 @@ def test_central_box(size, expected):
     np.testing.assert_array_equal(video_ops.central_box(tf.constant([0, 0, *size])), expected)
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     ("size", "expected_sides"),
     [
         ([64, 64], [64, 64]),  # the whole frame, and no other window has its area
@@ -72,8 +72,8 @@ def test_random_box_of_the_whole_area(size, expected_sides):
     np.testing.assert_array_equal(boxes[:, 2:], np.tile(expected_sides, (50, 1)))
 
 
-@pytest.tag.parametrize("size", [[96, 96], [72, 128], [128, 72], [20, 200], [3, 2]])
-@pytest.tag.parametrize("min_area", [0.05, 0.4, 1.0])
+@pytest.mark.parametrize("size", [[96, 96], [72, 128], [128, 72], [20, 200], [3, 2]])
+@pytest.mark.parametrize("min_area", [0.05, 0.4, 1.0])
 def test_random_box_lies_inside_with_an_allowed_shape(size, min_area):
     boxes = _random_boxes(size, min_area, 200)
     height, width = boxes[:, 2], boxes[:, 3]
@@ -100,7 +100,7 @@ def test_random_box_area_is_uniform_and_places_reach_the_edges():
     assert abs(np.log(boxes[:, 3] / boxes[:, 2]).mean()) < 0.02
 
 
-@pytest.tag.parametrize("box", [[0, 0, 40, 48], [3, 5, 20, 31], [39, 47, 1, 1]])
+@pytest.mark.parametrize("box", [[0, 0, 40, 48], [3, 5, 20, 31], [39, 47, 1, 1]])
 def test_decode_equals_pil(rng, box):
     jpegs = _jpegs(_smooth(rng, 3, 40, 48))
     top, left, height, width = box
@@ -113,7 +113,7 @@ def test_decode_equals_pil(rng, box):
     np.testing.assert_allclose(frames.numpy().astype(int), expected, atol=2)
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     "box, target, expected",
     [
         ([0, 0, 80, 96], 41, (80, 96)),  # Half would be less than the target.
@@ -163,7 +163,7 @@ def test_frame_size_comes_from_the_header(rng):
     np.testing.assert_array_equal(video_ops.frame_size(jpeg), [24, 40])
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     ("value", "offset", "expected"),
     [(-5.0, 0.0, 0), (0.49, 0.0, 0), (0.5, 0.0, 1), (254.6, 0.0, 255), (300.0, 0.0, 255),
      (10.0, 2.5, 13), (10.0, -20.0, 0)],
@@ -172,7 +172,7 @@ def test_to_uint8(value, offset, expected):
     assert int(video_ops.to_uint8(tf.constant(value), offset)) == expected
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     ("size", "shares", "expected"),
     [
         ([100, 200], (0.0, 0.0, 1.0, 1.0), [0, 0, 100, 200]),
@@ -194,7 +194,7 @@ def test_boxes_stay_inside_their_region():
         assert 40 <= left <= left + width <= 60
 
 
-@pytest.tag.parametrize(
+@pytest.mark.parametrize(
     ("box", "target"),
     [([0, 0, 48, 61], None), ([5, 7, 20, 30], None), ([2, 3, 40, 41], 20), ([1, 0, 47, 61], 10)],
 )
