@@ -34,7 +34,7 @@ _NAME = flags.DEFINE_string(
     "name", "", "What tables call the result; empty: names of checkpoint and protocol."
 )
 _NOT_OF_DATA = (
-    *("input", "decode_workers", "clip_timeout", "train_split", "eval_split"),
+    *("input", "num_workers", "clip_timeout", "train_split", "eval_split"),
     *("data_service", "data_service_job", "augment_on", "probe_pattern"),
 )
 _OF_THE_RUN = "[that of the checkpoint's run, unless named] "

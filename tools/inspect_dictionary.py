@@ -1,6 +1,6 @@
 """Reports what the sampler of a run puts into its dictionaries, in numbers and pictures.
 
-  python tools/inspect_dictionary.py --run=RUN_DIR
+  python tools/inspect_dictionary.py --checkpoint=RUN_DIR
 
 Writes RUN_DIR/dictionary/report.html, which needs nothing beside it, and the same pictures and
 numbers as files of their own.
@@ -21,25 +21,30 @@ from absl import app, flags
 from actcl_tf import config
 from actcl_tf.console import commands
 
-_RUN = flags.DEFINE_string("run", None, "Folder of the run.", required=True)
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of the run.", required=True)
+_WHICH = flags.DEFINE_string(
+    "which",
+    "latest",
+    "Checkpoint of the run: latest, best (of its evaluations), auto (best if there is one), or the "
+    "path of a checkpoint without .index.",
+)
 _OUTPUT = flags.DEFINE_string("output", "", "Folder to write to; empty: RUN/dictionary.")
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", "", "The run's prepared data; empty: where it was in training."
 )
-_BEST = flags.DEFINE_bool("best", False, "The best checkpoint instead of the newest.")
 _DRAWS = flags.DEFINE_integer("draws", 50, "How often to sample from the pools.", lower_bound=1)
 
 
 def _inspect() -> None:
     from actcl_tf.inspection import findings, inspector
 
-    run_dir = _RUN.value
+    run_dir = _CHECKPOINT.value
     output = _OUTPUT.value or str(pathlib.Path(run_dir) / "dictionary")
     found = inspector.inspect(
         run_dir,
         output,
         data_dir=_DATA_DIR.value,
-        which="best" if _BEST.value else "latest",
+        which=_WHICH.value,
         draws=_DRAWS.value,
     )
     print(f"\n{findings.console_table(found)}")

@@ -82,7 +82,7 @@ def _index(data: config.DataConfig) -> str:
         dataset=_DATASET.value,
         **options,
         execution=prepare_settings.Execution(
-            num_workers=data.decode_workers, clip_timeout=data.clip_timeout
+            num_workers=data.num_workers, clip_timeout=data.clip_timeout
         ),
     )
     print(report.contents_text(summary))

@@ -1,4 +1,4 @@
-"""Finds segments in a collection of videos and sounds, by picture or by sound.
+"""Finds segments in a collection of videos and audio, by video or by audio.
 
   python tools/search.py index FOLDER --model=DIR --index=FILE
   python tools/search.py query --index=FILE --video=X (or --audio=Y, or --image=Z) --top_k=10

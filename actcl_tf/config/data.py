@@ -22,7 +22,7 @@ class DataConfig:
         "themselves, which are read through once to find their clips.",
         INPUTS,
     )
-    decode_workers: int = field(0, "--input=media: processes that decode videos; 0: one a core.")
+    num_workers: int = field(0, "--input=media: processes that decode videos; 0: one a core.")
     clip_timeout: float = field(
         120.0, "--input=media: seconds that a clip may take to decode; then its video is bad."
     )
@@ -80,7 +80,7 @@ class DataConfig:
         for name in ("num_frames", "frame_stride", "shuffle_buffer"):
             check_range(self, name, 1)
         check_range(self, "image_size", 16)
-        check_range(self, "decode_workers", 0)
+        check_range(self, "num_workers", 0)
         check_range(self, "clip_timeout", 0.0, open_low=True)
         _ = self.region_box  # Checked here, before any work.
         if self.data_service and not re.fullmatch(r"grpc://[^/\s]+:\d+", self.data_service):

@@ -1,1 +1,1 @@
-"""Finding segments in a collection of videos and sounds by picture or by sound."""
+"""Finding segments in a collection of videos and audio by video or by audio."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from actcl_tf.search import collection, encoding, page, query, store
 from actcl_tf.search.request import Request
-from actcl_tf.search.segments import PICTURE, SOUND
+from actcl_tf.search.segments import AUDIO, VIDEO
 
 
 class Answer(NamedTuple):
@@ -43,7 +43,7 @@ def search(request: Request, index: str, model: str = "", *, timeout: float = 12
     if request.image:
         asked = query.of_image(request.image, encoder)
     else:
-        modality, path = (PICTURE, request.video) if request.video else (SOUND, request.audio)
+        modality, path = (VIDEO, request.video) if request.video else (AUDIO, request.audio)
         start = None if request.start == -1 else request.start
         asked = query.of_media(path, modality, encoder, start=start, timeout=timeout)
     begun = time.perf_counter()

@@ -9,7 +9,7 @@ import numpy as np
 from actcl_tf.search import segments
 from actcl_tf.search.encoding import Encoder
 from actcl_tf.search.reading import Event, FileRead, WindowRead
-from actcl_tf.search.segments import MODALITIES, PICTURE, SOUND, Segment
+from actcl_tf.search.segments import AUDIO, MODALITIES, VIDEO, Segment
 
 _BATCH = 32  # Windows that are encoded at once.
 
@@ -63,7 +63,7 @@ class Assembler:
 
     def _encode(self, modality: str) -> list[FileEncoded]:
         batch, self._waiting[modality] = self._waiting[modality], []
-        encode = self._encoder.pictures if modality == PICTURE else self._encoder.sounds
+        encode = self._encoder.videos if modality == VIDEO else self._encoder.audio
         vectors = encode([each.window.content for each in batch])
         self.num_windows += len(batch)
         for each, vector in zip(batch, vectors):
@@ -85,7 +85,7 @@ class Assembler:
     def _take(self, number: int) -> FileEncoded:
         starts = {modality: self._starts.pop((number, modality)) for modality in MODALITIES}
         vectors = {modality: self._vectors.pop((number, modality)) for modality in MODALITIES}
-        paired = segments.pair(starts[PICTURE], starts[SOUND], self._encoder.shape.seconds)
+        paired = segments.pair(starts[VIDEO], starts[AUDIO], self._encoder.shape.seconds)
         size = self._encoder.embedding_size
         return FileEncoded(
             number,

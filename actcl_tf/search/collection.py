@@ -7,7 +7,7 @@ import numpy as np
 
 from actcl_tf.search import store
 from actcl_tf.search.request import FIND
-from actcl_tf.search.segments import MODALITIES, PICTURE
+from actcl_tf.search.segments import MODALITIES, VIDEO
 
 _LENGTH_ERROR = 0.01  # Of what half precision, or int8 arithmetic, takes for a unit vector.
 
@@ -60,7 +60,7 @@ class Collection:
         self._files = np.repeat(np.arange(len(counts)), counts)
         has = {
             modality: np.array(
-                [m.has_picture if modality == PICTURE else m.has_sound for m in held], bool
+                [m.has_video if modality == VIDEO else m.has_audio for m in held], bool
             )
             for modality in MODALITIES
         }

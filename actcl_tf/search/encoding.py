@@ -1,4 +1,4 @@
-"""What an exported model makes of windows of picture and sound; the one place that loads it."""
+"""What an exported model makes of windows of video and audio; the one place that loads it."""
 
 import math
 import pathlib
@@ -54,8 +54,8 @@ class Encoder:
                 f"--model={folder}: {layout.METADATA} is damaged ({error!r}); export the run again"
             ) from error
 
-    def pictures(self, windows: Sequence[Sequence[bytes]]) -> np.ndarray:
-        """Encodes windows of picture.
+    def videos(self, windows: Sequence[Sequence[bytes]]) -> np.ndarray:
+        """Encodes windows of video.
 
         Args:
           windows: B times T JPEG images, of any sizes.
@@ -68,11 +68,11 @@ class Encoder:
         """
         return self._checked(self._model.video.embed_jpegs(tf.constant(windows)))
 
-    def still(self, picture: np.ndarray) -> np.ndarray:
-        """Encodes a picture as a window in which nothing moves.
+    def still(self, image: np.ndarray) -> np.ndarray:
+        """Encodes an image as a window in which nothing moves.
 
         Args:
-          picture: [H, W, 3] uint8.
+          image: [H, W, 3] uint8.
 
         Returns:
           [D] float32, a unit vector.
@@ -80,11 +80,11 @@ class Encoder:
         Raises:
           DataError: the model gives what is no number.
         """
-        frames = np.repeat(picture[None, None], self.shape.num_frames, axis=1)
+        frames = np.repeat(image[None, None], self.shape.num_frames, axis=1)
         return self._checked(self._model.video.embed(frames))[0]
 
-    def sounds(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """Encodes windows of sound.
+    def audio(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        """Encodes windows of audio.
 
         Args:
           waveforms: B times [S] float32, mono, in [-1, 1].

@@ -1,4 +1,4 @@
-"""A folder of videos and sounds -> an index, or an index brought up to date.
+"""A folder of videos and audio -> an index, or an index brought up to date.
 
 What is new is read, encoded and added, file by file; what has changed is read anew; what has
 vanished is taken out; and nothing else is touched. Finished files count every few seconds, so that
@@ -71,7 +71,7 @@ def index_folder(
     """Indexes what is in a folder and its subfolders.
 
     Args:
-      folder: of videos and sounds.
+      folder: of videos and audio.
       encoder: what encodes them.
       index: folder of the index, made if it is not there; it may hold other folders' files, too.
       num_workers: files that are read at a time; 0: one a core.
@@ -89,7 +89,7 @@ def index_folder(
     found = {file.path: file for file in _look_up(root, on_disk.names)}
     if not found:  # What vanished with a drive that is not mounted stays in the index.
         raise DataError(
-            f"{folder}: no video or sound in it or its subfolders. "
+            f"{folder}: no video or audio in it or its subfolders. "
             + (
                 " ".join([*walking.unlisted_lines(on_disk), *walking.ignored_lines(on_disk)])
                 or "It is empty."

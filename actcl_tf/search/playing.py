@@ -9,7 +9,7 @@ from actcl_tf.data.media import decoder
 from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
 from actcl_tf.data.media.containers import media
 from actcl_tf.reporting import playable
-from actcl_tf.search.segments import MODALITIES, PICTURE, Shape
+from actcl_tf.search.segments import MODALITIES, VIDEO, Shape
 
 LEAST_SECONDS = 2.0  # A shorter segment is played with what is around it.
 _FRAME_RATE, _SAMPLE_RATE, _SHORT_SIDE = 12.5, 16000, 120
@@ -43,7 +43,7 @@ class Reader:
             piece = self._read(modality, path, start)
             if isinstance(piece, str):
                 reasons.append(piece)
-            elif modality == PICTURE:
+            elif modality == VIDEO:
                 frames = np.stack(
                     [tf.io.decode_jpeg(jpeg, channels=3).numpy() for jpeg in piece.frames_jpeg]
                 )

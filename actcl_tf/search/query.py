@@ -1,4 +1,4 @@
-"""What is searched for: a window of a video or of a sound, or a still picture, and its vector."""
+"""What is searched for: a window of a video's frames or of its audio, or an image, and its vector."""
 
 import io
 import math
@@ -14,11 +14,11 @@ from actcl_tf.data.media.clip_cutting import Rejected
 from actcl_tf.data.media.containers import media
 from actcl_tf.search import reading
 from actcl_tf.search.encoding import Encoder
-from actcl_tf.search.segments import PICTURE, SOUND, Window
+from actcl_tf.search.segments import AUDIO, VIDEO, Window
 from actcl_tf.storage import files
 from actcl_tf.storage.errors import DataError
 
-_FLAGS = {PICTURE: "video", SOUND: "audio"}
+_FLAGS = {VIDEO: "video", AUDIO: "audio"}
 _FIRST_SECONDS = 60.0  # Of a file, in the middle of which the query is unless a start is named.
 
 
@@ -27,10 +27,10 @@ class Query(NamedTuple):
 
     Attributes:
       path: of the file it is from.
-      modality: PICTURE or SOUND, what of it was encoded.
-      start: seconds from the beginning of the file; None for a still picture.
+      modality: VIDEO or AUDIO, what of it was encoded.
+      start: seconds from the beginning of the file; None for an image.
       vector: [D] float32, unit vector.
-      still: [H, W, 3] uint8, the picture; None for a video or a sound.
+      still: [H, W, 3] uint8, the image; None for a window of a file.
     """
 
     path: str
@@ -48,11 +48,11 @@ def of_media(
     start: Optional[float] = None,
     timeout: float = 120.0,
 ) -> Query:
-    """Encodes a window of a video's picture, or of the sound of a video or of a sound file.
+    """Encodes a window of a video's frames, or of the audio of a video or audio file.
 
     Args:
       path: of the file.
-      modality: PICTURE or SOUND.
+      modality: VIDEO or AUDIO.
       encoder: what encodes it.
       start: of the window, seconds; None: the usable window nearest to the middle of the file, or
         of its first minute.
@@ -73,19 +73,19 @@ def of_media(
         if window.reason == "too_short":
             why = f"there is less {modality} than the {encoder.shape.seconds:g} seconds of a query"
         elif window.reason == "near_silent":
-            why = "the sound is too faint to tell anything"
+            why = "the audio is too faint to tell anything"
         else:
             why = f"{media.REASONS[window.reason]} ({window.reason})"
         raise DataError(f"{where}: at {window.start:.1f} seconds, {why}; name another --start")
-    encode = encoder.pictures if modality == PICTURE else encoder.sounds
+    encode = encoder.videos if modality == VIDEO else encoder.audio
     return Query(path, modality, window.start, encode([window.content])[0])
 
 
 def of_image(path: str, encoder: Encoder) -> Query:
-    """Encodes a still picture, as a video in which nothing moves.
+    """Encodes an image, as a video in which nothing moves.
 
     Args:
-      path: of a picture that Pillow reads.
+      path: of an image that Pillow reads.
       encoder: what encodes it.
 
     Raises:
@@ -94,28 +94,28 @@ def of_image(path: str, encoder: Encoder) -> Query:
     try:
         with files.naming(f"--image={path}", "read"), tf.io.gfile.GFile(path, "rb") as file:
             data = file.read()
-        with PIL.Image.open(io.BytesIO(data)) as picture:
-            picture.draft("RGB", [encoder.shape.short_side] * 2)  # No more of a JPEG than is used.
-            upright = _to_rgb(PIL.ImageOps.exif_transpose(picture), f"--image={path}")
+        with PIL.Image.open(io.BytesIO(data)) as image:
+            image.draft("RGB", [encoder.shape.short_side] * 2)  # No more of a JPEG than is used.
+            upright = _to_rgb(PIL.ImageOps.exif_transpose(image), f"--image={path}")
     except DataError:
         raise
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise DataError(f"--image={path}: is no picture that can be read ({error})") from error
+        raise DataError(f"--image={path}: is no image that can be read ({error})") from error
     scale = encoder.shape.short_side / min(upright.size)
     if scale < 1:
         size = [math.ceil(side * scale) for side in upright.size]
         upright = upright.resize(size, PIL.Image.Resampling.BICUBIC)
     still = np.asarray(upright, np.uint8)
-    return Query(path, PICTURE, None, encoder.still(still), still)
+    return Query(path, VIDEO, None, encoder.still(still), still)
 
 
-def _to_rgb(picture: PIL.Image.Image, where: str) -> PIL.Image.Image:
-    """A picture of any mode as RGB; Pillow itself cuts off what is above 255."""
-    if picture.mode in ("I", "F"):
+def _to_rgb(image: PIL.Image.Image, where: str) -> PIL.Image.Image:
+    """An image of any mode as RGB; Pillow itself cuts off what is above 255."""
+    if image.mode in ("I", "F"):
         raise DataError(f"{where}: has pixels of 32 bits, of no known range; save it with 8 bits")
-    if picture.mode.startswith("I;16"):
-        picture = PIL.Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    return picture.convert("RGB")
+    if image.mode.startswith("I;16"):
+        image = PIL.Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image.convert("RGB")
 
 
 def _choose(
@@ -123,7 +123,7 @@ def _choose(
 ) -> Union[Window, Rejected]:
     """The window to search for, or what is there instead."""
     shape = encoder.shape
-    # Beyond the window itself, picture or sound may begin a little late.
+    # Beyond the window itself, video or audio may begin a little late.
     first = max(_FIRST_SECONDS, shape.seconds)
     span = (0.0, first) if start is None else (start, start + 2 * shape.seconds)
     with decoder.Decoder(shape.cut_options(modality), timeout=timeout) as cutter:

@@ -52,7 +52,7 @@ def read_files(
       timeout: seconds that a window may take.
 
     Yields:
-      The windows of each file, those of picture first, each kind by start; then that it is read.
+      The windows of each file, those of video first, each kind by start; then that it is read.
       Closing the generator ends the workers.
 
     Raises:

@@ -12,9 +12,9 @@ FIND = (*MODALITIES, "any")
 class Request:
     """A search; each field is one flag of `tools/search.py query`."""
 
-    video: str = config.field("", "Video whose picture to search for.")
-    audio: str = config.field("", "Video or sound file whose sound to search for.")
-    image: str = config.field("", "Picture to search for, as a video in which nothing moves.")
+    video: str = config.field("", "Video to search for, by its frames.")
+    audio: str = config.field("", "Video or audio file whose audio to search for.")
+    image: str = config.field("", "Image to search for, as a video in which nothing moves.")
     start: float = config.field(
         -1.0,
         "Second of --video or --audio that the query begins at; -1: it is in the middle of the "
@@ -22,7 +22,7 @@ class Request:
     )
     find: str = config.field(
         "any",
-        "What of a segment is compared: its picture, its sound, or any, whichever is nearer.",
+        "What of a segment is compared: its video, its audio, or any, whichever is nearer.",
         allowed=FIND,
     )
     top_k: int = config.field(10, "Segments to find.")

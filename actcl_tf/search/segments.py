@@ -1,8 +1,8 @@
-"""Segments of a file: windows of picture and of sound as long as a model wants them.
+"""Segments of a file: windows of video and of audio as long as a model wants them.
 
-Picture and sound are cut apart from each other, back to back, each over all that there is of it:
+Video and audio are cut apart from each other, back to back, each over all that there is of it:
 where one is silent, damaged or over, the other still counts. The last window ends with the stream.
-Windows of picture and sound that begin within half a window of each other are one segment.
+Windows of video and audio that begin within half a window of each other are one segment.
 """
 
 import bisect
@@ -16,9 +16,9 @@ from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
 from actcl_tf.data.media.decoder_messages import CutOptions
 from actcl_tf.data.media.read_options import ReadOptions
 
-PICTURE, SOUND = "picture", "sound"
-MODALITIES = (PICTURE, SOUND)
-_STREAMS = {PICTURE: "video", SOUND: "audio"}
+VIDEO, AUDIO = "video", "audio"
+MODALITIES = (VIDEO, AUDIO)
+_STREAMS = {VIDEO: "video", AUDIO: "audio"}
 _SILENCE_DB = -50.0  # As in preparations: what is quieter was not trained on.
 _JPEG_QUALITY = 90  # As in records.
 
@@ -45,7 +45,7 @@ class Shape(NamedTuple):
 
     @property
     def num_samples(self) -> int:
-        """Samples (S) of a window of sound."""
+        """Samples (S) of a window of audio."""
         return audio_sampler.num_samples(self.num_frames, self.frame_rate, self.sample_rate)
 
     def cut_options(self, modality: str) -> CutOptions:
@@ -65,7 +65,7 @@ class Shape(NamedTuple):
 
 
 class Window(NamedTuple):
-    """A window of picture or of sound.
+    """A window of video or of audio.
 
     Attributes:
       start: seconds from the beginning of the file.
@@ -81,13 +81,13 @@ class Segment(NamedTuple):
 
     Attributes:
       start: seconds from the beginning of the file.
-      has_picture: whether there is a window of picture.
-      has_sound: whether there is a window of sound.
+      has_video: whether there is a window of video.
+      has_audio: whether there is a window of audio.
     """
 
     start: float
-    has_picture: bool
-    has_sound: bool
+    has_video: bool
+    has_audio: bool
 
 
 def windows(
@@ -100,42 +100,42 @@ def windows(
       modality: of MODALITIES.
       shape: of the windows.
     """
-    whole = shape.num_frames if modality == PICTURE else shape.num_samples
+    whole = shape.num_frames if modality == VIDEO else shape.num_samples
     before = None  # The window just before the piece.
     for piece in pieces:
         if isinstance(piece, Rejected):
             before = None
             yield piece
             continue
-        content = piece.frames_jpeg if modality == PICTURE else piece.waveform
+        content = piece.frames_jpeg if modality == VIDEO else piece.waveform
         missing = whole - len(content)
         if missing <= 0:
             before = Window(piece.start, content[:whole])
             yield before
         elif before is not None:
             rest = before.content[whole - missing :]
-            joined = rest + content if modality == PICTURE else np.concatenate([rest, content])
+            joined = rest + content if modality == VIDEO else np.concatenate([rest, content])
             yield Window(max(0.0, piece.end - shape.seconds), joined)
         else:
             yield Rejected(piece.start, piece.end, "too_short")
 
 
-def pair(pictures: Sequence[float], sounds: Sequence[float], seconds: float) -> list[Segment]:
+def pair(videos: Sequence[float], audio: Sequence[float], seconds: float) -> list[Segment]:
     """Segments out of the starts of windows.
 
     Args:
-      pictures: starts of the windows of picture, seconds, ascending.
-      sounds: starts of the windows of sound, likewise.
+      videos: starts of the windows of video, seconds, ascending.
+      audio: starts of the windows of audio, likewise.
       seconds: length of a window.
 
     Returns:
-      The segments; the n-th that has a picture is of the n-th window of picture, and so for sound.
+      The segments; the n-th that has video is of the n-th window of video, and so for audio.
     """
     found, at = [], 0
-    for start in pictures:
-        first = bisect.bisect_right(sounds, start - seconds / 2, at)
-        found += [Segment(sound, False, True) for sound in sounds[at:first]]
-        has_sound = first < len(sounds) and sounds[first] < start + seconds / 2
-        found.append(Segment(start, True, has_sound))
-        at = first + has_sound
-    return found + [Segment(sound, False, True) for sound in sounds[at:]]
+    for start in videos:
+        first = bisect.bisect_right(audio, start - seconds / 2, at)
+        found += [Segment(each, False, True) for each in audio[at:first]]
+        has_audio = first < len(audio) and audio[first] < start + seconds / 2
+        found.append(Segment(start, True, has_audio))
+        at = first + has_audio
+    return found + [Segment(each, False, True) for each in audio[at:]]

@@ -3,8 +3,8 @@
 An index is a folder of three files:
 
   index.sqlite      the model it was made with, the files, and the segments of each
-  picture.1.vectors [P, D] float32, one row a window of video
-  sound.1.vectors   [S, D] float32, one row a window of audio
+  video.1.vectors [P, D] float32, one row a window of video
+  audio.1.vectors   [S, D] float32, one row a window of audio
 
 Rows are in the order of the segments. New rows are appended and count once a transaction adds their
 segments: whenever an indexing is killed, the last transaction stands, and what lies beyond it is
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from actcl_tf.search.segments import MODALITIES, PICTURE, Segment
+from actcl_tf.search.segments import MODALITIES, VIDEO, Segment
 from actcl_tf.storage import files, strict_json
 from actcl_tf.storage.errors import DataError
 
@@ -35,7 +35,7 @@ VERSION = 2  # In SQLite's `user_version`.
 SCHEMA = f"""
 CREATE TABLE made_with (digest, model, embedding_size, window_seconds, matrices);
 CREATE TABLE files (id INTEGER PRIMARY KEY, root, name, size, modified, left_out, checksum);
-CREATE TABLE segments (file, start, has_picture, has_sound);
+CREATE TABLE segments (file, start, has_video, has_audio);
 PRAGMA user_version = {VERSION};
 """
 # A row of `files`: root, name, bytes, time, what is left out.
@@ -91,7 +91,7 @@ class Entry(NamedTuple):
 
     def num_rows(self, modality: str) -> int:
         """Its windows of one of MODALITIES."""
-        field = "has_picture" if modality == PICTURE else "has_sound"
+        field = "has_video" if modality == VIDEO else "has_audio"
         return sum(getattr(segment, field) for segment in self.segments)
 
     def checksum(self, vectors: dict[str, np.ndarray]) -> int:

@@ -16,7 +16,7 @@ from actcl_tf.search.store import Entry, Facts
 from actcl_tf.storage import files, folder_lock
 from actcl_tf.storage.errors import DataError
 
-_OURS = re.compile(r"(picture|sound)\.\d+\.vectors|\.index\.sqlite\..*")
+_OURS = re.compile(r"(video|audio)\.\d+\.vectors|\.index\.sqlite\..*")
 
 
 class Writer:

@@ -69,13 +69,13 @@ def summary_text(summary: Summary) -> str:
     counts = [sum(entry.num_rows(modality) for entry in used) for modality in MODALITIES]
     lines.append(
         f"The index holds {sum(len(entry.segments) for entry in used)} segments of {len(used)} "
-        f"files: {counts[0]} with picture, {counts[1]} with sound."
+        f"files: {counts[0]} with video, {counts[1]} with audio."
     )
     for modality in MODALITIES:
         reasons: collections.Counter = collections.Counter()
         for entry in used:
             reasons.update(entry.left_out.get(modality, {}))
-        # A file of sound alone lacks no picture.
+        # A file of audio alone lacks no video.
         told = [f"{count} {reason}" for reason, count in reasons.items() if "no_" not in reason]
         if told:
             lines.append(f"Left out of files, windows of {modality}: {', '.join(told)}.")
@@ -90,5 +90,5 @@ def summary_text(summary: Summary) -> str:
 def _why(entry: Entry) -> str:
     """Why a file gives nothing."""
     reasons = [reason for modality in MODALITIES for reason in entry.left_out.get(modality, {})]
-    told = [reason for reason in reasons if reason not in ("no_picture", "no_sound")] or reasons
+    told = [reason for reason in reasons if reason not in ("no_video", "no_audio")] or reasons
     return " and ".join(dict.fromkeys(media.REASONS[reason] for reason in told))

@@ -5,7 +5,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from actcl_tf.search import collection, store_writing
-from actcl_tf.search.segments import PICTURE, SOUND, Segment
+from actcl_tf.search.segments import AUDIO, VIDEO, Segment
 from actcl_tf.search.store import Entry, Facts
 
 
@@ -14,13 +14,13 @@ def unit(vectors):
 
 
 def build(folder, files, size):
-    """Writes an index of files: name -> rows (start, picture vector or None, sound vector)."""
+    """Writes an index of files: name -> rows (start, video vector or None, audio vector)."""
     with store_writing.Writer(folder, Facts("d" * 16, "m", size, 1.0)) as writer:
         for name, segments in files.items():
             held = tuple(Segment(t, p is not None, s is not None) for t, p, s in segments)
             vectors = {
-                PICTURE: np.reshape([p for _, p, _ in segments if p is not None], [-1, size]),
-                SOUND: np.reshape([s for _, _, s in segments if s is not None], [-1, size]),
+                VIDEO: np.reshape([p for _, p, _ in segments if p is not None], [-1, size]),
+                AUDIO: np.reshape([s for _, _, s in segments if s is not None], [-1, size]),
             }
             root, _, name = name.rpartition("|")
             writer.append(Entry(root or "/r", name, 1, 1, held, {}), vectors)
@@ -43,16 +43,16 @@ HALF = 0.7071
     [
         (
             {},
-            "a0 1.0 picture, b0 1.0 sound, b1 0.7071 picture, a1 0.0 picture, b2 -1.0 picture",
+            "a0 1.0 video, b0 1.0 audio, b1 0.7071 video, a1 0.0 video, b2 -1.0 video",
         ),
-        ({"top_k": 2}, "a0 1.0 picture, b0 1.0 sound"),
-        ({"top_k": 1}, "a0 1.0 picture"),
-        ({"find": "picture"}, "a0 1.0 picture, b1 0.7071 picture, a1 0.0 picture, b2 -1.0 picture"),
+        ({"top_k": 2}, "a0 1.0 video, b0 1.0 audio"),
+        ({"top_k": 1}, "a0 1.0 video"),
+        ({"find": "video"}, "a0 1.0 video, b1 0.7071 video, a1 0.0 video, b2 -1.0 video"),
         # Equals come in the order of the index.
-        ({"find": "sound"}, "b0 1.0 sound, a0 0.0 sound, b1 0.0 sound, b2 -1.0 sound"),
-        ({"per_file": 1}, "a0 1.0 picture, b0 1.0 sound"),
-        ({"per_file": 1, "find": "sound", "top_k": 1}, "b0 1.0 sound"),
-        ({"per_file": 2, "top_k": 3}, "a0 1.0 picture, b0 1.0 sound, b1 0.7071 picture"),
+        ({"find": "audio"}, "b0 1.0 audio, a0 0.0 audio, b1 0.0 audio, b2 -1.0 audio"),
+        ({"per_file": 1}, "a0 1.0 video, b0 1.0 audio"),
+        ({"per_file": 1, "find": "audio", "top_k": 1}, "b0 1.0 audio"),
+        ({"per_file": 2, "top_k": 3}, "a0 1.0 video, b0 1.0 audio, b1 0.7071 video"),
     ],
 )
 def test_small_collection(tmp_path, options, expected):
@@ -82,7 +82,7 @@ def test_all_alike_keep_their_order(tmp_path):
 
 @pytest.fixture(scope="module")
 def random_collection(tmp_path_factory):
-    """The collection, and (file, start, picture, sound) of each of its segments."""
+    """The collection, and (file, start, video, audio) of each of its segments."""
     rng = np.random.default_rng(3)
     files = {
         f"f{number}": [
@@ -105,8 +105,8 @@ def test_agrees_with_brute_force_in_numpy(random_collection, seed, find):
     held, rows = random_collection
     query = unit(np.random.default_rng(seed).normal(size=16))
     scores = []
-    for name, start, picture, sound in rows:
-        used = {"picture": [picture], "sound": [sound], "any": [picture, sound]}[find]
+    for name, start, video, audio in rows:
+        used = {"video": [video], "audio": [audio], "any": [video, audio]}[find]
         cosines = [float(np.dot(each, query)) for each in used if each is not None]
         scores += [(max(cosines), name, start)] if cosines else []
     expected = sorted(scores, reverse=True)[:25]
@@ -121,7 +121,7 @@ def test_agrees_with_scikit_learn(random_collection):
     for seed in range(5):
         query = unit(np.random.default_rng(100 + seed).normal(size=16))
         distances, places = reference.kneighbors(query[None])
-        hits = held.search(query, find=SOUND, top_k=20)
+        hits = held.search(query, find=AUDIO, top_k=20)
         assert [(h.name, h.start) for h in hits] == [rows[place][:2] for place in places[0]]
         np.testing.assert_allclose([h.score for h in hits], 1 - distances[0], atol=1e-6)
 
@@ -138,7 +138,7 @@ def test_a_limit_a_file_keeps_the_best_of_each(random_collection):
 
 
 def test_a_wrong_find_is_refused(random_collection):
-    with pytest.raises(ValueError, match="find must be one of picture, sound, any, got 'smell'"):
+    with pytest.raises(ValueError, match="find must be one of video, audio, any, got 'smell'"):
         random_collection[0].search(np.ones(16), find="smell")
 
 

@@ -27,11 +27,11 @@ def media(tmp_path_factory):
     tone = media_files.tone
     media_files.write_clip(folder / "both.mp4")
     media_files.write_clip(folder / "other.mp4", 1.5, levels=(10, 120, 250))
-    media_files.write_clip(folder / "seen.mp4", sounds=())
-    media_files.write_clip(folder / "silent.mp4", sounds=[np.zeros([32000], np.float32)])
+    media_files.write_clip(folder / "seen.mp4", audio=())
+    media_files.write_clip(folder / "silent.mp4", audio=[np.zeros([32000], np.float32)])
     half = np.concatenate([tone(1.0), np.zeros([16000], np.float32)])
-    media_files.write_clip(folder / "half.mp4", sounds=[half])
-    media_files.write_media(folder / "heard.wav", sounds=[tone(2.0)], sound_codec="pcm_s16le")
+    media_files.write_clip(folder / "half.mp4", audio=[half])
+    media_files.write_media(folder / "heard.wav", audio=[tone(2.0)], audio_codec="pcm_s16le")
     media_files.write_clip(folder / "short.mp4", 0.3)
     (folder / "broken.mp4").write_bytes(b"\x00\x01 no film" * 100)
     (folder / "empty.mp4").write_bytes(b"")
@@ -44,10 +44,8 @@ def index(folder, encoder, path, **options):
 
 
 def shown(entry):
-    """Segments as text: start, p picture, s sound."""
-    return " ".join(
-        f"{m.start:.2f}{'p' * m.has_picture}{'s' * m.has_sound}" for m in entry.segments
-    )
+    """Segments as text: start, p video, s audio."""
+    return " ".join(f"{m.start:.2f}{'p' * m.has_video}{'s' * m.has_audio}" for m in entry.segments)
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +75,8 @@ def test_each_file_gives_what_it_has(indexed):
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     text = texts.summary_text(summary)
     assert "Files: 9 new." in text
-    assert "23 segments of 6 files: 19 with picture, 13 with sound" in text
-    assert "windows of sound: " in text and "silent" in text
+    assert "23 segments of 6 files: 19 with video, 13 with audio" in text
+    assert "windows of audio: " in text and "silent" in text
     assert "short.mp4: what can be used of it lasts less than" in text
     assert "broken.mp4: it cannot be decoded, or decodes with errors" in text
     assert "empty.mp4: the file has no bytes" in text
@@ -97,9 +95,9 @@ def test_vectors_are_those_of_the_saved_model(indexed, media, exported_model):
     for number, clip in enumerate(clips):
         jpegs = tf.constant([clip.frames_jpeg])
         seen = model.signatures["video_jpeg"](video_jpeg=jpegs)["embedding"][0]
-        rounding.assert_close(found["picture"][number], seen)
+        rounding.assert_close(found["video"][number], seen)
         heard = model.signatures["audio"](audio=tf.constant(clip.waveform[None]))["embedding"][0]
-        rounding.assert_close(found["sound"][number], heard)
+        rounding.assert_close(found["audio"][number], heard)
 
 
 def copied(media, folder, *names):
@@ -162,7 +160,7 @@ def test_a_folder_without_media_is_an_error_and_drops_nothing(media, encoder, tm
     folder, path = copied(media, tmp_path / "a", "both.mp4"), tmp_path / "index"
     index(folder, encoder, path)
     (folder / "both.mp4").unlink()  # As of a drive that is not mounted.
-    with pytest.raises(DataError, match="no video or sound in it"):
+    with pytest.raises(DataError, match="no video or audio in it"):
         index(folder, encoder, path)
     with pytest.raises(DataError, match="there is no such folder"):
         index(folder / "none", encoder, path)
@@ -190,15 +188,15 @@ def test_a_failure_in_the_middle_keeps_what_was_finished(media, encoder, tmp_pat
     folder = copied(media, tmp_path / "a", "both.mp4", "other.mp4")
     for number in range(20):
         shutil.copy(media / "both.mp4", folder / f"z{number:02d}.mp4")
-    path, calls, pictures = tmp_path / "index", [], encoder.pictures
+    path, calls, videos = tmp_path / "index", [], encoder.videos
 
     def failing(windows):
         calls.append(len(windows))
         if len(calls) == 3:
             raise DataError("out of order")
-        return pictures(windows)
+        return videos(windows)
 
-    monkeypatch.setattr(encoder, "pictures", failing)
+    monkeypatch.setattr(encoder, "videos", failing)
     with pytest.raises(DataError, match="out of order"):
         index(folder, encoder, path, num_workers=1)
     kept = len(store.load(path).entries)

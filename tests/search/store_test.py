@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from actcl_tf.search import store
-from actcl_tf.search.segments import PICTURE, SOUND, Segment
+from actcl_tf.search.segments import AUDIO, VIDEO, Segment
 from actcl_tf.search.store import Entry, Facts
 from actcl_tf.search.store_writing import Writer
 from actcl_tf.storage.errors import DataError
@@ -24,7 +24,7 @@ FACTS = Facts(digest="0123456789abcdef", model="/models/m", embedding_size=3, wi
 
 
 def entry(name, kinds="b", root="/videos"):
-    """A file with one segment a letter: p picture, s sound, b both."""
+    """A file with one segment a letter: p video, s audio, b both."""
     held = (Segment(i * 0.5, kind in "pb", kind in "sb") for i, kind in enumerate(kinds))
     return Entry(root, name, 10, 1_700_000_000_123_456_789, tuple(held), {})
 
@@ -32,7 +32,7 @@ def entry(name, kinds="b", root="/videos"):
 def rows(of, value):
     return {
         modality: np.full([of.num_rows(modality), 3], value + sign, np.float32)
-        for modality, sign in ((PICTURE, 0.0), (SOUND, 0.5))
+        for modality, sign in ((VIDEO, 0.0), (AUDIO, 0.5))
     }
 
 
@@ -61,13 +61,13 @@ def test_what_was_written_is_read(tmp_path):
     write(tmp_path / "x", ENTRIES)
     content = store.load(tmp_path / "x")
     assert (content.facts, content.entries) == (FACTS, ENTRIES)
-    assert content.vectors[PICTURE].tolist() == [[0] * 3] * 2
-    assert content.vectors[SOUND].tolist() == [[0.5] * 3] * 2 + [[1.5] * 3]
+    assert content.vectors[VIDEO].tolist() == [[0] * 3] * 2
+    assert content.vectors[AUDIO].tolist() == [[0.5] * 3] * 2 + [[1.5] * 3]
 
 
 def test_an_empty_index_and_later_additions(tmp_path):
     write(tmp_path, [])
-    assert store.load(tmp_path).vectors[PICTURE].shape == (0, 3)
+    assert store.load(tmp_path).vectors[VIDEO].shape == (0, 3)
     for each in ENTRIES:
         with Writer(tmp_path, FACTS) as writer:
             writer.append(each, rows(each, 7))
@@ -80,7 +80,7 @@ def test_what_is_not_committed_does_not_count_and_is_overwritten(tmp_path):
     with Writer(tmp_path, FACTS) as writer:  # Ends without a commit, as a killed one does.
         writer.append(entry("lost.mp4", "bbbb"), rows(entry("lost.mp4", "bbbb"), 5))
     assert store.load(tmp_path).entries == ENTRIES[:1]
-    (tmp_path / "sound.7.vectors").write_bytes(b"of a killed rewriting")
+    (tmp_path / "audio.7.vectors").write_bytes(b"of a killed rewriting")
     (tmp_path / ".index.sqlite.0123.tmp").write_bytes(b"{")
     (tmp_path / "notes.jsonl").write_text("the user's own")
     with Writer(tmp_path, FACTS) as writer:
@@ -89,10 +89,10 @@ def test_what_is_not_committed_does_not_count_and_is_overwritten(tmp_path):
         writer.commit()
     content = store.load(tmp_path)
     assert content.entries == ENTRIES[:2]
-    assert content.vectors[SOUND].tolist() == [[0.5] * 3] * 2 + [[1.5] * 3]
+    assert content.vectors[AUDIO].tolist() == [[0.5] * 3] * 2 + [[1.5] * 3]
     names = {path.name for path in tmp_path.iterdir()}
     assert "notes.jsonl" in names
-    assert not names & {"sound.7.vectors", ".index.sqlite.0123.tmp"}
+    assert not names & {"audio.7.vectors", ".index.sqlite.0123.tmp"}
 
 
 def test_dropped_files_are_gone_with_their_rows(tmp_path):
@@ -103,8 +103,8 @@ def test_dropped_files_are_gone_with_their_rows(tmp_path):
         writer.commit()
     content = store.load(tmp_path)
     assert [each.name for each in content.entries] == ["a", "c", "e"]
-    assert content.vectors[PICTURE][:, 0].tolist() == [0, 0, 2, 9]
-    assert content.vectors[SOUND][:, 0].tolist() == [0.5, 2.5, 2.5, 9.5]
+    assert content.vectors[VIDEO][:, 0].tolist() == [0, 0, 2, 9]
+    assert content.vectors[AUDIO][:, 0].tolist() == [0.5, 2.5, 2.5, 9.5]
     assert len(list(tmp_path.iterdir())) == 4  # The old files and nothing else went.
 
 
@@ -113,7 +113,7 @@ def test_a_mapped_index_outlives_its_rewriting(tmp_path):
     before = store.load(tmp_path)
     with Writer(tmp_path, FACTS) as writer:
         writer.drop({"/videos/a"})
-    assert before.vectors[PICTURE][:, 0].tolist() == [0, 1]
+    assert before.vectors[VIDEO][:, 0].tolist() == [0, 1]
 
 
 def damage_cut(path):
@@ -138,12 +138,12 @@ def damage_text(path):
 @pytest.mark.parametrize(
     "name, damage, expected",
     [
-        ("picture", damage_cut, r"picture.*is damaged \(it has 23 bytes, and 2 rows of 3"),
-        ("picture", damage_flip, r"is damaged \(what it holds of 'a.mp4' is not"),
-        ("picture", pathlib.Path.unlink, "picture.*cannot be read"),
-        ("sound", damage_cut, r"sound.*is damaged \(it has 35 bytes, and 3 rows of 3"),
-        ("sound", damage_flip, r"is damaged \(what it holds of 'a.mp4' is not"),
-        ("sound", pathlib.Path.unlink, "sound.*cannot be read"),
+        ("video", damage_cut, r"video.*is damaged \(it has 23 bytes, and 2 rows of 3"),
+        ("video", damage_flip, r"is damaged \(what it holds of 'a.mp4' is not"),
+        ("video", pathlib.Path.unlink, "video.*cannot be read"),
+        ("audio", damage_cut, r"audio.*is damaged \(it has 35 bytes, and 3 rows of 3"),
+        ("audio", damage_flip, r"is damaged \(what it holds of 'a.mp4' is not"),
+        ("audio", pathlib.Path.unlink, "audio.*cannot be read"),
         ("index", damage_half, r"index\.sqlite is damaged \("),
         ("index", damage_flip, r"is damaged \(what it holds of '`.mp4' is not"),
         ("index", damage_text, r"index\.sqlite is damaged \("),
@@ -174,7 +174,7 @@ def test_damage_is_refused_by_name(tmp_path, name, damage, expected):
         ("UPDATE files SET left_out = '{'", "is damaged"),
         ("DELETE FROM files WHERE id = 2", "unknown files"),
         ("UPDATE segments SET start = -1.0", "is no segment"),
-        ("UPDATE segments SET has_sound = 2", "is no segment"),
+        ("UPDATE segments SET has_audio = 2", "is no segment"),
         ("UPDATE segments SET start = start + 1", "what it holds of 'a.mp4'"),
         ("DELETE FROM segments WHERE file = 2", "what it holds of"),
     ],

@@ -21,7 +21,7 @@ def run(tiny_run):
 
 
 def test_what_a_user_looks_at(run, tmp_path):
-    done = programs.run(TOOL, f"--run={run.train.run_dir}", "--draws=4", cwd=tmp_path)
+    done = programs.run(TOOL, f"--checkpoint={run.train.run_dir}", "--draws=4", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     output = pathlib.Path(run.train.run_dir) / "dictionary"
     parts = ("categories", "map", "picked_least", "picked_most", "similarity")
@@ -77,14 +77,17 @@ def test_bad_input_ends_in_one_clear_line(run, tmp_path):
     (tmp_path / "file").touch()
     table = [
         ([], "--run must have a value"),
-        ([f"--run={tmp_path}/none"], "holds no run.json"),
-        ([f"--run={tmp_path}/empty"], "holds no run.json"),
-        ([f"--run={folder}", "--best"], "holds no checkpoint 'best'"),
-        ([f"--run={folder}", "extra"], "unexpected argument extra"),
-        ([f"--run={folder}", "--draws=0"], "--draws=0"),
-        ([f"--run={folder}", "--dras=1"], "Unknown command line flag 'dras'"),
-        ([f"--run={folder}", "--data_dir=/nowhere"], "say where its data is with --data_dir=DIR"),
-        ([f"--run={folder}", f"--output={tmp_path}/file"], "cannot be written"),
+        ([f"--checkpoint={tmp_path}/none"], "holds no run.json"),
+        ([f"--checkpoint={tmp_path}/empty"], "holds no run.json"),
+        ([f"--checkpoint={folder}", "--which=best"], "holds no checkpoint 'best'"),
+        ([f"--checkpoint={folder}", "extra"], "unexpected argument extra"),
+        ([f"--checkpoint={folder}", "--draws=0"], "--draws=0"),
+        ([f"--checkpoint={folder}", "--dras=1"], "Unknown command line flag 'dras'"),
+        (
+            [f"--checkpoint={folder}", "--data_dir=/nowhere"],
+            "say where its data is with --data_dir=DIR",
+        ),
+        ([f"--checkpoint={folder}", f"--output={tmp_path}/file"], "cannot be written"),
     ]
     answers = programs.run_many(TOOL.name, *(arguments for arguments, _ in table))
     for (arguments, message), (status, _, errors) in zip(table, answers):

@@ -19,14 +19,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    """Three videos with sound, one without, a sound, a damaged file."""
+    """Three videos with audio, one without, an audio file, a damaged file."""
     folder = tmp_path_factory.mktemp("search") / "videos"
     for name, levels, pitch in (("a", (20,), 200), ("b", (120,), 900), ("c", (230,), 3000)):
         tone = media_files.tone(2.0, frequency=pitch)
-        media_files.write_clip(folder / "loud" / f"{name}.mp4", levels=levels, sounds=[tone])
-    media_files.write_clip(folder / "quiet.mp4", levels=(60, 70), sounds=())
+        media_files.write_clip(folder / "loud" / f"{name}.mp4", levels=levels, audio=[tone])
+    media_files.write_clip(folder / "quiet.mp4", levels=(60, 70), audio=())
     tone = media_files.tone(2.0, frequency=900)
-    media_files.write_media(folder / "heard.wav", sounds=[tone], sound_codec="pcm_s16le")
+    media_files.write_media(folder / "heard.wav", audio=[tone], audio_codec="pcm_s16le")
     (folder / "broken.mp4").write_bytes(b"no film")
     return folder
 
@@ -40,9 +40,9 @@ def session(videos, exported_model):
     calls = {
         "index": index,
         "again": index,
-        "video": [*find, f"--video={videos / 'loud' / 'b.mp4'}", "--find=picture", "--start=0"],
+        "video": [*find, f"--video={videos / 'loud' / 'b.mp4'}", "--find=video", "--start=0"],
         "audio": [*find, f"--audio={videos / 'heard.wav'}", "--top_k=3", "--output=out.html"],
-        "one": [*find, f"--audio={videos / 'heard.wav'}", "--per_file=1", "--find=picture"],
+        "one": [*find, f"--audio={videos / 'heard.wav'}", "--per_file=1", "--find=video"],
     }
     answers = programs.run_many("search.py", *calls.values(), cwd=folder)
     return folder, dict(zip(calls, answers))
@@ -58,31 +58,31 @@ def test_indexes_and_says_what_it_did(session):
     status, out, errors = answers["index"]
     assert status == 0, errors
     assert "Files: 6 new." in out
-    assert "The index holds 20 segments of 5 files: 16 with picture, 16 with sound." in out
+    assert "The index holds 20 segments of 5 files: 16 with video, 16 with audio." in out
     assert "broken.mp4: it cannot be decoded" in out
     assert re.search(r"^Next: \S+python\S* \S*tools/search.py query --index=moments", out, re.M)
     assert "Indexing: 100%" in errors
     assert "Files: nothing new." in answers["again"].out
 
 
-def test_finds_the_picture_itself_first(session):
+def test_finds_the_video_itself_first(session):
     folder, answers = session
     status, _, errors = answers["video"]
     assert status == 0, errors
     table = rows(answers["video"])
     assert len(table) == 10
-    assert table[0] == ["1", "loud/b.mp4", "0:00.0", "1.000", "picture"]
+    assert table[0] == ["1", "loud/b.mp4", "0:00.0", "1.000", "video"]
     scores = [float(row[3]) for row in table]
     assert scores == sorted(scores, reverse=True)
     assert "20 segments of 5 files, searched in " in answers["video"].out
     assert (folder / "moments.html").read_text().startswith("<!DOCTYPE html>")
 
 
-def test_finds_sounds_and_pictures_by_sound(session):
+def test_finds_audio_and_videos_by_audio(session):
     folder, answers = session
     table = rows(answers["audio"])
     assert len(table) == 3
-    assert table[0][1:] == ["heard.wav", table[0][2], "1.000", "sound"]
+    assert table[0][1:] == ["heard.wav", table[0][2], "1.000", "audio"]
     assert "To look at and listen to: out.html" in answers["audio"].out
     assert (folder / "out.html").exists()
     table = rows(answers["one"])
@@ -92,7 +92,7 @@ def test_finds_sounds_and_pictures_by_sound(session):
         "loud/c.mp4",
         "quiet.mp4",
     ]
-    assert {row[4] for row in table} == {"picture"}
+    assert {row[4] for row in table} == {"video"}
 
 
 def test_what_cannot_be_used_is_told_in_one_line(session, videos, exported_model, tmp_path):
@@ -100,11 +100,11 @@ def test_what_cannot_be_used_is_told_in_one_line(session, videos, exported_model
     other = exports.save(exports.small_run(seed=9), tmp_path / "other")
     cut = tmp_path / "cut"
     shutil.copytree(folder / "moments", cut)
-    with open(next(cut.glob("picture.*")), "rb+") as file:
+    with open(next(cut.glob("video.*")), "rb+") as file:
         file.truncate(100)
     (tmp_path / "text.mp4").write_text("no film")
     model, index = f"--model={exported_model}", f"--index={folder / 'moments'}"
-    sound = f"--audio={videos / 'heard.wav'}"
+    audio = f"--audio={videos / 'heard.wav'}"
     calls = [
         ([], "the first argument must be index or query"),
         (["find", index], "the first argument must be index or query, got find"),
@@ -114,20 +114,20 @@ def test_what_cannot_be_used_is_told_in_one_line(session, videos, exported_model
         (["index", videos, f"--model={tmp_path}", index], "holds no export"),
         (["index", tmp_path / "none", model, index], "there is no such folder"),
         (["index", videos, f"--model={other}", index], "was made with model "),
-        (["query", f"--index={tmp_path / 'none'}", sound], "there is no index"),
+        (["query", f"--index={tmp_path / 'none'}", audio], "there is no index"),
         (
-            ["query", f"--index={cut}", sound],
+            ["query", f"--index={cut}", audio],
             "is damaged (it has 100 bytes, and",
         ),
         (["query", index], "must have one of --video, --audio and --image, got none"),
-        (["query", index, sound, "--image=a.png"], "got --audio and --image"),
+        (["query", index, audio, "--image=a.png"], "got --audio and --image"),
         (["query", index, f"--video={tmp_path / 'text.mp4'}"], "text.mp4: "),
-        (["query", index, f"--image={tmp_path / 'text.mp4'}"], "is no picture that can be read"),
-        (["query", index, sound, "--start=50"], "heard.wav: "),
-        (["query", index, sound, "--start=nan"], "--start=nan: must be a second"),
-        (["query", index, sound, "--top_k=0"], "--top_k=0: must be in [1, 1000]"),
-        (["query", index, sound, "--find=smell"], "smell"),
-        (["query", index, sound, f"--output={tmp_path / 'no' / 'p.html'}"], "cannot be written"),
+        (["query", index, f"--image={tmp_path / 'text.mp4'}"], "is no image that can be read"),
+        (["query", index, audio, "--start=50"], "heard.wav: "),
+        (["query", index, audio, "--start=nan"], "--start=nan: must be a second"),
+        (["query", index, audio, "--top_k=0"], "--top_k=0: must be in [1, 1000]"),
+        (["query", index, audio, "--find=smell"], "smell"),
+        (["query", index, audio, f"--output={tmp_path / 'no' / 'p.html'}"], "cannot be written"),
     ]
     answers = programs.run_many("search.py", *(arguments for arguments, _ in calls))
     for (arguments, expected), answer in zip(calls, answers):
@@ -182,5 +182,5 @@ def test_a_stopped_indexing_goes_on(videos, exported_model, tmp_path, sent, stat
     # The same video gives the same vectors, before the stop and after.
     of_name = {}
     for entry, rows in content.by_entry():
-        kept = of_name.setdefault(int(entry.name[:-4]) % 3, rows["picture"])
-        rounding.assert_close(rows["picture"], kept)
+        kept = of_name.setdefault(int(entry.name[:-4]) % 3, rows["video"])
+        rounding.assert_close(rows["video"], kept)

@@ -64,7 +64,7 @@ REFUSED = {
         (("--output=/nowhere",), "--input= (or --csv=)"),
         (("--output=/nowhere", "--input=/nowhere", "--runner=cluster"), "--runner=cluster"),
     ],
-    "inspect_dictionary.py": [(("--run=/nowhere", "extra"), "unexpected argument extra")],
+    "inspect_dictionary.py": [(("--checkpoint=/nowhere", "extra"), "unexpected argument extra")],
     "inspect_records.py": [((), "must name one folder")],
     "benchmark.py": [
         (("--compare=nearest",), "--compare=nearest"),

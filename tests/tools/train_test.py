@@ -211,7 +211,7 @@ def test_videos_are_trained_on_directly_until_one_is_gone(tmp_path):
     assert done.returncode == 0, done.stderr
     for words in ("each video is read through once", "silent.mp4", "Trained 2 steps"):
         assert words in done.stdout
-    report = _plain("inspect_dictionary.py", f"--run={tmp_path}/run", "--draws=2")
+    report = _plain("inspect_dictionary.py", f"--checkpoint={tmp_path}/run", "--draws=2")
     assert report.returncode == 0, report.stderr
     manifests = list((tmp_path / "cache" / "media_index").glob("*/train/manifest.json"))
     assert len(manifests) == 1

@@ -166,7 +166,7 @@ def build_source(config: DataConfig, manifest: records.Manifest) -> Source:
         raise records.DataError(
             f"--input={config.input}: {config.data_dir}/{manifest.split} holds {held}"
         )
-    return of_split(manifest, config.decode_workers, config.clip_timeout)
+    return of_split(manifest, config.num_workers, config.clip_timeout)
 
 
 def of_split(

@@ -16,7 +16,7 @@ from actcl_tf.train.runs import errors
 
 # Settings that do not change what is computed, so that a run may go on with other values.
 _FREE = {
-    "data": {"data_dir", "input", "decode_workers", "clip_timeout", "on_bad_record"},
+    "data": {"data_dir", "input", "num_workers", "clip_timeout", "on_bad_record"},
     "train": {
         "run_dir",
         "save_every",

@@ -50,7 +50,7 @@ def both(videos, tmp_path_factory):
     prepare.prepare_folder(str(videos), str(folder / "records"), execution=QUIET, **CUTTING)
     shared = {"num_frames": 4, "frame_stride": 2, "image_size": 24}
     return (
-        config.DataConfig(data_dir=index.output_dir, input="media", decode_workers=2, **shared),
+        config.DataConfig(data_dir=index.output_dir, input="media", num_workers=2, **shared),
         config.DataConfig(data_dir=str(folder / "records"), **shared),
     )
 
