@@ -25,8 +25,8 @@ _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of the run.", requ
 _WHICH = flags.DEFINE_string(
     "which",
     "latest",
-    "Checkpoint of the run: latest, best (of its evaluations), auto (best if there is one), or the "
-    "path of a checkpoint without .index.",
+    "Checkpoint of the run: latest, best (of its evaluations), or the path of a checkpoint without "
+    ".index.",
 )
 _OUTPUT = flags.DEFINE_string("output", "", "Folder to write to; empty: RUN/dictionary.")
 _DATA_DIR = flags.DEFINE_string(

@@ -1,4 +1,4 @@
-"""What is searched for: a window of a video's frames or of its audio, or an image, and its vector."""
+"""What is searched for: a window of a video's frames or audio, or an image, and its vector."""
 
 import io
 import math

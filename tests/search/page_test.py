@@ -21,12 +21,12 @@ EVIL = "<script>alert(1)</script>\n\x1b[31m&\ud800.mp4"
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     media_files.write_clip(folder / "both.mp4", 4.0, levels=(30,))
-    media_files.write_clip(folder / "seen.mp4", 4.0, audio=())
+    media_files.write_clip(folder / "seen.mp4", 4.0, sounds=())
     media_files.write_media(
-        folder / "heard.wav", audio=[media_files.tone(4.0)], audio_codec="pcm_s16le"
+        folder / "heard.wav", sounds=[media_files.tone(4.0)], sound_codec="pcm_s16le"
     )
     late = np.concatenate([np.zeros([40000], np.float32), media_files.tone(1.5)])
-    media_files.write_clip(folder / "late.mp4", 4.0, audio=[late])
+    media_files.write_clip(folder / "late.mp4", 4.0, sounds=[late])
     return folder
 
 

@@ -23,7 +23,7 @@ def film(tmp_path_factory):
     return media_files.write_media(
         path,
         frames=[media_files.grey(20 + 2 * i) for i in range(100)],
-        audio=[np.concatenate(tones)],
+        sounds=[np.concatenate(tones)],
     )
 
 
@@ -58,8 +58,8 @@ def test_the_middle_is_sought_where_there_is_audio(encoder, tmp_path):
     quiet = np.zeros([5 * 16000], np.float32)
     path = media_files.write_media(
         tmp_path / "late.wav",  # The first window with audio begins at 4.48 seconds.
-        audio=[np.concatenate([quiet, media_files.tone(1.0)])],
-        audio_codec="pcm_s16le",
+        sounds=[np.concatenate([quiet, media_files.tone(1.0)])],
+        sound_codec="pcm_s16le",
     )
     assert query.of_media(str(path), AUDIO, encoder).start == pytest.approx(4.48)
 
@@ -79,7 +79,7 @@ def test_a_time_without_a_window_is_an_error(film, encoder, modality, start, exp
 
 def test_files_that_are_no_query(encoder, tmp_path):
     (tmp_path / "text.mp4").write_text("no film")
-    media_files.write_clip(tmp_path / "seen.mp4", audio=())
+    media_files.write_clip(tmp_path / "seen.mp4", sounds=())
     media_files.write_clip(tmp_path / "short.mp4", 0.3)
     for name, modality, expected in (
         ("text.mp4", VIDEO, "damaged"),

@@ -23,10 +23,10 @@ def videos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("search") / "videos"
     for name, levels, pitch in (("a", (20,), 200), ("b", (120,), 900), ("c", (230,), 3000)):
         tone = media_files.tone(2.0, frequency=pitch)
-        media_files.write_clip(folder / "loud" / f"{name}.mp4", levels=levels, audio=[tone])
-    media_files.write_clip(folder / "quiet.mp4", levels=(60, 70), audio=())
+        media_files.write_clip(folder / "loud" / f"{name}.mp4", levels=levels, sounds=[tone])
+    media_files.write_clip(folder / "quiet.mp4", levels=(60, 70), sounds=())
     tone = media_files.tone(2.0, frequency=900)
-    media_files.write_media(folder / "heard.wav", audio=[tone], audio_codec="pcm_s16le")
+    media_files.write_media(folder / "heard.wav", sounds=[tone], sound_codec="pcm_s16le")
     (folder / "broken.mp4").write_bytes(b"no film")
     return folder
 
