@@ -105,7 +105,7 @@ class Context:
                 damage = shards.find_damage(data_dir, split)
                 if damage:
                     return records.DataError(damage)
-        for known in (clip_sampling.TOO_SHORT, clip_sampling.SOUND_TOO_SHORT):
+        for known in (clip_sampling.TOO_SHORT, clip_sampling.AUDIO_TOO_SHORT):
             if known in str(error.message):
                 return records.DataError(f"{data_dir}: {known}")
         return records.DataError(f"{data_dir}: a clip cannot be encoded: {error.message}")

@@ -63,7 +63,7 @@ def test_a_cover_is_not_the_picture(tmp_path):
     source = media.Media(path)
     with source.container:
         assert len(source.container.streams.video) == 2
-        assert source.picture.codec_context.name == "h264"
+        assert source.video.codec_context.name == "h264"
 
 
 def test_decode_gives_both_streams_with_their_times(tmp_path):
