@@ -14,7 +14,7 @@ RUNNERS = ("local", "beam")
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class PrepareSettings:
     """How clips are stored; each field with a help text is one flag of `tools/prepare_data.py`.
 
     Attributes:

@@ -209,7 +209,7 @@ def test_folders_that_cannot_be_listed_count_as_failures(tmp_path):
     (root / "notes.txt").write_text("x")
     with closed(root / "train" / "cat", root / "test" / "dog"), unprivileged(tmp_path):
         catalog = catalogs.from_folder(str(root))
-    settings = shard_writing.Settings(**SETTINGS)
+    settings = shard_writing.PrepareSettings(**SETTINGS)
     with pytest.raises(prepare.TooManyFailuresError, match="2 of 2 videos") as error:
         prepare.prepare(catalog, str(data), settings, NO_FAILURE)
     assert error.value.failures == {"unlisted": ["test/dog", "train/cat"]}
@@ -316,7 +316,7 @@ def test_csv_spans_and_a_missing_video(videos, tmp_path):
         "dog/1.mp4,5,6,b\n"
     )
     catalog = catalogs.from_csv(str(path), folder=str(videos), test_fraction=0.0)
-    settings = shard_writing.Settings(**SETTINGS, frame_rate=25.0)
+    settings = shard_writing.PrepareSettings(**SETTINGS, frame_rate=25.0)
     summary = prepare.prepare(catalog, str(tmp_path / "data"), settings, EXECUTION)
     assert summary.failures == {
         "missing": ["dog/none.mp4"],
@@ -403,7 +403,7 @@ def test_failures_within_the_limit_do_not_stop_the_work(videos, tmp_path):
 def test_a_missing_clip_of_the_list_is_counted_and_named(videos, tmp_path):
     catalog = catalogs.from_folder(str(videos / "dog"))
     catalog = dataclasses.replace(catalog, missing=("x/1.mp4", "x/2.mp4"))
-    settings = shard_writing.Settings(**SETTINGS)
+    settings = shard_writing.PrepareSettings(**SETTINGS)
     summary = prepare.prepare(catalog, str(tmp_path / "data"), settings, EXECUTION)
     assert {manifest.missing for manifest in summary.manifests.values()} == {2}
     assert (tmp_path / "data" / "missing.txt").read_text() == "x/1.mp4\nx/2.mp4\n"
