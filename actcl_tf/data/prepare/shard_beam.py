@@ -36,7 +36,7 @@ class _WriteShard(beam.DoFn):
         task = _read_task(path)
         # A bundle that is tried again finds what was done.
         if task.read_report() is None:
-            options = self._settings.cut_options
+            options = self._settings.read_options
             with decoder.Decoder(options, timeout=self._clip_timeout) as cutter:
                 write_shard(task, self._settings, cutter, lambda *_: None)
 

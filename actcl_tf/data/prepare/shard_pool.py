@@ -85,7 +85,7 @@ def _work(
         news.put(("video", (1, *counts)))
 
     try:
-        with decoder.Decoder(settings.cut_options, timeout=clip_timeout, stop=stop) as cutter:
+        with decoder.Decoder(settings.read_options, timeout=clip_timeout, stop=stop) as cutter:
             while not stop.is_set():
                 try:
                     task = todo.get_nowait()

@@ -114,7 +114,7 @@ def write_shard(
     Args:
       task: what to write.
       settings: how.
-      cutter: made with the `cut_options` of `settings`.
+      cutter: made with the `read_options` of `settings`.
       progress: called after each video with its numbers of clips and of failures.
 
     Raises:

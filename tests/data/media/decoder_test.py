@@ -16,7 +16,7 @@ from actcl_tf.data.prepare.shard_writing import PrepareSettings, ShardTask, writ
 from actcl_tf.storage import files
 from tests.media_files import tone, write_clip
 
-OPTIONS = PrepareSettings(short_side=32, clip_seconds=1.0, streams="both").cut_options
+OPTIONS = PrepareSettings(short_side=32, clip_seconds=1.0, streams="both").read_options
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_a_child_that_the_system_refuses_is_no_shard_that_cannot_be_written(
     clip = catalogs.Clip(path=str(tmp_path / "a.mp4"), name="a.mp4")
     task = ShardTask("train", 0, (clip,), (), (), str(tmp_path))
     _, most = limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with decoder.Decoder(settings.cut_options, timeout=60.0) as cutter:
+    with decoder.Decoder(settings.read_options, timeout=60.0) as cutter:
         told = pytest.raises(files.DataError, match=r"^no process to decode videos in can be start")
         try:
             with told as error:
