@@ -40,12 +40,14 @@ flags.DEFINE_string("fold", None, "Official split of ucf101, hmdb51, esc50: 1 (d
 flags.DEFINE_bool("whole_videos", None, "Files named by a YouTube id alone are not cut yet.")
 flags.DEFINE_bool("unlabelled", False, "Leave all labels out.")
 flags.DEFINE_float("test_fraction", None, "Share drawn for testing, where no split is named (0.1).")
-for _section in (prepare_settings.Settings, prepare_settings.Execution):
+for _section in (prepare_settings.PrepareSettings, prepare_settings.Execution):
     field_flags.define(_section)
 
 
 def _prepare(pipeline_args: list[str]) -> None:
-    settings = field_flags.read(prepare_settings.Settings)  # Wrong values come out before any work.
+    settings = field_flags.read(
+        prepare_settings.PrepareSettings
+    )  # Wrong values come out before any work.
     execution = field_flags.read(prepare_settings.Execution, pipeline_args=tuple(pipeline_args))
     if not FLAGS.output or not (FLAGS.input or FLAGS.csv):
         missing = "input= (or --csv=)" if FLAGS.output else "output="

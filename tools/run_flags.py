@@ -16,7 +16,9 @@ for _section in config.SECTIONS.values():
     field_flags.define(_section)
 
 _NOT_OF_MEDIA = ("seed", "streams", "filters")
-field_flags.define(prepare_settings.Settings, prefix="--input=media: ", without=_NOT_OF_MEDIA)
+field_flags.define(
+    prepare_settings.PrepareSettings, prefix="--input=media: ", without=_NOT_OF_MEDIA
+)
 _DATASET = flags.DEFINE_string(
     "dataset", "folder", f"--input=media: what --data_dir holds: {dataset_choice.describe()}."
 )
@@ -67,7 +69,9 @@ def _index(data: config.DataConfig) -> str:
     """Folder of the index of the videos in --data_dir, made where it is not there."""
     if not data.data_dir:
         raise config.ConfigError("--data_dir=: must name the videos of --input=media")
-    settings = field_flags.read(prepare_settings.Settings, without=_NOT_OF_MEDIA, is_index=True)
+    settings = field_flags.read(
+        prepare_settings.PrepareSettings, without=_NOT_OF_MEDIA, is_index=True
+    )
     options = {"test_fraction": _TEST_FRACTION.value}
     dataset_choice.check(_DATASET.value, options)
 
@@ -92,7 +96,7 @@ def _index(data: config.DataConfig) -> str:
 
 def _refuse_media_flags() -> None:
     """Refuses flags that say how videos are read where none are."""
-    fields = dataclasses.fields(prepare_settings.Settings)
+    fields = dataclasses.fields(prepare_settings.PrepareSettings)
     names = [f.name for f in fields if "help" in f.metadata and f.name not in _NOT_OF_MEDIA]
     for name in ("dataset", "test_fraction", *names):
         if flags.FLAGS[name].present:

@@ -13,7 +13,6 @@ import numpy as np
 
 from actcl_tf.data.media import audio_sampler
 from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
-from actcl_tf.data.media.decoder_messages import CutOptions
 from actcl_tf.data.media.read_options import ReadOptions
 
 VIDEO, AUDIO = "video", "audio"
@@ -48,19 +47,17 @@ class Shape(NamedTuple):
         """Samples (S) of a window of audio."""
         return audio_sampler.num_samples(self.num_frames, self.frame_rate, self.sample_rate)
 
-    def cut_options(self, modality: str) -> CutOptions:
+    def cut_options(self, modality: str) -> ReadOptions:
         """What a decoder is to do with every file for one of MODALITIES."""
-        return CutOptions(
-            ReadOptions(
-                frame_rate=self.frame_rate,
-                sample_rate=self.sample_rate,
-                short_side=self.short_side,
-                clip_seconds=self.seconds,
-                min_seconds=1.0 / self.frame_rate,
-                jpeg_quality=_JPEG_QUALITY,
-                silence_db=_SILENCE_DB,
-                streams=_STREAMS[modality],
-            )
+        return ReadOptions(
+            frame_rate=self.frame_rate,
+            sample_rate=self.sample_rate,
+            short_side=self.short_side,
+            jpeg_quality=_JPEG_QUALITY,
+            clip_seconds=self.seconds,
+            min_seconds=1.0 / self.frame_rate,
+            silence_db=_SILENCE_DB,
+            streams=_STREAMS[modality],
         )
 
 

@@ -24,7 +24,7 @@ from actcl_tf.evaluate.results import comparison, results
 from actcl_tf.models import weights_file
 from actcl_tf.pretrained import layout
 from actcl_tf.search import collection, store
-from actcl_tf.search.segments import PICTURE, SOUND, Segment
+from actcl_tf.search.segments import AUDIO, VIDEO, Segment
 from actcl_tf.search.store import Entry, Facts
 from actcl_tf.search.store_writing import Writer
 from actcl_tf.train import run_checks
@@ -343,7 +343,7 @@ class Metadata(Target):
         results.write(_made(folder / "result"), made_results.result(made_results.measurement()))
         with Writer(folder / "index", Facts("0123456789abcdef", "/m", 2, 0.5)) as writer:
             segments = (Segment(0.0, True, True), Segment(0.5, False, True))
-            rows = {PICTURE: np.zeros([1, 2], "f"), SOUND: np.ones([2, 2], "f")}
+            rows = {VIDEO: np.zeros([1, 2], "f"), AUDIO: np.ones([2, 2], "f")}
             writer.append(Entry("/videos", "a.mp4", 10, 17, segments, {}), rows)
             writer.commit()
         line = {"shard": "a", "record": 1, "why": "its checksum is wrong", "slot": 3}

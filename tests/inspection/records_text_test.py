@@ -73,7 +73,7 @@ def test_no_clips():
 def test_what_was_left_out_and_is_missing():
     text = describe(CLIP, failures={"silent": ["a", "b", "c", "d"], "x": ["e"]}, missing=7)
     assert text.splitlines()[-3:] == [
-        "  left out      4  silent (the sound is digital silence): a, b, c, ...",
+        "  left out      4  silent (the audio is digital silence): a, b, c, ...",
         "                1  x: e",
         "  missing  7 clips of the data set's own list",
     ]

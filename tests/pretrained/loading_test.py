@@ -58,7 +58,7 @@ def test_sound_alone_is_read_and_pictures_without_sound_are_told(encoders, tmp_p
     path = tmp_path / "a.wav"
     media_files.write_media(path, sounds=[media_files.tone(1.0)], sound_codec="pcm_s16le")
     assert encoders.read(path, streams="audio").waveform.shape == (1, 16000)
-    with pytest.raises(media.MediaError, match=r"a\.wav: it has no moving picture"):
+    with pytest.raises(media.MediaError, match=r"a\.wav: it has no moving video"):
         encoders.read(path)
     with pytest.raises(media.MediaError, match=r"none\.mp4: .*No such file"):
         encoders.read(tmp_path / "none.mp4")

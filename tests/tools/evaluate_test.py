@@ -320,7 +320,7 @@ def benchmarks(tmp_path_factory):
             (splits / f"{label.lower()}_test_split{fold}.txt").write_text("\n".join(rows))
         (lists / f"trainlist0{fold}.txt").write_text("\n".join(sides["a"]))
         (lists / f"testlist0{fold}.txt").write_text("\n".join(sides["b"]))
-    settings = shard_writing.Settings(short_side=32, frame_rate=10, streams="video")
+    settings = shard_writing.PrepareSettings(short_side=32, frame_rate=10, streams="video")
     execution = prepare.Execution(num_workers=1, progress=False)
     for name, root in (("ucf101", ucf), ("hmdb51", hmdb)):
         catalog = catalogs.read(name, str(root), fold="all")

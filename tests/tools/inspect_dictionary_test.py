@@ -76,7 +76,7 @@ def test_bad_input_ends_in_one_clear_line(run, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     table = [
-        ([], "--run must have a value"),
+        ([], "--checkpoint must have a value"),
         ([f"--checkpoint={tmp_path}/none"], "holds no run.json"),
         ([f"--checkpoint={tmp_path}/empty"], "holds no run.json"),
         ([f"--checkpoint={folder}", "--which=best"], "holds no checkpoint 'best'"),

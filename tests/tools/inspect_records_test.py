@@ -43,7 +43,7 @@ def test_what_a_user_looks_at(tmp_path):
         "  sound    16000 Hz; median of the loudest 0.1 s",
         "  classes  2; the largest is ",
         "           bell ",
-        "(the sound is digital silence): dog/silent.mp4",
+        "(the audio is digital silence): dog/silent.mp4",
         f"3 clips to look at: {data}/contact_sheet.png",
     ):
         assert words in done.stdout

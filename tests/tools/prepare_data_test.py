@@ -49,7 +49,7 @@ def test_a_folder_becomes_a_data_set(tmp_path, videos):
     )
     assert status == 0, err
     assert "8 clips" in out and "Left out: 2" in out
-    assert "1  silent (the sound is digital silence): cat/silent.mp4" in out
+    assert "1  silent (the audio is digital silence): cat/silent.mp4" in out
     assert "1  empty (the file has no bytes): dog/empty.mp4" in out
     assert re.search(rf"^Next: \S+python\S* \S*tools/train.py --data_dir={data}$", out, re.M)
     assert "clips/s" in err  # The progress bar.

@@ -158,9 +158,9 @@ def _phases_alone(
 
 def _index(videos: str, manifest: records.Manifest) -> str:
     """Folder of the index of the videos that a split was prepared from."""
-    names = {f.name for f in dataclasses.fields(shard_writing.Settings)} - {"is_index"}
+    names = {f.name for f in dataclasses.fields(shard_writing.PrepareSettings)} - {"is_index"}
     held = {name: value for name, value in manifest.settings.items() if name in names}
-    settings = shard_writing.Settings(**{**held, "filters": "silent"}, is_index=True)
+    settings = shard_writing.PrepareSettings(**{**held, "filters": "silent"}, is_index=True)
     folder = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     found = media_index.build_index(videos, folder, settings)

@@ -27,7 +27,7 @@ from actcl_tf.data.prepare import prepare, shard_writing
 # mjpeg's quantiser scale that gives files about as large as quality 90 of libjpeg does.
 _FFMPEG_QUALITY = 3
 # Whole videos, as ffmpeg takes them, and nothing left out.
-_STORED = shard_writing.Settings(clip_seconds=3600.0, filters="")
+_STORED = shard_writing.PrepareSettings(clip_seconds=3600.0, filters="")
 
 
 class Rounds(NamedTuple):

@@ -13,7 +13,7 @@ from actcl_tf.models import two_tower
 from actcl_tf.train.model import dictionaries
 
 GATHER, REDUCE = "gathered", "summed"
-_MEDIA = shard_writing.Settings()  # What clips are prepared with unless told otherwise.
+_MEDIA = shard_writing.PrepareSettings()  # What clips are prepared with unless told otherwise.
 _NUMBER = 4  # Bytes of a float32.
 _INTEGER = 8  # Bytes of an int64.
 

@@ -22,7 +22,7 @@ from actcl_tf.pretrained import layout
 from actcl_tf.train.runs import loading, run_folder
 
 MODALITIES = (layout.VIDEO, layout.AUDIO)
-_MEDIA = shard_writing.Settings()  # What clips are prepared with unless told otherwise.
+_MEDIA = shard_writing.PrepareSettings()  # What clips are prepared with unless told otherwise.
 
 
 class Encoders(NamedTuple):

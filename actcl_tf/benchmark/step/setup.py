@@ -16,7 +16,7 @@ from actcl_tf.train.model import pretrain_model
 from actcl_tf.train.runs import run_folder
 
 _BATCHES = 4  # Different ones, which the steps take in turns.
-_MEDIA = shard_writing.Settings()  # What clips are prepared with unless told otherwise.
+_MEDIA = shard_writing.PrepareSettings()  # What clips are prepared with unless told otherwise.
 # Clip ids of the made-up keys in the pools, which no clip has.
 _FIRST_ID = 2**48
 

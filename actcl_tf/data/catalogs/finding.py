@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
-from actcl_tf.data.catalogs import endings
+from actcl_tf.data.catalogs import file_types
 from actcl_tf.data.catalogs.catalog import Clip, composed
 from actcl_tf.storage import files
 from actcl_tf.storage.errors import DataError
@@ -136,7 +136,7 @@ def match(
       key: what a file is looked up by.
     """
     by_key: dict[str, str] = {}
-    for name in sorted(names, key=endings.is_sound):
+    for name in sorted(names, key=file_types.is_sound):
         by_key.setdefault(key(name), name)
     found = [(row, _first(row.files, by_key)) for row in rows]
     uses = collections.Counter(file for _, file in found)

@@ -9,18 +9,18 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from actcl_tf.data.catalogs import endings
+from actcl_tf.data.catalogs import file_types
 from actcl_tf.data.media.containers.errors import MediaError
 from actcl_tf.data.media.containers.opening import open_container
 from actcl_tf.storage import files
 from actcl_tf.storage.errors import DataError
 
-VIDEOS = (endings.VIDEO,)
-MEDIA = (endings.VIDEO, endings.AUDIO)
+VIDEOS = (file_types.VIDEO,)
+MEDIA = (file_types.VIDEO, file_types.AUDIO)
 _SHOWN_KINDS = 8
 # FFmpeg's formats of still images and of text: none is a video, though some open as one.
 _STILL = ("image2", "_pipe", "tty", "ico", "apng", "gif", "jpegxl_anim")
-_OTHERS = {endings.VIDEO: "video", endings.AUDIO: "sound", endings.UNSURE: "no media"}
+_OTHERS = {file_types.VIDEO: "video", file_types.AUDIO: "sound", file_types.UNSURE: "no media"}
 
 
 class Found(NamedTuple):
@@ -59,8 +59,8 @@ def find(root: str, kinds: Sequence[str]) -> Found:
     walk = _walk_remote if files.is_remote(root) else _walk_local
     names = []
     for name in walk(root, ignored, unlisted):
-        kind = endings.kind_of(posixpath.basename(name))
-        if kind == endings.UNSURE:
+        kind = file_types.kind_of(posixpath.basename(name))
+        if kind == file_types.UNSURE:
             kind = _look(files.join(root, name))
         if kind in kinds:
             names.append(name)
@@ -98,7 +98,7 @@ def _walk_local(
         for entry in entries:
             name = posixpath.join(below, entry.name)
             if _is(entry.is_dir):
-                kind = endings.folder_kind(entry.name)
+                kind = file_types.folder_kind(entry.name)
                 if kind is None:
                     todo.append(name)
                 else:
@@ -135,7 +135,7 @@ def _walk_remote(
             name = posixpath.join(below, part)
             if not files.is_folder(files.join(root, name)):
                 yield name
-            elif (kind := endings.folder_kind(part)) is None:
+            elif (kind := file_types.folder_kind(part)) is None:
                 todo.append(name)
             else:
                 ignored.setdefault(kind, []).append(name)
@@ -146,12 +146,12 @@ def _look(path: str) -> str:
     try:
         with open_container(path) as container:
             if container.format.name.endswith(_STILL):
-                return endings.UNSURE
+                return file_types.UNSURE
             if container.streams.video:
-                return endings.VIDEO
-            return endings.AUDIO if container.streams.audio else endings.UNSURE
+                return file_types.VIDEO
+            return file_types.AUDIO if container.streams.audio else file_types.UNSURE
     except MediaError as error:
-        return "file that cannot be read" if error.reason == "missing" else endings.UNSURE
+        return "file that cannot be read" if error.reason == "missing" else file_types.UNSURE
 
 
 def unlisted_lines(found: Found) -> list[str]:

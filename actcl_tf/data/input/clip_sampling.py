@@ -10,7 +10,7 @@ import tensorflow as tf
 from actcl_tf.data.records import records
 
 TOO_SHORT = "the clip has fewer frames than the span: lower --num_frames"
-SOUND_TOO_SHORT = "the clip's sound is shorter than the window: lower --audio_window"
+AUDIO_TOO_SHORT = "the clip's sound is shorter than the window: lower --audio_window"
 
 
 def span_frames(num_frames: int, frame_stride: int) -> int:

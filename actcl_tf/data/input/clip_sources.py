@@ -16,7 +16,7 @@ from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.data.records import records, references
 
 Clip = dict[str, tf.Tensor]
-FramesAndSound = tuple[tf.Tensor, tf.Tensor]
+FramesAndAudio = tuple[tf.Tensor, tf.Tensor]
 
 
 class StoredClips:
@@ -43,7 +43,7 @@ class StoredClips:
         clip = records.parse_example(record, self._manifest)
         return {**clip, "num_frames": tf.size(clip["frames_jpeg"])}
 
-    def cut(self, clip: Clip, start: tf.Tensor, spec: ClipSpec) -> FramesAndSound:
+    def cut(self, clip: Clip, start: tf.Tensor, spec: ClipSpec) -> FramesAndAudio:
         """One span of a clip.
 
         Args:
@@ -64,7 +64,7 @@ class StoredClips:
         samples = tf.ensure_shape(waveform[first : first + spec.samples], [spec.samples])
         return frames_jpeg, samples
 
-    def whole(self, clip: Clip) -> FramesAndSound:
+    def whole(self, clip: Clip) -> FramesAndAudio:
         """All of a clip of `parse`: frames [T] string and samples [S] float32."""
         return clip["frames_jpeg"], clip["waveform"]
 
@@ -112,7 +112,7 @@ class ClipsInVideos:
         """See `StoredClips.parse`."""
         return references.parse(record)
 
-    def cut(self, clip: Clip, start: tf.Tensor, spec: ClipSpec) -> FramesAndSound:
+    def cut(self, clip: Clip, start: tf.Tensor, spec: ClipSpec) -> FramesAndAudio:
         """See `StoredClips.cut`."""
         first = clip_sampling.audio_starts(
             start, self._num_samples(clip), spec.samples, spec.frame_rate, spec.sample_rate
@@ -122,7 +122,7 @@ class ClipsInVideos:
         )
         return tf.ensure_shape(frames, [spec.num_frames]), tf.ensure_shape(samples, [spec.samples])
 
-    def whole(self, clip: Clip) -> FramesAndSound:
+    def whole(self, clip: Clip) -> FramesAndAudio:
         """See `StoredClips.whole`."""
         frames, samples = self._read(clip, 0, clip["num_frames"], 1, 0, self._num_samples(clip))
         return tf.ensure_shape(frames, [None]), tf.ensure_shape(samples, [None])
@@ -131,7 +131,7 @@ class ClipsInVideos:
         seconds = tf.cast(clip["num_frames"], tf.float64) / self._manifest.frame_rate
         return tf.cast(tf.floor(seconds * self._manifest.sample_rate + 0.5), tf.int32)
 
-    def _read(self, clip: Clip, *numbers: Union[int, tf.Tensor]) -> FramesAndSound:
+    def _read(self, clip: Clip, *numbers: Union[int, tf.Tensor]) -> FramesAndAudio:
         """Reads first frame, number of frames, stride, first sample and number of samples."""
         return tf.numpy_function(
             self._read_now,

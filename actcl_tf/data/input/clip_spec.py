@@ -70,7 +70,7 @@ def build_clip_spec(
         )
     rates = (config.frame_stride, manifest.frame_rate, manifest.sample_rate)
     if "video" not in modalities:
-        return _sound_alone(config, manifest, rates, num_samples, loop_short)
+        return _audio_alone(config, manifest, rates, num_samples, loop_short)
     samples = clip_sampling.num_audio_samples(config.num_frames, *rates)
     spec = ClipSpec(config.num_frames, *rates, samples if "audio" in modalities else 0)
     if spec.frames > manifest.min_frames and not loop_short:
@@ -83,7 +83,7 @@ def build_clip_spec(
     return spec
 
 
-def _sound_alone(
+def _audio_alone(
     config: DataConfig,
     manifest: records.Manifest,
     rates: tuple[int, float, float],

@@ -58,20 +58,20 @@ class EvaluationClips:
         if not spec.num_frames:
             waveform = clip["waveform"]
             first = clip_sampling.window_starts(
-                tf.size(waveform), spec.samples, self.num_windows, clip_sampling.SOUND_TOO_SHORT
+                tf.size(waveform), spec.samples, self.num_windows, clip_sampling.AUDIO_TOO_SHORT
             )
-            return {**made, "audio": self._sound(waveform, first)}
+            return {**made, "audio": self._audio(waveform, first)}
         frames_jpeg, waveform = self.source.whole(clip)
         starts = clip_sampling.window_starts(tf.size(frames_jpeg), spec.frames, self.num_windows)
-        made["video"] = self._pictures(frames_jpeg, starts)
+        made["video"] = self._video(frames_jpeg, starts)
         if spec.samples:
             first = clip_sampling.audio_starts(
                 starts, tf.size(waveform), spec.samples, spec.frame_rate, spec.sample_rate
             )
-            made["audio"] = self._sound(waveform, first)
+            made["audio"] = self._audio(waveform, first)
         return made
 
-    def _pictures(self, frames_jpeg: tf.Tensor, starts: tf.Tensor) -> tf.Tensor:
+    def _video(self, frames_jpeg: tf.Tensor, starts: tf.Tensor) -> tf.Tensor:
         config, spec = self.config, self.spec
         indices = clip_sampling.frame_indices(starts, spec.num_frames, spec.frame_stride)
         used, places = tf.unique(tf.reshape(indices, [-1]))
@@ -86,6 +86,6 @@ class EvaluationClips:
             windows.append(tf.reshape(tf.gather(frames, places), shape))
         return tf.reshape(tf.concat(windows, 1), [self.num_windows * self.crops, *shape[2:]])
 
-    def _sound(self, waveform: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
+    def _audio(self, waveform: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
         samples = clip_sampling.frame_indices(first, self.spec.samples, 1)
         return tf.gather(waveform, samples)

@@ -11,7 +11,7 @@ import queue
 
 from actcl_tf.data.media import decoder
 from actcl_tf.data.media.containers.errors import MediaError
-from actcl_tf.data.media.decoder_messages import CutOptions, Segment, SegmentRequest
+from actcl_tf.data.media.decoder_messages import Segment, SegmentRequest
 from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.storage.errors import DataError
 
@@ -30,8 +30,7 @@ class MediaReader:
           timeout: seconds that a part may take.
         """
         self.num_workers = num_workers
-        cutting = CutOptions(options)
-        self._decoders = [decoder.Decoder(cutting, timeout=timeout) for _ in range(num_workers)]
+        self._decoders = [decoder.Decoder(options, timeout=timeout) for _ in range(num_workers)]
         self._is_closed = False
         self._free: queue.SimpleQueue = queue.SimpleQueue()
         for each in self._decoders:

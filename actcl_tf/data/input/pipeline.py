@@ -39,7 +39,6 @@ def build_train_dataset(
     views: int = 1,
     num_input_pipelines: int = 1,
     input_pipeline_id: int = 0,
-    num_parallel_calls: Optional[int] = None,
     skipping: Optional[skip_ledger.SkipLedger] = None,
     make_clip: Optional[training_clips.TrainingClips] = None,
 ) -> tf.data.Dataset:
@@ -58,7 +57,6 @@ def build_train_dataset(
       views: 1, or 2 for a second augmentation of the same spans.
       num_input_pipelines: hosts that share the stream.
       input_pipeline_id: which of them this is, from 0.
-      num_parallel_calls: clips worked on at a time, None for what suits; changes the speed only.
       skipping: leaves bad records out, with one input pipeline; None: a bad record is an error.
       make_clip: of `training_clips.open_training_clips` with the same `seed` and `views`, which
         spares tracing it again; None: made here.
@@ -90,8 +88,7 @@ def build_train_dataset(
     reader = skipping or every_clip.EveryClip(
         every_clip.part_of_batches(batch_size, num_input_pipelines, input_pipeline_id)
     )
-    calls = num_parallel_calls or source.num_parallel_calls
-    clips = reader.clips(split, calls, start=reader.start_of(used))
+    clips = reader.clips(split, source.num_parallel_calls, start=reader.start_of(used))
     return finish(clips.batch(batch_size, drop_remainder=True), source.num_threads)
 
 

@@ -96,11 +96,7 @@ class Slots(NamedTuple):
         return np.concatenate(list(order.batch(4096).with_options(options).as_numpy_iterator()))
 
     def elements(self, start: int, num_epochs: Optional[int] = None) -> tf.data.Dataset:
-        """Slot after slot with its record, and after each epoch a slot that only marks its end.
-
-        Args:
-          start: slot to begin at.
-          num_epochs: to end after; None for no end.
+        """Slot after slot from `start` on, and after each epoch a slot that only marks its end.
 
         Returns:
           Dataset of ([] int64 slot, [] int64 epoch, [2] int64 shard and number, [] string record,

@@ -95,7 +95,7 @@ class TrainingClips:
         else:
             waveform = clip["waveform"]
             start = clip_sampling.random_start(
-                tf.size(waveform), spec.samples, seeds[1], clip_sampling.SOUND_TOO_SHORT
+                tf.size(waveform), spec.samples, seeds[1], clip_sampling.AUDIO_TOO_SHORT
             )
             waveform = tf.ensure_shape(waveform[start : start + spec.samples], [spec.samples])
         if spec.samples:
@@ -131,14 +131,14 @@ class TrainingClips:
                 clip[prefix + batch_augmentation.SEEDS] = view_seeds[view, 1:]
             if frames is not None:
                 seed = view_seeds[view, 1]
-                clip[prefix + "video"] = frames if on_device else self._change_looks(frames, seed)
+                clip[prefix + "video"] = frames if on_device else self._augment_video(frames, seed)
             if waveform is not None:
                 seed = view_seeds[view, 2]
-                heard = waveform if on_device else self._change_sound(waveform, seed)
+                heard = waveform if on_device else self._augment_audio(waveform, seed)
                 clip[prefix + "audio"] = heard
         return clip
 
-    def _change_looks(self, frames: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def _augment_video(self, frames: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         config = self.config
         return video_augmentation.augment(
             frames,
@@ -149,7 +149,7 @@ class TrainingClips:
             blur_probability=config.blur_probability,
         )
 
-    def _change_sound(self, waveform: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def _augment_audio(self, waveform: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         config = self.config
         return audio_ops.augment(
             waveform, seed, gain_db=config.audio_gain_db, noise=config.audio_noise

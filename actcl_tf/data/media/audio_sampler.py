@@ -10,8 +10,8 @@ from actcl_tf.data.media.containers.media import DamagedInterval
 
 DIGITAL_SILENCE = 1e-4  # Peak amplitude below which sound is digital silence (-80 dBFS).
 LOUDNESS_WINDOW = 0.1  # Seconds over which the loudest part of a clip is measured.
-SOUND_SLACK = 0.03  # Seconds by which sound may drift before it is laid anew by its time stamp.
-SOUND_GAP = 1.0  # Seconds without sound that spoil a clip.
+AUDIO_SLACK = 0.03  # Seconds by which sound may drift before it is laid anew by its time stamp.
+AUDIO_GAP = 1.0  # Seconds without sound that spoil a clip.
 CANCELLED = 0.05  # Share of the channels' power below which their mix has cancelled out.
 # What a channel counts in the mix (ITU-R BS.775 and its use in FFmpeg), before all are divided by
 # the sum, so that the mix cannot clip; surround and unknown channels count _OTHER.
@@ -50,10 +50,10 @@ class AudioSampler:
     def add(self, frame: av.AudioFrame, time: float) -> None:
         """Takes the next frame, heard from `time` (seconds) on."""
         kind = (frame.format.name, frame.layout.name, frame.rate)
-        if self._kind != kind or abs(time - self.until) > SOUND_SLACK:
+        if self._kind != kind or abs(time - self.until) > AUDIO_SLACK:
             self.finish()
-            if time - self.until > SOUND_GAP and self._kind is not None:
-                self.damage.append(DamagedInterval(self.until, time, "no_sound"))
+            if time - self.until > AUDIO_GAP and self._kind is not None:
+                self.damage.append(DamagedInterval(self.until, time, "no_audio"))
             # The channels stay apart: whether their mix cancels out is seen on a whole clip only.
             self._resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=self.rate)
             self._channels = tuple(channel.name for channel in frame.layout.channels)

@@ -181,12 +181,12 @@ class _Cutter:
     ):
         (self._begin, self.end), self._rate = span, options.frame_rate
         self._silence_db, self._has_jumps = options.silence_db, has_jumps
-        self._pictures: Optional[FrameSampler] = None
-        self._sound: Optional[AudioSampler] = None
-        if source.picture is not None:
-            self._pictures = FrameSampler(source, options, self._begin, self.end)
-        if source.sound is not None:
-            self._sound = AudioSampler(options.sample_rate)
+        self._frames: Optional[FrameSampler] = None
+        self._audio: Optional[AudioSampler] = None
+        if source.video is not None:
+            self._frames = FrameSampler(source, options, self._begin, self.end)
+        if source.audio is not None:
+            self._audio = AudioSampler(options.sample_rate)
         self._damage: list[media.DamagedInterval] = []
         self.done = 0.0  # Length given out; a whole number but for the end of sound alone.
 
@@ -197,13 +197,13 @@ class _Cutter:
                 self._damage.pop()  # Damage that lasts is reported again, longer.
             self._damage.append(event)
         elif isinstance(event, av.VideoFrame):
-            self._pictures.add(event)
+            self._frames.add(event)
         else:
-            self._sound.add(event, time)
+            self._audio.add(event, time)
 
     def finish(self) -> None:
         """Nothing more was decoded."""
-        for track in filter(None, (self._pictures, self._sound)):
+        for track in filter(None, (self._frames, self._audio)):
             track.finish()
 
     @property
@@ -218,7 +218,7 @@ class _Cutter:
 
     def ends(self, source: media.Media) -> dict:
         """Time until which each stream was decoded, seconds."""
-        tracks = {source.picture: self._pictures, source.sound: self._sound}
+        tracks = {source.video: self._frames, source.audio: self._audio}
         return {stream: track.until for stream, track in tracks.items() if track is not None}
 
     def has(self, length: int) -> bool:
@@ -226,17 +226,17 @@ class _Cutter:
         stop = self._begin + (self.done + length) / self._rate
         if stop > self.end + ROUNDING / self._rate:
             return False
-        return (self._pictures is None or len(self._pictures.frames) >= length) and (
-            self._sound is None or self._sound.ready >= math.ceil(stop * self._sound.rate)
+        return (self._frames is None or len(self._frames.frames) >= length) and (
+            self._audio is None or self._audio.ready >= math.ceil(stop * self._audio.rate)
         )
 
     def total(self, until: float) -> float:
         """Length of all clips if the video ends at this time (seconds)."""
         length = (min(until, self.end) - self._begin) * self._rate
-        if self._pictures is None:
+        if self._frames is None:
             return length
         # Sound may lack a few samples of the last frame (rounding in the container).
-        return min(self._pictures.count, math.floor(length + ROUNDING))
+        return min(self._frames.count, math.floor(length + ROUNDING))
 
     def next_clip(self, length: float) -> Union[MediaClip, Rejected]:
         """The next clip of this length."""
@@ -244,14 +244,14 @@ class _Cutter:
         end = self._begin + (self.done + length) / self._rate
         self.done += length
         damage, waveform, frames, size = self._damage, None, [], (0, 0)
-        if self._pictures is not None:
-            frames, size = self._pictures.take(int(length)), self._pictures.size
+        if self._frames is not None:
+            frames, size = self._frames.take(int(length)), self._frames.size
         reason = None
-        if self._sound is not None:
-            rate = self._sound.rate
+        if self._audio is not None:
+            rate = self._audio.rate
             num = audio_sampler.num_samples(length, self._rate, rate)
-            waveform = self._sound.read(round(start * rate), num)
-            damage = damage + self._sound.damage
+            waveform = self._audio.read(round(start * rate), num)
+            damage = damage + self._audio.damage
             reason = audio_sampler.fault(waveform, rate, self._silence_db)
         for bad in reversed(damage):  # The first one counts.
             if bad.start < end and bad.end > start:

@@ -23,12 +23,12 @@ from actcl_tf.data.media.containers.errors import MediaError
 from actcl_tf.data.media.decoder_messages import (
     ALIVE,
     CutClip,
-    CutOptions,
     CutRequest,
     Failure,
     Segment,
     SegmentRequest,
 )
+from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.storage.errors import DataError
 
 _POLL_SECONDS = 0.1  # Between looks at `stop`.
@@ -53,7 +53,7 @@ class Decoder:
     """A child process that decodes videos; a context manager, which ends it."""
 
     def __init__(
-        self, options: CutOptions, *, timeout: float, stop: Optional[threading.Event] = None
+        self, options: ReadOptions, *, timeout: float, stop: Optional[threading.Event] = None
     ):
         """Takes the options; the child starts with the first video.
 

@@ -5,21 +5,8 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 
 from actcl_tf.data.media.clip_cutting import MediaClip
-from actcl_tf.data.media.read_options import ReadOptions
 
 ALIVE = "alive"  # The child's, so that nobody takes it for hanging.
-
-
-class CutOptions(NamedTuple):
-    """What is done with every video.
-
-    Attributes:
-      reading: how it is read and cut.
-      filters: of `clip_filters.FILTERS`.
-    """
-
-    reading: ReadOptions
-    filters: tuple[str, ...] = ()
 
 
 class CutRequest(NamedTuple):

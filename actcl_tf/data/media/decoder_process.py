@@ -17,22 +17,22 @@ from actcl_tf.data.media.containers import media
 from actcl_tf.data.media.decoder_messages import (
     ALIVE,
     CutClip,
-    CutOptions,
     CutRequest,
     Failure,
     SegmentRequest,
 )
+from actcl_tf.data.media.read_options import ReadOptions
 
 
 def _answer(
-    connection: Connection, request: Union[CutRequest, SegmentRequest], options: CutOptions
+    connection: Connection, request: Union[CutRequest, SegmentRequest], options: ReadOptions
 ) -> None:
     def tell() -> None:
         connection.send(ALIVE)
 
     try:
         if isinstance(request, SegmentRequest):
-            connection.send(segment_reading.read_segment(request, options.reading, tell))
+            connection.send(segment_reading.read_segment(request, options, tell))
             return
         for piece in _cut(request, options, tell):
             connection.send(piece)
@@ -42,11 +42,11 @@ def _answer(
 
 
 def _cut(
-    request: CutRequest, options: CutOptions, tell: Callable[[], None]
+    request: CutRequest, options: ReadOptions, tell: Callable[[], None]
 ) -> Iterator[Union[CutClip, clip_cutting.Rejected]]:
     fingerprints = "duplicate" in options.filters
     for piece in clip_cutting.read_clips(
-        request.path, options.reading, start=request.start, end=request.end, tell=tell
+        request.path, options, start=request.start, end=request.end, tell=tell
     ):
         if isinstance(piece, clip_cutting.Rejected):
             yield piece

@@ -43,9 +43,9 @@ class FrameSampler:
         self.count = first  # Instants passed, those already taken included.
         self.until = -math.inf  # Time until which the picture is known.
         self._source, self._quality, self._stride = source, options.jpeg_quality, stride
-        self._usual_duration = 1.0 / float(source.picture.average_rate or self.rate)
+        self._usual_duration = 1.0 / float(source.video.average_rate or self.rate)
         self._deinterlacer = Deinterlacer()
-        self._renderer = Renderer(source.picture, options.short_side)
+        self._renderer = Renderer(source.video, options.short_side)
         self._shown: Optional[av.VideoFrame] = None
         self._time = -math.inf
         self._jpeg: Optional[bytes] = None

@@ -16,6 +16,7 @@ class ReadOptions(NamedTuple):
       silence_db: a clip whose loudest 0.1 s is quieter (RMS, dBFS) is near-silent; None: none is,
         and only digital silence is left out.
       streams: of media.STREAMS; what is not read may be missing.
+      filters: of `clip_filters.FILTERS`, which a `decoder.Decoder` leaves clips out by.
     """
 
     frame_rate: float
@@ -26,3 +27,4 @@ class ReadOptions(NamedTuple):
     min_seconds: float = 1.0
     silence_db: Optional[float] = None
     streams: str = "both"
+    filters: tuple[str, ...] = ()

@@ -56,14 +56,14 @@ def read_segment(
 
 def _read(request: SegmentRequest, options: ReadOptions, part: "_Part", way: Approach) -> Segment:
     source = media.Media(request.path)
-    pictures = FrameSampler(
+    frame_sampler = FrameSampler(
         source,
         options,
         request.start,
         first=request.first_frame,
         stride=request.frame_stride,
     )
-    sound = AudioSampler(options.sample_rate)
+    audio_sampler = AudioSampler(options.sample_rate)
     with source.container:
         if way.seek_to > 0:
             source.seek(way.seek_to)
@@ -73,21 +73,24 @@ def _read(request: SegmentRequest, options: ReadOptions, part: "_Part", way: App
                 continue
             time = source.time_of(event)
             if isinstance(event, av.VideoFrame):
-                part.check_begin(pictures.until == -math.inf, time, TIME_SLACK)
-                pictures.add(event)
+                part.check_begin(frame_sampler.until == -math.inf, time, TIME_SLACK)
+                frame_sampler.add(event)
             else:
-                part.check_begin(sound.until == -math.inf, time, 1.0 / sound.rate)
-                sound.add(event, time)
-            if len(pictures.frames) >= request.num_frames and sound.ready >= part.end_sample:
+                part.check_begin(audio_sampler.until == -math.inf, time, 1.0 / audio_sampler.rate)
+                audio_sampler.add(event, time)
+            if (
+                len(frame_sampler.frames) >= request.num_frames
+                and audio_sampler.ready >= part.end_sample
+            ):
                 break
-        pictures.finish()
-        sound.finish()
-    for damage in sound.damage:
+        frame_sampler.finish()
+        audio_sampler.finish()
+    for damage in audio_sampler.damage:
         part.check_damage(damage)
-    if len(pictures.frames) < request.num_frames or sound.until < part.sound_until:
+    if len(frame_sampler.frames) < request.num_frames or audio_sampler.until < part.sound_until:
         raise media.MediaError("damaged", f"it ends before {part.end:.2f} seconds")
-    waveform = sound.read(part.first_sample, request.num_samples)
-    return Segment(pictures.take(request.num_frames), waveform)
+    waveform = audio_sampler.read(part.first_sample, request.num_samples)
+    return Segment(frame_sampler.take(request.num_frames), waveform)
 
 
 class _Part:

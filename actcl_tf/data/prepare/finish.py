@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from actcl_tf.data import catalogs
 from actcl_tf.data.media import clip_filters
-from actcl_tf.data.prepare.shard_writing import ClipFacts, Settings, ShardReport, ShardTask
+from actcl_tf.data.prepare.shard_writing import ClipFacts, PrepareSettings, ShardReport, ShardTask
 from actcl_tf.data.records import records
 from actcl_tf.data.records.records import Manifest
 from actcl_tf.storage import files
@@ -51,7 +51,7 @@ def finish_split(
     reports: Reports,
     duplicates: Mapping[ShardTask, set[int]],
     catalog: catalogs.Catalog,
-    settings: Settings,
+    settings: PrepareSettings,
     described: dict[str, Any],
 ) -> Manifest:
     """Moves the shards of a split to their places, without duplicates, and writes its manifest.

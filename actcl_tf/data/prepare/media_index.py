@@ -14,14 +14,14 @@ from typing import Optional
 from actcl_tf import config
 from actcl_tf.data import catalogs
 from actcl_tf.data.prepare import plan, prepare
-from actcl_tf.data.prepare.shard_writing import Settings
+from actcl_tf.data.prepare.shard_writing import PrepareSettings
 from actcl_tf.storage import files
 
 
 def build_index(
     path: str,
     folder: str,
-    settings: Settings,
+    settings: PrepareSettings,
     *,
     dataset: str = "folder",
     test_fraction: Optional[float] = None,

@@ -13,7 +13,7 @@ import os
 from typing import Any, Optional
 
 from actcl_tf.data import catalogs
-from actcl_tf.data.prepare.shard_writing import Settings, ShardTask
+from actcl_tf.data.prepare.shard_writing import PrepareSettings, ShardTask
 from actcl_tf.data.records import records
 from actcl_tf.storage import files, folder_lock
 from actcl_tf.storage.errors import DataError
@@ -24,7 +24,7 @@ MISSING = "missing.txt"
 MIN_SHARDS = 8  # A split has at least so many, if it has so many videos: they are shuffled over.
 
 
-def describe(catalog: catalogs.Catalog, settings: Settings) -> dict[str, Any]:
+def describe(catalog: catalogs.Catalog, settings: PrepareSettings) -> dict[str, Any]:
     """All that decides what comes out, ready for JSON."""
     described = {**dataclasses.asdict(settings), "sources": _digest(catalog)}
     if not settings.is_index:
@@ -50,7 +50,9 @@ def _digest(catalog: catalogs.Catalog) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def plan_shards(catalog: catalogs.Catalog, settings: Settings, folder: str) -> list[ShardTask]:
+def plan_shards(
+    catalog: catalogs.Catalog, settings: PrepareSettings, folder: str
+) -> list[ShardTask]:
     """Deals the clips of each split to shards.
 
     Args:

@@ -18,7 +18,7 @@ from actcl_tf.data.media import decoder
 from actcl_tf.data.prepare import finish, plan, shard_pool
 from actcl_tf.data.prepare.errors import NothingUsableError, TooManyFailuresError
 from actcl_tf.data.prepare.finish import merge_failures
-from actcl_tf.data.prepare.prepare_settings import Execution, Settings
+from actcl_tf.data.prepare.prepare_settings import Execution, PrepareSettings
 from actcl_tf.data.prepare.shard_writing import ShardReport, ShardTask
 from actcl_tf.data.records.records import Manifest
 from actcl_tf.storage import files
@@ -61,13 +61,13 @@ def prepare_folder(
 ) -> Summary:
     """Prepares a folder of videos; see `catalogs.from_folder` and `prepare`."""
     catalog = catalogs.from_folder(input_dir, test_fraction=test_fraction, seed=seed)
-    return prepare(catalog, output_dir, Settings(seed=seed, **settings), execution)
+    return prepare(catalog, output_dir, PrepareSettings(seed=seed, **settings), execution)
 
 
 def prepare(
     catalog: catalogs.Catalog,
     output_dir: str,
-    settings: Settings,
+    settings: PrepareSettings,
     execution: Optional[Execution] = None,
 ) -> Summary:
     """Writes clips as a data set of records, or goes on with one that was begun.
@@ -135,7 +135,7 @@ def _give_up(output_dir: str, num_videos: int, reports: Mapping[ShardTask, Shard
 def _run(
     tasks: Sequence[ShardTask],
     done: Mapping[ShardTask, ShardReport],
-    settings: Settings,
+    settings: PrepareSettings,
     execution: Execution,
     unlisted: list[str],
 ) -> dict[ShardTask, ShardReport]:
@@ -179,7 +179,7 @@ def _run(
 
 
 def _shards(
-    todo: Sequence[ShardTask], settings: Settings, execution: Execution, advance: Any
+    todo: Sequence[ShardTask], settings: PrepareSettings, execution: Execution, advance: Any
 ) -> Union[Iterator[tuple[ShardTask, ShardReport]], Sequence]:
     if not todo:
         return ()

@@ -7,14 +7,13 @@ from typing import Optional
 from actcl_tf import config
 from actcl_tf.data.media import clip_filters
 from actcl_tf.data.media.containers import media
-from actcl_tf.data.media.decoder_messages import CutOptions
 from actcl_tf.data.media.read_options import ReadOptions
 
 RUNNERS = ("local", "beam")
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class PrepareSettings:
     """How clips are stored; each field with a help text is one flag of `tools/prepare_data.py`.
 
     Attributes:
@@ -95,9 +94,9 @@ class Settings:
         return tuple(name.strip() for name in self.filters.split(",") if name.strip())
 
     @property
-    def cut_options(self) -> CutOptions:
+    def read_options(self) -> ReadOptions:
         """What the decoder is to do with every video."""
-        reading = ReadOptions(
+        return ReadOptions(
             frame_rate=self.frame_rate,
             sample_rate=self.sample_rate,
             short_side=self.short_side,
@@ -106,8 +105,8 @@ class Settings:
             min_seconds=self.min_seconds,
             silence_db=self.silence_db if "silent" in self.filter_names else None,
             streams=self.streams,
+            filters=self.filter_names,
         )
-        return CutOptions(reading, self.filter_names)
 
 
 @dataclasses.dataclass(frozen=True)

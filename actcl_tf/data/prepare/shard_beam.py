@@ -19,7 +19,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from actcl_tf.data import catalogs
 from actcl_tf.data.media import decoder
-from actcl_tf.data.prepare.shard_writing import Settings, ShardReport, ShardTask, write_shard
+from actcl_tf.data.prepare.shard_writing import PrepareSettings, ShardReport, ShardTask, write_shard
 from actcl_tf.storage import files
 from actcl_tf.storage.errors import DataError
 
@@ -29,21 +29,21 @@ _POLL_SECONDS = 2.0
 class _WriteShard(beam.DoFn):
     """Path of a task -> its shard, written."""
 
-    def __init__(self, settings: Settings, clip_timeout: float):
+    def __init__(self, settings: PrepareSettings, clip_timeout: float):
         self._settings, self._clip_timeout = settings, clip_timeout
 
     def process(self, path: str) -> None:
         task = _read_task(path)
         # A bundle that is tried again finds what was done.
         if task.read_report() is None:
-            options = self._settings.cut_options
+            options = self._settings.read_options
             with decoder.Decoder(options, timeout=self._clip_timeout) as cutter:
                 write_shard(task, self._settings, cutter, lambda *_: None)
 
 
 def write_shards(
     tasks: Sequence[ShardTask],
-    settings: Settings,
+    settings: PrepareSettings,
     *,
     pipeline_args: Sequence[str],
     clip_timeout: float,
@@ -121,7 +121,7 @@ def _read_task(path: str) -> ShardTask:
 
 def _run_job(
     paths: list[str],
-    settings: Settings,
+    settings: PrepareSettings,
     clip_timeout: float,
     pipeline_args: Sequence[str],
     failed: list[BaseException],

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from typing import Callable
 
 from actcl_tf.data.media import decoder
-from actcl_tf.data.prepare.shard_writing import Settings, ShardReport, ShardTask, write_shard
+from actcl_tf.data.prepare.shard_writing import PrepareSettings, ShardReport, ShardTask, write_shard
 
 _POLL_SECONDS = 0.5  # An interruption is seen this soon.
 
 
 def write_shards(
     tasks: Sequence[ShardTask],
-    settings: Settings,
+    settings: PrepareSettings,
     *,
     num_workers: int,
     clip_timeout: float,
@@ -76,7 +76,7 @@ def _work(
     todo: queue.SimpleQueue,
     news: queue.SimpleQueue,
     stop: threading.Event,
-    settings: Settings,
+    settings: PrepareSettings,
     clip_timeout: float,
 ) -> None:
     """One worker: takes shards until there are none."""
@@ -85,7 +85,7 @@ def _work(
         news.put(("video", (1, *counts)))
 
     try:
-        with decoder.Decoder(settings.cut_options, timeout=clip_timeout, stop=stop) as cutter:
+        with decoder.Decoder(settings.read_options, timeout=clip_timeout, stop=stop) as cutter:
             while not stop.is_set():
                 try:
                     task = todo.get_nowait()

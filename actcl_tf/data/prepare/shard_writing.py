@@ -16,7 +16,7 @@ from actcl_tf.data import catalogs
 from actcl_tf.data.media import clip_cutting, decoder
 from actcl_tf.data.media.containers import media
 from actcl_tf.data.media.decoder_messages import CutClip
-from actcl_tf.data.prepare.prepare_settings import Settings
+from actcl_tf.data.prepare.prepare_settings import PrepareSettings
 from actcl_tf.data.records import records, references
 from actcl_tf.storage import files
 
@@ -105,7 +105,7 @@ class ShardReport:
 
 def write_shard(
     task: ShardTask,
-    settings: Settings,
+    settings: PrepareSettings,
     cutter: decoder.Decoder,
     progress: Callable[[int, int], None],
 ) -> ShardReport:
@@ -114,7 +114,7 @@ def write_shard(
     Args:
       task: what to write.
       settings: how.
-      cutter: made with the `cut_options` of `settings`.
+      cutter: made with the `read_options` of `settings`.
       progress: called after each video with its numbers of clips and of failures.
 
     Raises:
@@ -144,7 +144,7 @@ def write_shard(
 def _write_clip(
     clip: catalogs.Clip,
     task: ShardTask,
-    settings: Settings,
+    settings: PrepareSettings,
     cutter: decoder.Decoder,
     writer: tf.io.TFRecordWriter,
     report: ShardReport,
@@ -192,7 +192,7 @@ def _facts(piece: CutClip, clip: catalogs.Clip) -> ClipFacts:
 
 
 def _to_record(
-    piece: clip_cutting.MediaClip, clip: catalogs.Clip, task: ShardTask, settings: Settings
+    piece: clip_cutting.MediaClip, clip: catalogs.Clip, task: ShardTask, settings: PrepareSettings
 ) -> tf.train.SequenceExample:
     start_us, end_us = round(piece.start * 1e6), round(piece.end * 1e6)
     labels = [task.classes.index(label) for label in clip.labels]

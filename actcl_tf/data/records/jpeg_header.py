@@ -1,7 +1,4 @@
-"""What a JPEG or a PNG says about itself, read without decoding it.
-
-By hand, because it is done for each frame: Pillow takes eight times as long to open one.
-"""
+"""What a JPEG or a PNG says about itself, an eighth of the time that Pillow takes to open it."""
 
 from actcl_tf.storage.errors import DataError
 

@@ -261,7 +261,7 @@ def parse_example(
     if manifest is not None:
         labels = _find_labels(labels, context, manifest)
         if manifest.streams == "both":
-            rate = manifest.frame_rate / manifest.sample_rate  # As in `frames_with_sound`.
+            rate = manifest.frame_rate / manifest.sample_rate  # As in `frames_with_audio`.
             covered = tf.math.ceil(
                 (tf.cast(tf.size(waveform), tf.float64) + 0.5) * rate + _ROUNDING
             )
@@ -342,6 +342,6 @@ def num_samples(num_frames: int, frame_rate: float, sample_rate: float) -> int:
     return math.floor(num_frames / frame_rate * sample_rate + 0.5)
 
 
-def frames_with_sound(num_samples: int, frame_rate: float, sample_rate: float) -> int:
+def frames_with_audio(num_samples: int, frame_rate: float, sample_rate: float) -> int:
     """The most frames that so many samples span; turns `num_samples` round."""
     return math.ceil((num_samples + 0.5) * (frame_rate / sample_rate) + _ROUNDING) - 1

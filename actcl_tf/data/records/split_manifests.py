@@ -186,7 +186,7 @@ def _describe(
     samples = [clip.samples if has_sound else 0 for clip in clips]
     if streams == "both":
         frames = [
-            min(count, records.frames_with_sound(sound, frame_rate, sample_rate))
+            min(count, records.frames_with_audio(sound, frame_rate, sample_rate))
             for count, sound in zip(frames, samples)
         ]
     heights, widths = ({getattr(clip, side) for clip in clips} for side in ("height", "width"))

@@ -71,8 +71,8 @@ def _are_integers(waveform: np.ndarray) -> bool:
     """
     size, is_nan = np.abs(waveform), np.isnan(waveform)
     is_tiny = (size > 0.0) & (size < _FAINTEST)
-    no_sound = is_nan | is_tiny | (size > records.MOST_OVERSHOOT)
-    return bool(is_nan.any() and is_tiny.any() and no_sound.mean() > _NO_FLOATS)
+    no_audio = is_nan | is_tiny | (size > records.MOST_OVERSHOOT)
+    return bool(is_nan.any() and is_tiny.any() and no_audio.mean() > _NO_FLOATS)
 
 
 def _require_kind(features: Sequence[tf.train.Feature], key: str, kind: str) -> None:

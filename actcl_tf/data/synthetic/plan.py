@@ -15,7 +15,7 @@ class SyntheticError(config.UserError, ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class SyntheticSettings:
     """What a data set is made of.
 
     Attributes:
@@ -108,7 +108,7 @@ def category_counts(num_clips: int, zipf: float, seed: int) -> dict[str, int]:
     return {name: int(counts[rank]) for name, rank in zip(scene.CATEGORIES, ranks)}
 
 
-def list_items(settings: Settings) -> list[Item]:
+def list_items(settings: SyntheticSettings) -> list[Item]:
     """All clips of a data set, split by split, categories in random order."""
     items = []
     for split, number, zipf in (
@@ -123,7 +123,7 @@ def list_items(settings: Settings) -> list[Item]:
     return items
 
 
-def draw_scene(settings: Settings, item: Item) -> tuple[scene.Causes, scene.Nuisance]:
+def draw_scene(settings: SyntheticSettings, item: Item) -> tuple[scene.Causes, scene.Nuisance]:
     """The scene of a clip."""
     causes = scene.draw_causes(
         settings.seed, item.split, item.index, item.category, settings.seconds
@@ -131,7 +131,7 @@ def draw_scene(settings: Settings, item: Item) -> tuple[scene.Causes, scene.Nuis
     return causes, scene.draw_nuisance(settings.seed, item.split, item.index)
 
 
-def clip_parameters(settings: Settings, item: Item) -> dict[str, object]:
+def clip_parameters(settings: SyntheticSettings, item: Item) -> dict[str, object]:
     """True parameters of a clip: one row of `parameters.csv`.
 
     Args:

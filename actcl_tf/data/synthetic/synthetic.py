@@ -21,7 +21,7 @@ import pathlib
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -30,8 +30,8 @@ from actcl_tf.data.synthetic import render, sound
 from actcl_tf.data.synthetic.mp4 import PARTIAL_SUFFIX, write_mp4
 from actcl_tf.data.synthetic.plan import (
     Item,
-    Settings,
     SyntheticError,
+    SyntheticSettings,
     clip_parameters,
     draw_scene,
     list_items,
@@ -43,7 +43,7 @@ PARAMETERS_FILE = "parameters.csv"
 FORMAT_VERSION = 3
 
 
-def render_clip(settings: Settings, item: Item) -> tuple[np.ndarray, np.ndarray]:
+def render_clip(settings: SyntheticSettings, item: Item) -> tuple[np.ndarray, np.ndarray]:
     """Renders a clip in memory.
 
     Args:
@@ -69,37 +69,30 @@ def render_clip(settings: Settings, item: Item) -> tuple[np.ndarray, np.ndarray]
 def write_dataset(
     folder: Union[str, os.PathLike],
     *,
-    num_train: int = 1000,
-    num_test: int = 200,
-    seed: int = 0,
-    zipf: float = 0.0,
     num_workers: Optional[int] = None,
     progress: bool = True,
-    size: int = 96,
-    frame_rate: float = 12.5,
-    seconds: float = 3.0,
-    sample_rate: int = 16000,
+    **settings: Any,
 ) -> None:
     """Writes the built-in data set, or what is missing of it.
 
     Args:
       folder: where to; new, empty, or holding (part of) a data set of the same settings.
-      num_train, num_test, seed, zipf, size, frame_rate, seconds, sample_rate: see `Settings`.
       num_workers: processes that render; None: one a core. 1 renders in this process. The clips
         do not depend on it.
       progress: whether to show a progress bar.
+      **settings: fields of `SyntheticSettings`.
 
     Raises:
       SyntheticError: a setting is not allowed; the folder holds something else or a data set of
         other settings; a process of the renderers was killed.
       OSError: the folder cannot be written.
     """
-    settings = Settings(num_train, num_test, seed, zipf, size, frame_rate, seconds, sample_rate)
+    chosen = SyntheticSettings(**settings)
     if num_workers is not None and num_workers < 1:
         raise SyntheticError(f"--num_workers={num_workers}: must be at least 1")
     folder = pathlib.Path(folder)
-    _claim_folder(folder, settings)
-    items = list_items(settings)
+    _claim_folder(folder, chosen)
+    items = list_items(chosen)
     missing = [item for item in items if not (folder / item.path).is_file()]
     with bars.Bar(
         total=len(items),
@@ -108,12 +101,12 @@ def write_dataset(
         unit="clip",
         disable=not progress,
     ) as bar:
-        for _ in _write_clips(folder, settings, missing, num_workers):
+        for _ in _write_clips(folder, chosen, missing, num_workers):
             bar.update()
-    _write_parameters(folder, settings, items)
+    _write_parameters(folder, chosen, items)
 
 
-def _claim_folder(folder: pathlib.Path, settings: Settings) -> None:
+def _claim_folder(folder: pathlib.Path, settings: SyntheticSettings) -> None:
     """Makes the folder, or checks that it holds a data set of these settings."""
     wanted = {"format_version": FORMAT_VERSION, **dataclasses.asdict(settings)}
     path = folder / SETTINGS_FILE
@@ -146,7 +139,7 @@ def _claim_folder(folder: pathlib.Path, settings: Settings) -> None:
 
 
 def _write_clips(
-    folder: pathlib.Path, settings: Settings, items: list[Item], num_workers: Optional[int]
+    folder: pathlib.Path, settings: SyntheticSettings, items: list[Item], num_workers: Optional[int]
 ) -> Iterator[None]:
     """Renders and writes clips, in this process or in several; yields once a clip."""
     num_workers = min(num_workers or os.cpu_count() or 1, max(len(items), 1))
@@ -187,7 +180,7 @@ def _start_worker() -> None:
     threading.Thread(target=follow_parent, daemon=True).start()
 
 
-def _write_clip(folder: pathlib.Path, settings: Settings, item: Item) -> None:
+def _write_clip(folder: pathlib.Path, settings: SyntheticSettings, item: Item) -> None:
     frames, waveform = render_clip(settings, item)
     write_mp4(
         folder / item.path,
@@ -198,7 +191,7 @@ def _write_clip(folder: pathlib.Path, settings: Settings, item: Item) -> None:
     )
 
 
-def _write_parameters(folder: pathlib.Path, settings: Settings, items: list[Item]) -> None:
+def _write_parameters(folder: pathlib.Path, settings: SyntheticSettings, items: list[Item]) -> None:
     """Writes the true parameters of all clips, for evaluation only."""
     partial = folder / (PARAMETERS_FILE + PARTIAL_SUFFIX)
     with partial.open("w", newline="") as file:

@@ -61,7 +61,7 @@ class ClipInputs:
                 damage = shards.find_damage(data_dir, split)
                 if damage:
                     return records.DataError(damage)
-        for tag in (clip_sampling.TOO_SHORT, clip_sampling.SOUND_TOO_SHORT):
+        for tag in (clip_sampling.TOO_SHORT, clip_sampling.AUDIO_TOO_SHORT):
             if tagged_errors.message_of(error, tag):
                 return records.DataError(f"{data_dir}: {tag}")
         return records.DataError(f"{data_dir}: a clip cannot be encoded: {error.message}")

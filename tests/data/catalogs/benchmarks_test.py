@@ -48,7 +48,7 @@ def table(catalog):
 
 def prepared(catalog, output):
     """The catalog, prepared; a manifest a split."""
-    settings = shard_writing.Settings(short_side=32)
+    settings = shard_writing.PrepareSettings(short_side=32)
     execution = prepare.Execution(num_workers=1, progress=False)
     return prepare.prepare(catalog, str(output), settings, execution).manifests
 

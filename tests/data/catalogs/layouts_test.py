@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from actcl_tf.data import catalogs
-from actcl_tf.data.catalogs import endings, folders, walking
+from actcl_tf.data.catalogs import file_types, folders, walking
 from actcl_tf.storage.errors import DataError
 from tests.media_files import write_clip
 from tests.permissions import closed, unprivileged
@@ -242,10 +242,10 @@ def test_every_ending_that_ffmpeg_knows_has_a_kind():
     videos = "mp4 mov avi mkv webm flv f4v mpg mpeg ts m2ts wmv asf ogv 3gp y4m nut mxf vob gxf"
     sounds = "wav mp3 flac ogg m4a opus mka ac3 wma aiff"
     others = "jpg png gif avif heic webp srt ass vtt mks txt nfo json yuv rgb m3u8 mpd py csv"
-    for names, kind in ((videos, endings.VIDEO), (sounds, endings.AUDIO)):
-        assert {endings.kind_of(f"a.{name}") for name in names.split()} == {kind}
+    for names, kind in ((videos, file_types.VIDEO), (sounds, file_types.AUDIO)):
+        assert {file_types.kind_of(f"a.{name}") for name in names.split()} == {kind}
     for name in others.split():
-        assert endings.kind_of(f"a.{name}") == f".{name}"
+        assert file_types.kind_of(f"a.{name}") == f".{name}"
 
 
 def test_pipes_and_links_that_lead_nowhere(tmp_path):

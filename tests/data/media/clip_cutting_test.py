@@ -325,7 +325,7 @@ def test_gaps_in_the_sound(tmp_path):
     )
     pieces = read(path, clip_seconds=1.0)
     reasons = [piece.reason if isinstance(piece, Rejected) else "" for piece in pieces]
-    assert reasons == ["", "", "", "", "no_sound", "no_sound", "no_sound"]
+    assert reasons == ["", "", "", "", "no_audio", "no_audio", "no_audio"]
     # What follows a short gap lies where its time stamp says, and the gap is quiet.
     heard = np.abs(pieces[2].waveform) > 0.1
     assert int(np.argmax(heard)) == pytest.approx(8000, abs=16)
@@ -335,7 +335,7 @@ def test_gaps_in_the_sound(tmp_path):
 @pytest.mark.parametrize(
     "kwargs, changes, reason",
     [
-        ({"sounds": []}, {}, "no_sound"),
+        ({"sounds": []}, {}, "no_audio"),
         ({"seconds": 0.4}, {}, "too_short"),
         ({"sounds": [tone(2)], "sound_start": 2.5}, {}, "too_short"),
         ({}, {"start": 30.0, "end": 40.0}, "too_short"),
@@ -402,7 +402,7 @@ def test_sound_files(tmp_path, name, codec):
     assert loud == pytest.approx(2.5, abs=0.06 if name == "a.aac" else 0.005)
     assert np.max(np.abs(clip.waveform)) == pytest.approx(0.5, rel=0.25)
     for streams in ("both", "video"):
-        with pytest.raises(media.MediaError, match="no moving picture"):
+        with pytest.raises(media.MediaError, match="no moving video"):
             read(path, streams=streams)
 
 

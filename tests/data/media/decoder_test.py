@@ -12,11 +12,11 @@ from actcl_tf.data import catalogs
 from actcl_tf.data.media import decoder
 from actcl_tf.data.media.clip_cutting import Rejected
 from actcl_tf.data.media.containers import media
-from actcl_tf.data.prepare.shard_writing import Settings, ShardTask, write_shard
+from actcl_tf.data.prepare.shard_writing import PrepareSettings, ShardTask, write_shard
 from actcl_tf.storage import files
 from tests.media_files import tone, write_clip
 
-OPTIONS = Settings(short_side=32, clip_seconds=1.0, streams="both").cut_options
+OPTIONS = PrepareSettings(short_side=32, clip_seconds=1.0, streams="both").read_options
 
 
 @pytest.fixture
@@ -146,11 +146,11 @@ def test_a_child_that_the_system_refuses_is_no_shard_that_cannot_be_written(
         monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     elif lacking == "room for its errors":
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-    settings = Settings(clip_seconds=1.0, streams="both")
+    settings = PrepareSettings(clip_seconds=1.0, streams="both")
     clip = catalogs.Clip(path=str(tmp_path / "a.mp4"), name="a.mp4")
     task = ShardTask("train", 0, (clip,), (), (), str(tmp_path))
     _, most = limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with decoder.Decoder(settings.cut_options, timeout=60.0) as cutter:
+    with decoder.Decoder(settings.read_options, timeout=60.0) as cutter:
         told = pytest.raises(files.DataError, match=r"^no process to decode videos in can be start")
         try:
             with told as error:

@@ -570,9 +570,9 @@ RENAMED = {
         *itertools.product(
             ["text", "zeros", "cut off", "page", "text.txt"], media.STREAMS, ["damaged"]
         ),
-        ("jpeg", "both", "no_sound"),
+        ("jpeg", "both", "no_audio"),
         ("jpeg", "video", "too_short"),
-        ("jpeg", "audio", "no_sound"),
+        ("jpeg", "audio", "no_audio"),
         *itertools.product(["folder", "dangling link"], media.STREAMS, ["missing"]),
     ],
 )

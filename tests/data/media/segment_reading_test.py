@@ -116,7 +116,7 @@ def test_a_video_that_changed_is_refused(tmp_path, change):
         write_media(path, frames=[grey(i) for i in range(100)])
     with pytest.raises(media.MediaError) as error:
         segment_reading.read_segment(request(path, clip, num=25), READING)
-    assert error.value.reason == {"gone": "missing", "silent": "no_sound"}.get(change, "damaged")
+    assert error.value.reason == {"gone": "missing", "silent": "no_audio"}.get(change, "damaged")
 
 
 def test_a_stream_that_begins_after_the_part_is_refused(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from actcl_tf import config
 from actcl_tf.data.input import clip_sources, pipeline
 from actcl_tf.data.prepare import media_index, prepare
-from actcl_tf.data.prepare.shard_writing import Settings
+from actcl_tf.data.prepare.shard_writing import PrepareSettings
 from actcl_tf.data.records import records, shards
 from actcl_tf.storage.errors import DataError
 from tests.media_files import tone, write_clip, write_coded
@@ -45,7 +45,10 @@ def both(videos, tmp_path_factory):
     """Configurations of the same videos, straight and from records."""
     folder = tmp_path_factory.mktemp("both")
     index = media_index.build_index(
-        str(videos), str(folder / "cache"), Settings(is_index=True, **CUTTING), execution=QUIET
+        str(videos),
+        str(folder / "cache"),
+        PrepareSettings(is_index=True, **CUTTING),
+        execution=QUIET,
     )
     prepare.prepare_folder(str(videos), str(folder / "records"), execution=QUIET, **CUTTING)
     shared = {"num_frames": 4, "frame_stride": 2, "image_size": 24}
@@ -98,7 +101,7 @@ def test_evaluation_and_random_clips_are_those_of_records(both):
 
 
 def test_an_index_is_made_once_a_place(videos, tmp_path):
-    settings = Settings(is_index=True, **CUTTING)
+    settings = PrepareSettings(is_index=True, **CUTTING)
     first = media_index.build_index(str(videos), str(tmp_path), settings, execution=QUIET)
     again = media_index.build_index(str(videos), str(tmp_path), settings, execution=QUIET)
     assert first.made > 0 == again.made
@@ -110,11 +113,11 @@ def test_an_index_is_made_once_a_place(videos, tmp_path):
 
 def test_what_an_index_cannot_do_is_refused(videos, tmp_path):
     with pytest.raises(config.ConfigError, match="--filters=silent,dark: needs prepared records"):
-        Settings(is_index=True, filters="silent,dark")
+        PrepareSettings(is_index=True, filters="silent,dark")
     with pytest.raises(ValueError, match="is_index=True"):
-        media_index.build_index(str(videos), str(tmp_path), Settings())
+        media_index.build_index(str(videos), str(tmp_path), PrepareSettings())
     with pytest.raises(DataError, match="no video in it"):
-        media_index.build_index(str(tmp_path), str(tmp_path), Settings(is_index=True))
+        media_index.build_index(str(tmp_path), str(tmp_path), PrepareSettings(is_index=True))
 
 
 def test_records_and_indices_are_not_taken_for_each_other(both):

@@ -36,11 +36,11 @@ def videos(tmp_path_factory):
         write_clip(root / "cat ü" / f"{index}.mkv", 1.0, sounds=[tone(1, frequency=300)])
     write_clip(root / "dog" / "0.mp4", 2.6)
     bad = root / "bad"
-    write_clip(bad / "no_sound.mp4", 1.0, sounds=[])
+    write_clip(bad / "no_audio.mp4", 1.0, sounds=[])
     write_clip(bad / "silent.mp4", 1.0, sounds=[0 * tone(1)])
     write_clip(bad / "near_silent.mov", 1.0, sounds=[tone(1) / 1000], sound_codec="pcm_s16le")
     write_clip(bad / "too_short.mp4", 0.5, sounds=[tone(0.5)])
-    write_media(bad / "no_picture.mp4", sounds=[tone(1)], cover=grey(9))
+    write_media(bad / "no_video.mp4", sounds=[tone(1)], cover=grey(9))
     (bad / "empty.mp4").write_bytes(b"")
     (bad / "damaged.mp4").write_text("no video" * 100)
     quiet_end = np.concatenate([tone(0.96), 0 * tone(1.04)])
@@ -64,8 +64,8 @@ FAILURES = {
     "damaged": ["bad/damaged.mp4"],
     "empty": ["bad/empty.mp4"],
     "near_silent": ["bad/near_silent.mov"],
-    "no_picture": ["bad/no_picture.mp4"],
-    "no_sound": ["bad/no_sound.mp4"],
+    "no_video": ["bad/no_video.mp4"],
+    "no_audio": ["bad/no_audio.mp4"],
     "silent": ["bad/half.mov [0.96, 1.92)", "bad/silent.mp4"],
     "too_short": ["bad/too_short.mp4"],
 }
@@ -209,7 +209,7 @@ def test_folders_that_cannot_be_listed_count_as_failures(tmp_path):
     (root / "notes.txt").write_text("x")
     with closed(root / "train" / "cat", root / "test" / "dog"), unprivileged(tmp_path):
         catalog = catalogs.from_folder(str(root))
-    settings = shard_writing.Settings(**SETTINGS)
+    settings = shard_writing.PrepareSettings(**SETTINGS)
     with pytest.raises(prepare.TooManyFailuresError, match="2 of 2 videos") as error:
         prepare.prepare(catalog, str(data), settings, NO_FAILURE)
     assert error.value.failures == {"unlisted": ["test/dog", "train/cat"]}
@@ -316,7 +316,7 @@ def test_csv_spans_and_a_missing_video(videos, tmp_path):
         "dog/1.mp4,5,6,b\n"
     )
     catalog = catalogs.from_csv(str(path), folder=str(videos), test_fraction=0.0)
-    settings = shard_writing.Settings(**SETTINGS, frame_rate=25.0)
+    settings = shard_writing.PrepareSettings(**SETTINGS, frame_rate=25.0)
     summary = prepare.prepare(catalog, str(tmp_path / "data"), settings, EXECUTION)
     assert summary.failures == {
         "missing": ["dog/none.mp4"],
@@ -403,7 +403,7 @@ def test_failures_within_the_limit_do_not_stop_the_work(videos, tmp_path):
 def test_a_missing_clip_of_the_list_is_counted_and_named(videos, tmp_path):
     catalog = catalogs.from_folder(str(videos / "dog"))
     catalog = dataclasses.replace(catalog, missing=("x/1.mp4", "x/2.mp4"))
-    settings = shard_writing.Settings(**SETTINGS)
+    settings = shard_writing.PrepareSettings(**SETTINGS)
     summary = prepare.prepare(catalog, str(tmp_path / "data"), settings, EXECUTION)
     assert {manifest.missing for manifest in summary.manifests.values()} == {2}
     assert (tmp_path / "data" / "missing.txt").read_text() == "x/1.mp4\nx/2.mp4\n"

@@ -9,7 +9,7 @@ from actcl_tf.storage.errors import DataError
 from tests.data.prepare.prepare_test import contents, write_scene
 from tests.media_files import tone, write_clip
 
-SETTINGS = shard_writing.Settings(
+SETTINGS = shard_writing.PrepareSettings(
     short_side=32, clip_seconds=1.0, clips_per_shard=2, filters="silent,duplicate"
 )
 LOCAL = prepare.Execution(num_workers=1, progress=False)

@@ -8,11 +8,11 @@ import pytest
 
 from actcl_tf.data import catalogs
 from actcl_tf.data.prepare import shard_pool
-from actcl_tf.data.prepare.shard_writing import Settings, ShardTask
+from actcl_tf.data.prepare.shard_writing import PrepareSettings, ShardTask
 from actcl_tf.storage.errors import DataError
 from tests.media_files import write_clip
 
-OPTIONS = Settings(short_side=32, streams="both")
+OPTIONS = PrepareSettings(short_side=32, streams="both")
 
 
 def make_tasks(folder, clips, num=3):

@@ -23,7 +23,7 @@ def prepared(folder, streams):
         for name in ("bell", "dög"):
             write_clip(folder / "in" / name / f"{index}.mp4", levels=(level,), sounds=[tone(2.0)])
     catalog = catalogs.from_folder(str(folder / "in"), test_fraction=0.34, seed=0)
-    settings = shard_writing.Settings(short_side=32, streams=streams, frame_rate=10.0)
+    settings = shard_writing.PrepareSettings(short_side=32, streams=streams, frame_rate=10.0)
     prepare.prepare(catalog, str(folder / "out"), settings, ONE_PROCESS)
     return sorted((folder / "out").glob("*/*.tfrecord"))
 

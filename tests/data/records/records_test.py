@@ -166,8 +166,8 @@ def test_frames_with_sound_turns_num_samples_round():
             for frames in (*range(1, 60), 351, 9999):
                 samples = records.num_samples(frames, frame_rate, sample_rate)
                 rates = frame_rate, sample_rate
-                assert records.frames_with_sound(samples, *rates) == frames
-                fewer = records.frames_with_sound(samples - 2, *rates)
+                assert records.frames_with_audio(samples, *rates) == frames
+                fewer = records.frames_with_audio(samples - 2, *rates)
                 assert fewer < frames
                 assert records.num_samples(fewer, *rates) <= samples - 1
 
@@ -197,7 +197,7 @@ def test_frames_that_outlast_the_sound_are_cut_off(samples, frames):
     serialized = tf.constant(example(waveform=np.zeros(samples)).SerializeToString())
     assert len(records.parse_example(serialized)["frames_jpeg"]) == 2
     assert len(records.parse_example(serialized, MANIFEST)["frames_jpeg"]) == frames
-    assert records.frames_with_sound(samples, 12.5, 1000) == frames or samples > 160
+    assert records.frames_with_audio(samples, 12.5, 1000) == frames or samples > 160
     silent = dataclasses.replace(MANIFEST, streams="video")
     assert len(records.parse_example(serialized, silent)["frames_jpeg"]) == 2
 

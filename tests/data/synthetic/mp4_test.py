@@ -79,7 +79,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
 
 
 def test_the_same_clip_gives_the_same_bytes_every_time(tmp_path):
-    settings = plan.Settings()
+    settings = plan.SyntheticSettings()
     for item in plan.list_items(settings)[2:6]:
         frames, waveform = synthetic.render_clip(settings, item)
         contents = set()

@@ -51,7 +51,7 @@ def test_seed_decides_which_category_is_frequent():
 
 
 def test_long_tail_is_in_the_training_split_only():
-    settings = plan.Settings(num_train=400, num_test=160, zipf=1.0)
+    settings = plan.SyntheticSettings(num_train=400, num_test=160, zipf=1.0)
     counts = {split: collections.Counter() for split in ("train", "test")}
     for item in plan.list_items(settings):
         counts[item.split][item.category] += 1
@@ -61,7 +61,7 @@ def test_long_tail_is_in_the_training_split_only():
 
 
 def test_items_have_their_own_paths_and_are_mixed():
-    items = plan.list_items(plan.Settings(num_train=64, num_test=32))
+    items = plan.list_items(plan.SyntheticSettings(num_train=64, num_test=32))
     assert len({item.path for item in items}) == 96
     assert [item.index for item in items] == [*range(64), *range(32)]
     assert items[0].path == f"train/{items[0].category}/00000.mp4"
@@ -85,17 +85,17 @@ def test_items_have_their_own_paths_and_are_mixed():
 )
 def test_wrong_settings_are_named(values, words):
     with pytest.raises(plan.SyntheticError) as caught:
-        plan.Settings(**values)
+        plan.SyntheticSettings(**values)
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_length_of_a_clip():
-    settings = plan.Settings()
+    settings = plan.SyntheticSettings()
     assert settings.num_frames == 38 and settings.num_samples == 48000
 
 
 def test_parameters_are_those_of_the_scene():
-    settings = plan.Settings(num_train=32, num_test=0)
+    settings = plan.SyntheticSettings(num_train=32, num_test=0)
     for item in plan.list_items(settings):
         row = plan.clip_parameters(settings, item)
         causes, nuisance = plan.draw_scene(settings, item)

@@ -54,7 +54,7 @@ def test_same_seed_same_clips_whoever_renders_them(tmp_path):
 
 
 def test_another_seed_gives_other_clips(tmp_path):
-    settings = [plan.Settings(seed=seed, size=32, seconds=0.6) for seed in (0, 1)]
+    settings = [plan.SyntheticSettings(seed=seed, size=32, seconds=0.6) for seed in (0, 1)]
     item = plan.Item("train", 0, "spin_bell")
     (frames, waveform), (other_frames, other_waveform) = (
         synthetic.render_clip(setting, item) for setting in settings
@@ -64,7 +64,7 @@ def test_another_seed_gives_other_clips(tmp_path):
 
 
 def test_splits_share_no_clip_and_clips_of_a_category_differ():
-    settings = plan.Settings(size=32, seconds=0.6)
+    settings = plan.SyntheticSettings(size=32, seconds=0.6)
     clips = [
         synthetic.render_clip(settings, plan.Item(split, index, "bounce_wood"))
         for split in ("train", "test")
@@ -169,7 +169,7 @@ def test_rendering_needs_no_tensorflow():
 def test_impacts_are_seen_and_heard_in_the_same_frame(tmp_path, material):
     """Measured in the decoded file: where the object is lowest, and where the sound sets in."""
     item = plan.Item("train", 3, f"bounce_{material}")
-    settings = plan.Settings()
+    settings = plan.SyntheticSettings()
     causes, nuisance = plan.draw_scene(settings, item)
     causes = dataclasses.replace(causes, period=0.7, radius=0.15)
     grey = ((0.2,) * 3,) * 2
@@ -202,7 +202,7 @@ def test_impacts_are_seen_and_heard_in_the_same_frame(tmp_path, material):
 
 
 def test_scene_of_an_item_uses_its_category():
-    settings = plan.Settings()
+    settings = plan.SyntheticSettings()
     for category in scene.CATEGORIES:
         causes, _ = plan.draw_scene(settings, plan.Item("train", 1, category))
         assert causes.category == category

@@ -52,14 +52,14 @@ class Media:
         """
         self.container = open_container(path)
         try:
-            moving = media_streams.moving_pictures(self.container)
+            moving = media_streams.video_streams(self.container)
             sounds = self.container.streams.audio
-            self.picture = None if streams == "audio" else _choose(moving, "no_picture")
-            self.sound = None if streams == "video" else _choose(sounds, "no_sound")
+            self.video = None if streams == "audio" else _choose(moving, "no_video")
+            self.audio = None if streams == "video" else _choose(sounds, "no_audio")
         except MediaError:
             self.container.close()
             raise
-        self.used: list[Stream] = [s for s in (self.picture, self.sound) if s is not None]
+        self.used: list[Stream] = [s for s in (self.video, self.audio) if s is not None]
         for stream in self.used:
             # One thread a process: shards keep the cores busy, and errors arrive in order.
             stream.thread_count = 1
@@ -155,7 +155,7 @@ def first_times(path: PathLike, seek_to: float, streams: str = "both") -> tuple[
             if isinstance(event, DamagedInterval):
                 damaged = True
                 continue
-            stream = media.picture if isinstance(event, av.VideoFrame) else media.sound
+            stream = media.video if isinstance(event, av.VideoFrame) else media.audio
             last[stream] = media.time_of(event)
             first.setdefault(stream, last[stream])
             if len(first) == len(media.used):
@@ -163,4 +163,4 @@ def first_times(path: PathLike, seek_to: float, streams: str = "both") -> tuple[
         damaged |= media.announced_end(last) > -math.inf
     if damaged:
         raise MediaError("damaged")
-    raise MediaError("no_sound" if media.picture in (None, *first) else "no_picture")
+    raise MediaError("no_audio" if media.video in (None, *first) else "no_video")

@@ -15,7 +15,7 @@ from actcl_tf.data.media.containers.parts import Part
 TICK = 1e-3  # Seconds; shorter than a frame.
 # What FFmpeg reports as an error although every picture comes out whole.
 HARMLESS = ("mmco: unref short failure", "SEI type")
-_DAMAGED_SOUND = 0.1  # Seconds of sound that a damaged packet spoils.
+_DAMAGED_AUDIO = 0.1  # Seconds of sound that a damaged packet spoils.
 
 Frame = Union[av.VideoFrame, av.AudioFrame]
 
@@ -122,7 +122,7 @@ class PartDecoder:
     def _note_damage(self, stream: Stream, time: float) -> Iterator[DamagedInterval]:
         """Damaged sound is over soon, a damaged picture at the next key frame."""
         if stream.type == "audio":
-            yield DamagedInterval(time, time + _DAMAGED_SOUND, "damaged")
+            yield DamagedInterval(time, time + _DAMAGED_AUDIO, "damaged")
         else:
             state = self._states[stream.index]
             state.broken_since = min(state.broken_since, time)

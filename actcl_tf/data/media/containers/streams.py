@@ -14,7 +14,7 @@ _MOST_PRIMING = 0.07
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
-def moving_pictures(container: InputContainer) -> list[Stream]:
+def video_streams(container: InputContainer) -> list[Stream]:
     """Its video streams but for covers and other attached pictures."""
     return [stream for stream in container.streams.video if not stream.disposition & _STILL]
 
@@ -28,7 +28,7 @@ def choose(streams: Sequence[Stream]) -> Optional[Stream]:
 
 def chosen(container: InputContainer) -> list[Stream]:
     """Its picture and its sound, as far as it has them."""
-    kinds = (moving_pictures(container), container.streams.audio)
+    kinds = (video_streams(container), container.streams.audio)
     return [stream for stream in map(choose, kinds) if stream is not None]
 
 
@@ -39,7 +39,7 @@ def zero_of(container: InputContainer) -> float:
     its sound comes before: the recording began with the picture then.
     """
     start = (container.start_time or 0) / av.time_base
-    picture = choose(moving_pictures(container))
+    picture = choose(video_streams(container))
     if picture is not None and picture.start_time is not None:
         seen = float(picture.start_time * picture.time_base)
         if start < seen <= start + _MOST_PRIMING:

@@ -39,9 +39,9 @@ def cut_off(path):
 @pytest.mark.parametrize(
     "make, reason",
     [
-        (cover_only, "no_picture"),
-        (sound_only, "no_picture"),
-        (picture_only, "no_sound"),
+        (cover_only, "no_video"),
+        (sound_only, "no_video"),
+        (picture_only, "no_audio"),
         (no_bytes, "empty"),
         (text, "damaged"),
         (noise, "damaged"),
@@ -63,7 +63,7 @@ def test_a_cover_is_not_the_picture(tmp_path):
     source = media.Media(path)
     with source.container:
         assert len(source.container.streams.video) == 2
-        assert source.picture.codec_context.name == "h264"
+        assert source.video.codec_context.name == "h264"
 
 
 def test_decode_gives_both_streams_with_their_times(tmp_path):
@@ -97,10 +97,10 @@ def test_first_times(tmp_path, video_start, sound_start):
     [
         (cover_only, "audio", None),
         (sound_only, "audio", None),
-        (sound_only, "video", "no_picture"),
+        (sound_only, "video", "no_video"),
         (picture_only, "video", None),
-        (picture_only, "audio", "no_sound"),
-        (cover_only, "video", "no_picture"),
+        (picture_only, "audio", "no_audio"),
+        (cover_only, "video", "no_video"),
     ],
 )
 def test_what_is_not_asked_for_may_be_missing(tmp_path, make, streams, reason):
