@@ -3,8 +3,8 @@
   python tools/compare_runs.py DIR [DIR...] [--output=COMPARISON]
   python tools/compare_runs.py --results=DIR,DIR --output=COMPARISON
 
-DIR is an --output of tools/evaluate.py, or a --run_dir of tools/train.py. With --output the table is
-also written as Markdown, CSV and a page, with a figure.
+DIR is an --output of tools/evaluate.py, or a --run_dir of tools/train.py. With --output the table
+is also written as Markdown, CSV and a page, with a figure.
 """
 
 import os
