@@ -1,6 +1,7 @@
 """Adding to an index on disk, and taking away from it, so that it is whole at every moment."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -31,11 +32,9 @@ class Writer:
         if files.is_remote(folder):
             raise DataError(f"--index={folder}: must be a folder of this machine")
         self._folder, self._facts = pathlib.Path(files.local(folder)), facts
-        self._path = self._folder / store.INDEX
-        self._open_files = contextlib.ExitStack()
-        self._number = 1  # Of the matrices.
-        self._rows = dict.fromkeys(MODALITIES, 0)
-        self._new: list[tuple[Entry, int]] = []  # With their checksums.
+        self._path, self._name = self._folder / store.INDEX, f"--index={files.local(folder)}"
+        self._open = contextlib.ExitStack()
+        self._number, self._rows = 1, dict.fromkeys(MODALITIES, 0)  # Of the matrices.
         self.entries: dict[str, Entry] = {}
 
     def __enter__(self) -> "Writer":
@@ -49,21 +48,16 @@ class Writer:
             # What a kill at the very beginning leaves is ours.
             if any(not (_OURS.fullmatch(name) or name.startswith(".")) for name in names):
                 raise DataError(
-                    f"--index={self._folder}: is a folder that holds no {store.INDEX} but other "
-                    "files; name a new one"
+                    f"{self._name}: is a folder that holds no {store.INDEX} but other files; name "
+                    "a new one"
                 )
-        with self._writing():
-            self._folder.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
             try:
                 with self._writing():
-                    stack.enter_context(
-                        folder_lock.hold(str(self._folder), f"--index={self._folder}")
-                    )
+                    self._folder.mkdir(parents=True, exist_ok=True)
+                    stack.enter_context(folder_lock.hold(str(self._folder), self._name))
             except folder_lock.InUse as error:
-                raise DataError(
-                    f"--index={self._folder}: another program writes it now ({error})"
-                ) from error
+                raise DataError(f"{self._name}: another program writes it now ({error})") from error
             if not self._path.exists():
                 self._create()
             content = store.load(self._folder)
@@ -72,11 +66,12 @@ class Writer:
             self._number = content.matrices
             self._rows = {modality: len(rows) for modality, rows in content.vectors.items()}
             self._remove_leftovers()
-            self._open_files = stack.pop_all()
+            self._database = stack.enter_context(contextlib.closing(store.connect(self._path)))
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open_files.close()
+        self._open.close()
 
     def append(self, entry: Entry, vectors: dict[str, np.ndarray]) -> None:
         """Adds a file; it counts after the next `commit`.
@@ -88,26 +83,24 @@ class Writer:
         Raises:
           DataError: it cannot be written; what counted before still does.
         """
-        for modality in MODALITIES:
+        for modality, rows in vectors.items():
             expected = (entry.num_rows(modality), self._facts.embedding_size)
-            if vectors[modality].shape != expected:
-                raise ValueError(
-                    f"vectors of {modality} must be {expected}, got {vectors[modality].shape}"
-                )
-        for modality in MODALITIES:
-            with self._writing(), open(self._matrix(modality), "rb+") as file:
-                file.seek(4 * self._facts.embedding_size * self._rows[modality])
-                file.write(np.ascontiguousarray(vectors[modality], "<f4"))
-        for modality in MODALITIES:  # All or none, should a commit follow an error.
-            self._rows[modality] += len(vectors[modality])
-        self._new.append((entry, entry.checksum(vectors)))
+            if rows.shape != expected:
+                raise ValueError(f"vectors of {modality} must be {expected}, got {rows.shape}")
+        with self._writing():
+            for modality, rows in vectors.items():
+                with open(self._matrix(modality), "rb+") as file:
+                    file.seek(4 * self._facts.embedding_size * self._rows[modality])
+                    file.write(np.ascontiguousarray(rows, "<f4"))
+            self._insert(entry, entry.checksum(vectors))
+        # All or none, should a commit follow an error.
+        self._rows = {
+            modality: self._rows[modality] + len(vectors[modality]) for modality in MODALITIES
+        }
         self.entries[entry.path] = entry
 
-    def commit(self, *, anew: bool = False) -> None:
+    def commit(self) -> None:
         """Makes what was appended count.
-
-        Args:
-          anew: whether nothing else counts any more.
 
         Raises:
           DataError: it cannot be written; what counted before still does.
@@ -116,14 +109,7 @@ class Writer:
             for modality in MODALITIES:
                 with open(self._matrix(modality), "rb+") as file:
                     os.fsync(file.fileno())
-            with contextlib.closing(store.connect(self._path)) as database, database:
-                if anew:
-                    database.execute("UPDATE made_with SET matrices = ?", [self._number])
-                    database.execute("DELETE FROM segments")
-                    database.execute("DELETE FROM files")
-                for entry, checksum in self._new:
-                    _insert(database, entry, checksum)
-        self._new = []
+            self._database.commit()
 
     def drop(self, paths: Collection[str]) -> None:
         """Takes files out, and commits.
@@ -138,25 +124,39 @@ class Writer:
         self._number += 1
         self._rows, self.entries = dict.fromkeys(MODALITIES, 0), {}
         self._make_matrices()
+        with self._writing():
+            self._database.execute("UPDATE made_with SET matrices = ?", [self._number])
+            self._database.execute("DELETE FROM segments")
+            self._database.execute("DELETE FROM files")
         for entry, vectors in content.by_entry():
             if entry.path not in paths:
                 self.append(entry, vectors)
-        self.commit(anew=True)
+        self.commit()
         self._remove_leftovers()
+
+    def _insert(self, entry: Entry, checksum: int) -> None:
+        root, name = store.to_blob(entry.root), store.to_blob(entry.name)
+        facts = (root, name, entry.size, entry.modified, json.dumps(entry.left_out), checksum)
+        try:
+            cursor = self._database.execute(
+                "INSERT INTO files VALUES (NULL, ?, ?, ?, ?, ?, ?)", facts
+            )
+            rows = [(cursor.lastrowid, float(start), *kinds) for start, *kinds in entry.segments]
+            self._database.executemany("INSERT INTO segments VALUES (?, ?, ?, ?)", rows)
+        except sqlite3.Error:
+            self._database.rollback()  # A commit that follows must not make half a file count.
+            raise
 
     def _create(self) -> None:
         """Makes an index without files, whole or not at all."""
         self._make_matrices()
         temporary = pathlib.Path(files.temporary_name(self._path))
-        facts = self._facts
         with self._writing():
             temporary.touch()
             with contextlib.closing(store.connect(temporary)) as database, database:
                 database.executescript(store.SCHEMA)
-                database.execute(
-                    "INSERT INTO made_with VALUES (?, ?, ?, ?, 1)",
-                    [facts.digest, facts.model, facts.embedding_size, facts.window_seconds],
-                )
+                facts = dataclasses.astuple(self._facts)
+                database.execute("INSERT INTO made_with VALUES (?, ?, ?, ?, 1)", facts)
             temporary.replace(self._path)
 
     def _make_matrices(self) -> None:
@@ -178,23 +178,7 @@ class Writer:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         try:
-            with files.naming(f"--index={self._folder}", "written"):
+            with files.naming(self._name, "written"):
                 yield
         except sqlite3.Error as error:
-            raise DataError(f"--index={self._folder} cannot be written ({error})") from error
-
-
-def _insert(database: sqlite3.Connection, entry: Entry, checksum: int) -> None:
-    file = database.execute(
-        "INSERT INTO files VALUES (NULL, ?, ?, ?, ?, ?, ?)",
-        [
-            store.to_blob(entry.root),
-            store.to_blob(entry.name),
-            entry.size,
-            entry.modified,
-            json.dumps(entry.left_out),
-            checksum,
-        ],
-    ).lastrowid
-    rows = [(file, float(start), seen, heard) for start, seen, heard in entry.segments]
-    database.executemany("INSERT INTO segments VALUES (?, ?, ?, ?)", rows)
+            raise DataError(f"{self._name} cannot be written ({error})") from error
