@@ -61,35 +61,34 @@ def find_bad_clip_of_split(config: DataConfig, split: str) -> str:
         num_windows=1,
     )
     order = clip_order.build_order(manifest, paths)
-    of = slots.Slots(order, make_clip, manifest.is_index)
-    return find(of, 0, manifest.num_clips)
+    return find(slots.Slots(order, make_clip, manifest.is_index), 0, manifest.num_clips)
 
 
-def find(of: slots.Slots, start: int, num_clips: int) -> str:
-    """Names the first bad record of a part of a split.
+def find(split: slots.Slots, start: int, num_clips: int) -> str:
+    """Names the first bad record of some slots of a split.
 
     Args:
-      of: the split.
+      split: to look through.
       start: slot to begin at.
       num_clips: how many clips to try.
 
     Returns:
       A line that names the file, the record and what is wrong; "" if all are good.
     """
-    of = of._replace(make_clip=tf.function(of.make_clip, autograph=False))
-    elements = of.elements(start).take(num_clips)
+    split = split._replace(make_clip=tf.function(split.make_clip, autograph=False))
+    elements = split.elements(start).take(num_clips)
     looked_at = bars.Bar(elements, "looking for a bad record", num_clips, unit="clip", delay=2)
     for _, epoch, place, record, is_end in looked_at:
         why = ""
         if not is_end:
-            why = what_is_wrong(of, place.numpy(), int(epoch), record.numpy(), unknown="")
+            why = what_is_wrong(split, place.numpy(), int(epoch), record.numpy(), unknown="")
         if why:
-            return f"{of.order.paths[place[0]]}, record {int(place[1])}: {why}"
+            return f"{split.order.paths[place[0]]}, record {int(place[1])}: {why}"
     return ""
 
 
 def what_is_wrong(
-    of: slots.Slots,
+    split: slots.Slots,
     place: np.ndarray,
     epoch: int,
     record: bytes = b"",
@@ -97,10 +96,10 @@ def what_is_wrong(
 ) -> str:
     """What is wrong with a record, read if it is not given; `unknown` if it is good."""
     try:
-        record = record or of.read(place)
-        if not of.is_index:
+        record = record or split.read(place)
+        if not split.is_index:
             record_check.read_facts(record, every_frame=True)
-        of.make_clip(tf.constant(epoch, tf.int64), tf.constant(record))
+        split.make_clip(tf.constant(epoch, tf.int64), tf.constant(record))
     except records.DataError as error:
         return str(error)
     except tf.errors.OpError as error:
