@@ -59,12 +59,20 @@ def _query(arguments: list[str]) -> None:
         raise config.ConfigError(f"query: unexpected argument {arguments[0]}")
     wanted = field_flags.read(request.Request)
 
-    from actcl_tf.search import answer, texts
+    from actcl_tf.search import answer, page, texts
 
     found = answer.search(wanted, _FILE.value, _MODEL.value, timeout=_TIMEOUT.value)
     print(f"{texts.text_table(found.hits)}\n\n{found.about}", flush=True)
-    page = answer.show(found, wanted, _FILE.value, timeout=_TIMEOUT.value)
-    print(f"To look at and listen to: {page}")
+    path = pathlib.Path(wanted.output or f"{_FILE.value.rstrip('/')}.html")
+    page.write_page(
+        path,
+        found.query,
+        found.hits,
+        about=found.about,
+        seconds=found.seconds,
+        timeout=_TIMEOUT.value,
+    )
+    print(f"To look at and listen to: {path}")
 
 
 _COMMANDS = {"index": _index, "query": _query}

@@ -1,10 +1,9 @@
-"""A whole search: from a request to the segments found, and these as a page."""
+"""A whole search: from a request to the segments found."""
 
-import pathlib
 import time
 from typing import NamedTuple
 
-from actcl_tf.search import collection, encoding, page, query, store
+from actcl_tf.search import collection, encoding, query, store
 from actcl_tf.search.request import Request
 from actcl_tf.search.segments import AUDIO, VIDEO
 
@@ -53,27 +52,3 @@ def search(request: Request, index: str, model: str = "", *, timeout: float = 12
     took = 1000 * (time.perf_counter() - begun)
     about = f"{held.num_segments} segments of {held.num_files} files, searched in {took:.1f} ms."
     return Answer(asked, hits, about, held.facts.window_seconds)
-
-
-def show(answer: Answer, request: Request, index: str, *, timeout: float = 120.0) -> pathlib.Path:
-    """Writes the page of what was found; returns its path.
-
-    Args:
-      answer: what was found.
-      request: that it answers.
-      index: folder of the index.
-      timeout: seconds that decoding a clip may take.
-
-    Raises:
-      DataError: it cannot be written.
-    """
-    path = pathlib.Path(request.output or f"{index.rstrip('/')}.html")
-    page.write_page(
-        path,
-        answer.query,
-        answer.hits,
-        about=answer.about,
-        seconds=answer.seconds,
-        timeout=timeout,
-    )
-    return path

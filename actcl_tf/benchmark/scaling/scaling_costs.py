@@ -4,8 +4,6 @@ Timed is what a training step does with each dictionary: `Dictionary.sample` and
 pools of made-up features. Sizes take turns, so that a machine whose speed drifts treats them alike.
 """
 
-import concurrent.futures
-import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Optional
@@ -183,7 +181,8 @@ def measure(
     with bars.Bar(total=total, unit="turn", desc="peak memory") as bar:
         scratch = {}
         for size in watched:
-            scratch[size] = _fresh_peak(settings.scaling_points, contrast, modality, size)
+            arguments = (settings.scaling_points, contrast, modality, size)
+            scratch[size] = memory.fresh_peak(memory.fresh_context(), _peak, *arguments)
             bar.update()
         seconds = _time(settings, contrast, modality, sizes, bar)
     points = {size: Point(*size, *seconds[size], scratch.get(size)) for size in sizes}
@@ -316,13 +315,6 @@ def _simulated(
     return dictionary.Sharding(replicas, lambda: tf.constant(0), gather)
 
 
-def _fresh_peak(*arguments: Any) -> Optional[int]:
-    """`_peak` in a process of its own."""
-    context = memory.fresh_context()
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
-        return fresh.submit(_peak, *arguments).result()
-
-
 def _peak(
     points: str,
     contrast: config.ContrastConfig,
@@ -330,9 +322,6 @@ def _peak(
     size: tuple[int, int, int],
 ) -> Optional[int]:
     """Runs in a fresh process, on its CPU."""
-    # The compiler announces itself once a process, across the progress bar; errors are raised.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    host.forget_freed_memory()
     with tf.device("CPU"):
         sample, remember = build_step(points, contrast, modality, size)
         remember(0)  # Tables that are written row by row are copied whenever they are read whole.

@@ -6,8 +6,8 @@ import multiprocessing.context
 import multiprocessing.forkserver
 import os
 import sys
-from collections.abc import Iterator
-from typing import Optional
+from collections.abc import Callable, Iterator
+from typing import Any, Optional
 
 from actcl_tf.benchmark import host
 from actcl_tf.benchmark.seeding import seeding_settings, seeding_ways
@@ -37,6 +37,23 @@ def fresh_context() -> multiprocessing.context.BaseContext:
     return context
 
 
+def fresh_peak(
+    context: multiprocessing.context.BaseContext,
+    measure: Callable[..., Optional[int]],
+    *arguments: Any,
+) -> Optional[int]:
+    """What `measure` gives in a process of its own, which gives freed memory back at once."""
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
+        return fresh.submit(_run, measure, *arguments).result()
+
+
+def _run(measure: Callable[..., Optional[int]], *arguments: Any) -> Optional[int]:
+    # The compiler announces itself once a process, across the progress bar; errors are raised.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    host.forget_freed_memory()
+    return measure(*arguments)
+
+
 def measure(settings: seeding_settings.Settings) -> Iterator[tuple[str, int, Optional[int]]]:
     """Measures each way at each size, in a fresh process for each.
 
@@ -51,15 +68,11 @@ def measure(settings: seeding_settings.Settings) -> Iterator[tuple[str, int, Opt
     context = fresh_context()
     for size in settings.sizes:
         for way in settings.ways_at(size):
-            with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
-                yield way, size, fresh.submit(_peak, settings, way, size).result()
+            yield way, size, fresh_peak(context, _peak, settings, way, size)
 
 
 def _peak(settings: seeding_settings.Settings, way: str, num_points: int) -> Optional[int]:
     """Runs in a fresh process."""
-    # The compiler announces itself once a process, across the progress bar; errors are raised.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    host.forget_freed_memory()
     u, h = seeding_ways.factors_of(settings, settings.points[-1], num_points)
     if way in seeding_settings.TENSORFLOW:
         call = seeding_ways.build(way, u, h, settings.picks)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -106,51 +106,24 @@ class Extractor:
         """How often a graph was made."""
         return self._encode.num_traces
 
-    def __call__(
-        self, dataset: tf.data.Dataset, *, progress: Optional[Callable[[int], None]] = None
-    ) -> Features:
+    def __call__(self, dataset: tf.data.Dataset) -> Features:
         """Runs the towers over a data set.
 
         Args:
           dataset: finite, of dict: `video` [B, W, T, H, W, 3] uint8, `audio` [B, W, S] float32,
             `label` [B] int64, `filename` [B] string, `clip_id` [B] int64; the last batch may be
             shorter.
-          progress: called after each batch with the number of clips done so far.
 
         Raises:
           ValueError: the data set is empty.
         """
-        parts, done = [], 0
+        parts = []
         for batch in dataset:
             encoded = self._encode(batch)
             parts.append([encoded[name].numpy() for name in Features._fields[:4]])
             parts[-1] += [batch[key].numpy() for key in ("label", "filename", "clip_id")]
-            done += len(parts[-1][0])
-            if progress is not None:
-                progress(done)
         if not parts:
             raise ValueError("expected at least 1 clip to extract features from, got none")
         *encoded, labels, filenames, clip_ids = (np.concatenate(part) for part in zip(*parts))
         names = [name.decode("utf-8", "surrogateescape") for name in filenames]
         return Features(*encoded, labels, names, clip_ids)
-
-
-def extract(
-    video_tower: tf.keras.Model,
-    audio_tower: tf.keras.Model,
-    dataset: tf.data.Dataset,
-    *,
-    progress: Optional[Callable[[int], None]] = None,
-) -> Features:
-    """Runs both towers over an evaluation data set, once; see `Extractor` for several.
-
-    Args:
-      video_tower: [B, T, H, W, 3] uint8 -> TowerOutput.
-      audio_tower: [B, S] float32 -> TowerOutput.
-      dataset: of `pipeline.build_eval_dataset`.
-      progress: called after each batch with the number of clips done so far.
-
-    Raises:
-      ValueError: the data set is empty.
-    """
-    return Extractor(video_tower, audio_tower)(dataset, progress=progress)

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -53,20 +53,6 @@ class MultiLabelScores(NamedTuple):
     auc: list[Optional[float]]
     num_scored: int
     num_left_out: int
-
-
-class Spread(NamedTuple):
-    """One score over several folds or draws.
-
-    Attributes:
-      mean: over the folds.
-      std: sample standard deviation, with n - 1; None for one fold.
-      num: n, number of folds.
-    """
-
-    mean: float
-    std: Optional[float]
-    num: int
 
 
 def classification(
@@ -207,37 +193,6 @@ def multi_label(scores: np.ndarray, targets: np.ndarray) -> MultiLabelScores:
         num_scored=len(scored),
         num_left_out=len(positives) - len(scored),
     )
-
-
-def over_folds(folds: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
-    """Mean and sample standard deviation of each score over folds or draws.
-
-    Args:
-      folds: name to number, the same names in each fold.
-
-    Returns:
-      Name to Spread, in the order of the first fold.
-
-    Raises:
-      ValueError: there is no fold, the names differ, or a number is NaN or infinite.
-    """
-    if not folds:
-        raise ValueError("expected the scores of at least 1 fold, got none")
-    found = {}
-    for index, fold in enumerate(folds):
-        differ = sorted(folds[0].keys() ^ fold.keys())
-        if differ:
-            raise ValueError(
-                f"every fold must have the same scores; folds 0 and {index} differ in "
-                f"{', '.join(differ)}"
-            )
-    for name in folds[0]:
-        numbers = [float(fold[name]) for fold in folds]
-        if not all(map(math.isfinite, numbers)):
-            raise ValueError(f"score {name} must be finite in every fold, got {numbers}")
-        std = statistics.stdev(numbers) if len(numbers) > 1 else None
-        found[name] = Spread(statistics.fmean(numbers), std, len(numbers))
-    return found
 
 
 def _checked(scores: np.ndarray, num_classes: int) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Everything that is measured on held-out clips: cross-modal retrieval, and a probe a label."""
 
-import functools
 import re
 from collections.abc import Sequence
 from typing import Callable, NamedTuple, Optional
@@ -83,7 +82,6 @@ class Evaluator:
         probe_pattern: str = "",
         classes: Sequence[str] = (),
         seed: int = 0,
-        progress: Optional[Callable[[str, int], None]] = None,
         observe: Optional[Callable[[features.Features], None]] = None,
     ):
         """Takes the clips; nothing runs yet.
@@ -95,7 +93,6 @@ class Evaluator:
           probe_pattern: regular expression on file names, see `labels_from_names`.
           classes: class names in the order of the labels' indices.
           seed: of the probes' cross-validation.
-          progress: called after each batch with "train" or "test" and the clips done so far.
           observe: given the held-out clips as encoded, at each evaluation.
 
         Raises:
@@ -105,7 +102,6 @@ class Evaluator:
         self._pattern = compile_pattern(probe_pattern)
         self._classes = tuple(classes)
         self._seed = seed
-        self._progress = progress
         self._observe = observe
         self._extractor = None
 
@@ -133,10 +129,7 @@ class Evaluator:
         if self._extractor is None or self._extractor.towers != (video_tower, audio_tower):
             self._extractor = features.Extractor(video_tower, audio_tower)
         encoded = {
-            split: self._extractor(
-                dataset,
-                progress=self._progress and functools.partial(self._progress, split),
-            )
+            split: self._extractor(dataset)
             for split, dataset in self._datasets.items()
             if dataset is not None
         }

@@ -1,7 +1,9 @@
 """Measures frozen features by retrieval: by class within one stream, by partner across both."""
 
+import functools
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any, Callable, NamedTuple, Optional
 
 import numpy as np
 
@@ -65,31 +67,17 @@ def within(
             "--protocol=retrieval: clips of this data may have several labels, and are searched "
             "for by their one"
         )
-    started = time.perf_counter()
-    names = telling_scores(min(len(fold.train) for fold in folds))
-    measured, found, chances = [], [], []
-    for fold in folds:
-        sides = search_rows(features, modality, fold, settings)
-        labels = [targets.values[rows] for rows in (fold.train, fold.test)]
-        each = class_retrieval.by_label(sides[1], labels[1], sides[0], labels[0])
-        values = {name: getattr(each.scores, name) for name in names}
-        measured.append(results.Fold(fold.name, len(fold.train), len(fold.test), values))
+
+    def search(fold: splits.Fold) -> _Found:
+        candidates, queries = search_rows(features, modality, fold, settings)
+        labels = [targets.values[rows] for rows in (fold.test, fold.train)]
+        each = class_retrieval.by_label(queries, labels[0], candidates, labels[1])
         # Beyond the last candidate nothing is found.
-        found.append(np.where(each.ranks <= len(fold.train), each.ranks, np.inf))
-        chances.append(class_retrieval.chance(labels[1], labels[0]))
-    tests = np.concatenate([fold.test for fold in folds])
-    return _row(
-        features,
-        modality,
-        settings,
-        targets.name,
-        measured,
-        found,
-        filenames,
-        tests,
-        chances,
-        started,
-    )
+        ranks = np.where(each.ranks <= len(fold.train), each.ranks, np.inf)
+        return _Found(ranks, each.scores, class_retrieval.chance(*labels), len(fold.train))
+
+    parts = (features.name, modality, settings.preprocessing, targets.name, "")
+    return _row(parts, folds, search, filenames, seed=settings.seed)
 
 
 def telling_scores(num_candidates: int) -> tuple[str, ...]:
@@ -124,35 +112,22 @@ def across(
       filenames: n names of the clips' videos.
       settings: of the evaluation.
     """
-    rows = []
-    names = telling_scores(min(len(fold.test) for fold in folds))
-    for place, direction in enumerate(ACROSS):
-        started = time.perf_counter()
-        measured, found, chances = [], [], []
-        for fold in folds:
-            pair = [_by_time(features, stream, fold, settings) for stream in windows.MODALITIES]
-            ranks = retrieval.ranks(*(pair if place == 0 else pair[::-1]))
-            values = retrieval.score(ranks)._asdict()
-            scores_of_fold = {name: values[name] for name in names}
-            measured.append(results.Fold(fold.name, 0, len(fold.test), scores_of_fold))
-            found.append(ranks)
-            chances.append(retrieval.chance(len(fold.test)))
-        tests = np.concatenate([fold.test for fold in folds])
-        rows.append(
-            _row(
-                features,
-                direction,
-                settings,
-                "",
-                measured,
-                found,
-                filenames,
-                tests,
-                chances,
-                started,
-            )
+
+    def search(fold: splits.Fold, order: int) -> _Found:
+        pair = [_by_time(features, stream, fold, settings) for stream in windows.MODALITIES]
+        ranks = retrieval.ranks(*pair[::order])
+        return _Found(ranks, retrieval.score(ranks), retrieval.chance(len(fold.test)), None)
+
+    return [
+        _row(
+            (features.name, direction, "", "", ""),
+            folds,
+            functools.partial(search, order=order),
+            filenames,
+            seed=settings.seed,
         )
-    return rows
+        for direction, order in zip(ACROSS, (1, -1))
+    ]
 
 
 def _by_time(
@@ -166,34 +141,52 @@ def _by_time(
     return x.reshape(len(x), settings.clips, -1, x.shape[-1]).mean(axis=2)
 
 
+class _Found(NamedTuple):
+    """Ranks [b], their scores and what chance gives; training clips searched, None across."""
+
+    ranks: np.ndarray
+    scores: Any
+    chance: Any
+    num_train: Optional[int]
+
+
 def _row(
-    features: feature_sets.FeatureSet,
-    modality: str,
-    settings: config.EvaluationConfig,
-    label: str,
-    folds: list[results.Fold],
-    ranks: list[np.ndarray],
+    parts: tuple[str, ...],
+    folds: Sequence[splits.Fold],
+    search: Callable[[splits.Fold], _Found],
     filenames: Sequence[str],
-    tests: np.ndarray,
-    chances: list,
-    started: float,
+    *,
+    seed: int,
 ) -> results.Measurement:
-    videos, all_ranks = np.array(filenames)[tests], np.concatenate(ranks)
+    started = time.perf_counter()
+    found = [search(fold) for fold in folds]
+    names = telling_scores(
+        min(each.num_train or len(fold.test) for fold, each in zip(folds, found))
+    )
+    measured = [
+        results.Fold(
+            fold.name,
+            each.num_train or 0,
+            len(fold.test),
+            {name: getattr(each.scores, name) for name in names},
+        )
+        for fold, each in zip(folds, found)
+    ]
+    videos = np.array(filenames)[np.concatenate([fold.test for fold in folds])]
+    ranks = np.concatenate([each.ranks for each in found])
     intervals = {
-        f"r{k}": scores.bootstrap_interval(all_ranks <= k, seed=settings.seed, groups=videos)
+        f"r{k}": scores.bootstrap_interval(ranks <= k, seed=seed, groups=videos)
         for k in retrieval.KS
-        if f"r{k}" in folds[0].scores
+        if f"r{k}" in names
     }
-    preprocessing = settings.preprocessing if label else ""
-    parts = (RETRIEVAL, features.name, modality, preprocessing, label, "")
     return results.Measurement(
-        results.name_of(*parts),
+        results.name_of(RETRIEVAL, *parts),
+        RETRIEVAL,
         *parts,
-        folds=folds,
-        summary=results.summarise(folds, intervals),
+        folds=measured,
+        summary=results.summarise(measured, intervals),
         chance={
-            name: float(np.mean([getattr(chance, name) for chance in chances]))
-            for name in folds[0].scores
+            name: float(np.mean([getattr(each.chance, name) for each in found])) for name in names
         },
         confusion=None,
         per_class=[],

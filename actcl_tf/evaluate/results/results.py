@@ -3,13 +3,14 @@
 import dataclasses
 import importlib.metadata
 import json
+import math
 import pathlib
 import platform
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional, TypedDict
 
 from actcl_tf import config
-from actcl_tf.evaluate.metrics import scores
 from actcl_tf.storage import files, strict_json
 
 FILE_NAME = "result.json"
@@ -165,13 +166,19 @@ def summarise(
     Args:
       folds: at least one, all with the same scores.
       intervals: score to the ends of its interval, for those that have one.
+
+    Raises:
+      ValueError: a score is NaN or infinite.
     """
-    spreads = scores.over_folds([fold.scores for fold in folds])
-    none = (None, None)
-    return {
-        name: Summary(spread.mean, spread.std, *intervals.get(name, none), spread.num)
-        for name, spread in spreads.items()
-    }
+    found = {}
+    for name in folds[0].scores:
+        numbers = [float(fold.scores[name]) for fold in folds]
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError(f"score {name} must be finite in every fold, got {numbers}")
+        std = statistics.stdev(numbers) if len(numbers) > 1 else None
+        ends = intervals.get(name, (None, None))
+        found[name] = Summary(statistics.fmean(numbers), std, *ends, len(numbers))
+    return found
 
 
 def write(folder: pathlib.Path, result: Result) -> pathlib.Path:

@@ -44,7 +44,7 @@ def _batches(clips, size):
 @pytest.mark.parametrize("batch_size", [1, 3, 5, 16])
 def test_equals_calling_the_towers(towers, rng, batch_size):
     clips = _clips(rng, 5)
-    found = features.extract(*towers, _batches(clips, batch_size))
+    found = features.Extractor(*towers)(_batches(clips, batch_size))
     for modality, tower in zip(("video", "audio"), towers):
         for window in range(2):
             expected = tower(clips[modality][:, window], training=False)
@@ -82,27 +82,21 @@ def test_the_same_graph_sees_new_weights(towers, rng):
 
 def test_extraction_changes_no_weight(towers, rng):
     before = [weight for tower in towers for weight in tower.get_weights()]
-    features.extract(*towers, _batches(_clips(rng, 3), 2))
+    features.Extractor(*towers)(_batches(_clips(rng, 3), 2))
     after = [weight for tower in towers for weight in tower.get_weights()]
     for one, other in zip(before, after):
         np.testing.assert_array_equal(one, other)
 
 
-def test_progress_counts_clips(towers, rng):
-    done = []
-    features.extract(*towers, _batches(_clips(rng, 7), 3), progress=done.append)
-    assert done == [3, 6, 7]
-
-
 def test_no_clip_is_an_error(towers, rng):
     with pytest.raises(ValueError, match="expected at least 1 clip"):
-        features.extract(*towers, _batches(_clips(rng, 2), 2).take(0))
+        features.Extractor(*towers)(_batches(_clips(rng, 2), 2).take(0))
 
 
 def test_reads_the_evaluation_pipeline(towers, tiny_data):
     data = config.DataConfig(data_dir=str(tiny_data), num_frames=4, image_size=16)
     dataset = pipeline.build_eval_dataset(data, split="test", batch_size=5, num_windows=3)
-    found = features.extract(*towers, dataset)
+    found = features.Extractor(*towers)(dataset)
     assert found.video.shape[:2] == found.audio.shape[:2] == (12, 3)
     assert found.video_embedding.shape == found.audio_embedding.shape == (12, 3, 8)
     np.testing.assert_allclose(np.linalg.norm(found.audio_embedding, axis=-1), 1.0, atol=1e-5)

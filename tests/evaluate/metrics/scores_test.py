@@ -250,26 +250,3 @@ def test_d_prime_is_the_distance_of_two_normal_distributions(rng):
 def test_wrong_input_of_multi_label_is_named(values, targets, message):
     with pytest.raises(ValueError, match=message):
         scores.multi_label(values, targets)
-
-
-def test_hand_worked_folds():
-    found = scores.over_folds(
-        [{"top1": 0.5, "top5": 1}, {"top1": 0.7, "top5": 1}, {"top5": 1, "top1": 0.9}]
-    )
-    assert found["top1"] == pytest.approx((0.7, 0.2, 3))
-    assert found["top5"] == (1.0, 0.0, 3)
-    assert list(found) == ["top1", "top5"]
-    assert scores.over_folds([{"top1": 0.5}]) == {"top1": (0.5, None, 1)}
-
-
-@pytest.mark.parametrize(
-    ("folds", "message"),
-    [
-        ([], "at least 1 fold"),
-        ([{"a": 1.0, "b": 1.0}, {"a": 1.0, "c": 1.0}], "folds 0 and 1 differ in b, c"),
-        ([{"a": 1.0}, {"a": math.nan}], "score a must be finite in every fold"),
-    ],
-)
-def test_wrong_folds_are_named(folds, message):
-    with pytest.raises(ValueError, match=message):
-        scores.over_folds(folds)

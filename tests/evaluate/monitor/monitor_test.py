@@ -136,16 +136,6 @@ def test_evaluator_follows_the_towers_it_is_given():
     assert evaluator(good, good)["retrieval/video_to_audio/r1"] == 1.0
 
 
-def test_progress_names_the_split():
-    said = []
-    evaluator = monitor.Evaluator(
-        _dataset(*TRAIN), _dataset(*TEST), progress=lambda split, done: said.append((split, done))
-    )
-    evaluator(PixelTower(), PixelTower())
-    assert said[:2] == [("train", 5), ("train", 10)]
-    assert said[-1] == ("test", 12)
-
-
 def test_real_towers_on_prepared_data(tiny_data, tiny_run):
     run = tiny_run()
     datasets = [

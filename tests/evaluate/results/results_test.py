@@ -68,3 +68,21 @@ def test_a_score_that_is_no_number_is_refused(tmp_path):
     path.write_text(path.read_text().replace('"mean": 0.8', '"mean": NaN'))
     with pytest.raises(results.ResultError, match="NaN is no finite number"):
         results.read(tmp_path)
+
+
+def _folds(*scores):
+    return [results.Fold(f"fold {k}", 3, 2, each) for k, each in enumerate(scores)]
+
+
+def test_folds_are_summarised():
+    folds = _folds({"top1": 0.5, "top5": 1}, {"top1": 0.7, "top5": 1}, {"top5": 1, "top1": 0.9})
+    found = results.summarise(folds, {"top1": (0.4, 0.8)})
+    assert found["top1"] == results.Summary(*map(pytest.approx, (0.7, 0.2, 0.4, 0.8)), 3)
+    assert found["top5"] == results.Summary(1.0, 0.0, None, None, 3)
+    assert list(found) == ["top1", "top5"]
+    assert results.summarise(folds[:1], {})["top1"] == results.Summary(0.5, None, None, None, 1)
+
+
+def test_a_score_that_is_no_number_is_named():
+    with pytest.raises(ValueError, match="score a must be finite in every fold"):
+        results.summarise(_folds({"a": 1.0}, {"a": float("nan")}), {})
