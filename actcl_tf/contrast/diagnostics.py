@@ -212,7 +212,7 @@ def beside_queries(
     """Tells picks that queries confuse with their own keys from picks that no query is near.
 
     Args:
-      cosines: [N, M] float32, of candidates and queries.
+      cosines: [N, M] float32, of candidates and queries; M need not be known beforehand.
       eligible: [N] bool, candidates that could be picked.
       indices: [P] int32, picks.
       count: int32 scalar, how many of the picks are real.
@@ -221,7 +221,7 @@ def beside_queries(
     Returns:
       BesideQueries of float32 scalars; NaN where nothing was picked.
     """
-    num_candidates, num_queries = cosines.shape
+    num_candidates, num_queries = cosines.shape[0], tf.shape(cosines)[1]
     real = tf.range(indices.shape[0]) < count
     best = tf.reduce_max(cosines, axis=1)
     similarity = _mean(tf.gather(best, indices), real) - _mean(best, eligible)
