@@ -17,9 +17,9 @@ def small_run(seed=3, region=REGION):
     """A LoadedRun of small towers whose normalisations have statistics other than 0 and 1."""
     tf.keras.utils.set_random_seed(seed)
     values = {
-        "video_encoder": "resnet3d_6",
+        "video_encoder": "resnet3d_10",
         "video_width": 0.125,
-        "audio_encoder": "resnet2d_6",
+        "audio_encoder": "resnet2d_10",
         "audio_width": 0.125,
         "mel_bands": 32,
         "hidden_size": 24,

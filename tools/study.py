@@ -11,6 +11,7 @@ other runs at the same time. The page, STUDY_DIR/study.html, is written anew at 
 
 import os
 import pathlib
+import signal
 import sys
 from collections.abc import Callable
 
@@ -116,8 +117,13 @@ def _study() -> int:
     return 1 if failures else 0
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main(argv: list[str]) -> int:
     """Runs a study; returns the exit status."""
+    signal.signal(signal.SIGTERM, _interrupt)  # Ends the runs as Ctrl-C does.
     try:
         field_flags.require_no_arguments(argv)
         return _study()

@@ -36,7 +36,7 @@ from tests.fuzz.mutations import Rng
 INDEX_COLUMNS = (
     *("made_with.digest", "made_with.embedding_size", "made_with.window_seconds"),
     *("made_with.matrices", "files.root", "files.name", "files.size", "files.left_out"),
-    *("files.checksum", "segments.file", "segments.start", "segments.has_sound"),
+    *("files.checksum", "segments.file", "segments.start", "segments.has_audio"),
 )
 
 # The errors whose messages are meant for people.

@@ -70,8 +70,9 @@ def test_a_cell_that_another_process_runs_is_left_to_it(tmp_path, monkeypatch):
 
 def test_an_interrupt_is_passed_on_and_waited_for(tmp_path):
     program = """
-import pathlib, sys
+import pathlib, signal, sys
 from actcl_tf.study import plan, running
+signal.signal(signal.SIGINT, signal.default_int_handler)  # Ignored where tests run unattended.
 RUN = '''
 import pathlib, signal, sys, time
 folder = pathlib.Path(sys.argv[1])
