@@ -50,6 +50,10 @@ def _cells() -> list[plan.Cell]:
     strategies = [plan.read_strategy(text) for text in _STRATEGIES.value]
     first = flags.FLAGS["seed"].value
     cells = plan.list_cells(axes, strategies, range(first, first + _NUM_SEEDS.value))
+    known = {flag.name for flag in field_flags.of_tools()}
+    for name, _ in [*axes, *(pair for strategy in strategies for pair in strategy.flags)]:
+        if name not in known:
+            raise config.ConfigError(f"--vary, --strategies: --{name} is no flag of tools/train.py")
     for cell in cells:
         _with_flags(cell, run_flags.read_without_data)
     return cells
@@ -60,9 +64,6 @@ def _with_flags(
 ) -> config.PretrainConfig:
     """What `read` makes of the flags as they are in a cell's run."""
     pairs = [*cell.setting, *cell.strategy.flags, ("seed", str(cell.seed))]
-    for name, _ in pairs:
-        if name not in flags.FLAGS or flags.FLAGS[name] not in field_flags.of_tools():
-            raise config.ConfigError(f"--vary, --strategies: --{name} is no flag of tools/train.py")
     saved = {name: flags.FLAGS[name].value for name, _ in pairs}
     try:
         for name, value in pairs:
@@ -110,8 +111,11 @@ def _study() -> int:
         return 1
     results = {cell: measures.read(running.folder_of(study, cell)) for cell in done}
     baseline = cells[0].strategy
-    paths = report.write(study, results, baseline, command=commands.this(), num_cells=len(cells))
-    print("\n".join(report.sentences(report.compare(results, baseline), baseline)))
+    found = report.compare(results, baseline)
+    paths = report.write(
+        study, results, found, baseline, command=commands.this(), num_cells=len(cells)
+    )
+    print("\n".join(report.sentences(found, baseline)))
     print(f"\nThe study: {', '.join(map(str, paths))}")
     print(f"Look at it in a browser: {paths[0]}")
     return 1 if failures else 0

@@ -159,6 +159,7 @@ def _dictionaries(results: Results) -> list[tables.Table]:
 def write(
     folder: pathlib.Path,
     results: Results,
+    comparisons: Sequence[Comparison],
     baseline: plan.Strategy,
     *,
     command: str,
@@ -169,6 +170,7 @@ def write(
     Args:
       folder: of the study.
       results: of the cells that are done, at least one.
+      comparisons: of `compare`.
       baseline: the strategy that the others are compared with.
       command: that made it.
       num_cells: of the whole study.
@@ -176,7 +178,6 @@ def write(
     Returns:
       The paths of the page, the Markdown, the CSV and the figures.
     """
-    comparisons = compare(results, baseline)
     lines, found = sentences(comparisons, baseline), build_tables(results, comparisons)
     seeds = len({cell.seed for cell in results})
     facts = [

@@ -87,7 +87,14 @@ def test_one_seed_tells_nothing_of_the_spread():
 
 def test_everything_is_written(tmp_path):
     results = _results()
-    paths = report.write(tmp_path, results, STRATEGIES[0], command="the command", num_cells=32)
+    paths = report.write(
+        tmp_path,
+        results,
+        report.compare(results, STRATEGIES[0]),
+        STRATEGIES[0],
+        command="the command",
+        num_cells=32,
+    )
     assert [path.name for path in paths] == [
         *("study.html", "study.md", "study.csv", "courses.png", "differences.png"),
     ]
