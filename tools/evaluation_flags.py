@@ -35,7 +35,7 @@ _NAME = flags.DEFINE_string(
 )
 _NOT_OF_DATA = (
     *("input", "num_workers", "clip_timeout", "train_split", "eval_split"),
-    *("data_service", "data_service_job", "augment_on", "probe_pattern"),
+    *("data_service", "data_service_job", "augment_on", "probe_pattern", "quantities"),
 )
 _OF_THE_RUN = "[that of the checkpoint's run, unless named] "
 field_flags.define(config.EvaluationConfig)

@@ -25,6 +25,18 @@ _SEED = flags.DEFINE_integer("seed", 0, "Seed of every random draw.")
 _ZIPF = flags.DEFINE_float(
     "zipf", 0.0, "Exponent of the categories' frequencies in the training split; 0: balanced."
 )
+_BUILDS = flags.DEFINE_integer(
+    "builds", 1, "Builds of object, 1 to 16: there are 16 categories for each.", 1, 16
+)
+_TAKES = flags.DEFINE_integer(
+    "takes", 1, "Training clips of one object, alike as clips of one long video are.", 1
+)
+_SHARED_CAUSES = flags.DEFINE_string(
+    "shared_causes",
+    "all",
+    "What audio and video have in common: category, category+pitch (or +beats, +size, or several), "
+    "or all. The other causes are drawn apart for the audio.",
+)
 _NUM_WORKERS = flags.DEFINE_integer("num_workers", None, "Rendering processes; none: one a core.")
 _SIZE = flags.DEFINE_integer("size", 96, "Height and width of the picture, in pixels.")
 _FRAME_RATE = flags.DEFINE_float("frame_rate", 12.5, "Frames a second.")
@@ -53,6 +65,9 @@ def main(argv: list[str]) -> None:
             num_test=_NUM_TEST.value,
             seed=_SEED.value,
             zipf=_ZIPF.value,
+            builds=_BUILDS.value,
+            takes=_TAKES.value,
+            shared_causes=_SHARED_CAUSES.value,
             num_workers=_NUM_WORKERS.value,
             size=_SIZE.value,
             frame_rate=_FRAME_RATE.value,
@@ -74,7 +89,7 @@ def _summary(folder: pathlib.Path, elapsed: float) -> str:
         if name.endswith(".mp4")
     ]
     megabytes = sum(map(os.path.getsize, files)) / 1e6
-    counts = plan.category_counts(_NUM_TRAIN.value, _ZIPF.value, _SEED.value)
+    counts = plan.category_counts(_NUM_TRAIN.value, _ZIPF.value, _SEED.value, _BUILDS.value)
     arguments = (
         f"--input={folder}",
         f"--output={folder.with_name(folder.name + '_prepared')}",

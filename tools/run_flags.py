@@ -47,7 +47,9 @@ def read_configuration() -> config.PretrainConfig:
                 "--data_dir=: must name prepared data where several workers train; the built-in "
                 "data set is made by one process alone"
             )
-        values["data_dir"] = checked.data.data_dir or str(built_in_data.records())
+        if not checked.data.data_dir:
+            values["data_dir"] = str(built_in_data.records())
+            values["quantities"] = checked.train.quantities or str(built_in_data.quantities())
     return config.from_flat(values)
 
 

@@ -76,23 +76,29 @@ def _with_flags(
             flags.FLAGS[name].value = value
 
 
-def _command(cell: plan.Cell, folder: pathlib.Path, data: dict[plan.Flags, str]) -> list[str]:
+def _command(
+    cell: plan.Cell, folder: pathlib.Path, data: dict[plan.Flags, list[tuple[str, str]]]
+) -> list[str]:
     own = {"study_dir", "vary", "strategies", "num_seeds", "jobs"}
     given = [each for each in field_flags.of_tools() if each.present and each.name not in own]
     pairs = [*cell.setting, *cell.strategy.flags, ("seed", cell.seed), ("run_dir", folder)]
     tool = pathlib.Path(__file__).with_name("train.py")
     return [
         *(sys.executable, str(tool), *(each.serialize() for each in given)),
-        *(f"--{name}={value}" for name, value in [*pairs, ("data_dir", data[cell.setting])]),
+        *(f"--{name}={value}" for name, value in [*pairs, *data[cell.setting]]),
     ]
 
 
 def _study() -> int:
     cells, study = _cells(), pathlib.Path(_STUDY_DIR.value)
-    data: dict[plan.Flags, str] = {}
+    data: dict[plan.Flags, list[tuple[str, str]]] = {}
     for cell in cells:  # Made once, before runs would all make it.
         if cell.setting not in data:
-            data[cell.setting] = _with_flags(cell, run_flags.read_configuration).data.data_dir
+            found = _with_flags(cell, run_flags.read_configuration)
+            data[cell.setting] = [
+                ("data_dir", found.data.data_dir),
+                ("quantities", found.train.quantities),
+            ]
 
     from actcl_tf.study import measures, report, running
 

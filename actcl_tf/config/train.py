@@ -86,6 +86,12 @@ class TrainConfig:
         "Regular expression on file names whose named groups are labels to probe, for recordings "
         "whose names say what is in them.",
     )
+    quantities: str = field(
+        "",
+        "CSV file of numbers known of each clip: column path, and a column each, video/NAME or "
+        "audio/NAME for one encoder. How well a regression reads them from the features is "
+        "measured.",
+    )
 
     def __post_init__(self) -> None:
         check_allowed(self)

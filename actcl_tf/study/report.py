@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 
@@ -124,7 +124,21 @@ def build_tables(results: Results, comparisons: Sequence[Comparison]) -> list[ta
             cells.append("" if each.adjusted is None else f"{each.adjusted:.3f}")
             rows.append([_row_name(each.setting, each.strategy), *cells])
         found.append(tables.Table(_HEADS, rows, measure))
-    return [*found, *_dictionaries(results)]
+    of_dictionaries = _means(
+        results,
+        "What the dictionaries hold in the end",
+        lambda run: [
+            (full.rsplit("/", 1)[1], value)
+            for full, value in run.figures.items()
+            if full.rsplit("/", 1)[1] in _FIGURES
+        ],
+    )
+    read = _means(
+        results,
+        "R2 of the causes that a regression reads from the features",
+        lambda run: list(run.read.items()),
+    )
+    return [*found, *of_dictionaries, *read]
 
 
 _HEADS = ["", "mean ± s.e.", "difference, 95 % (t)", "95 % (bootstrap)", "won : lost", "adjusted p"]
@@ -134,26 +148,33 @@ def _row_name(setting: plan.Flags, strategy: plan.Strategy) -> str:
     return f"{plan.describe(setting)} {strategy.name}".strip()
 
 
-def _dictionaries(results: Results) -> list[tables.Table]:
-    groups: dict[tuple, list[measures.Measured]] = {}
+def _means(
+    results: Results,
+    title: str,
+    figures: Callable[[measures.Measured], list[tuple[str, float]]],
+) -> list[tables.Table]:
+    """A table of the mean of each figure over seeds and both modalities; none without figures.
+
+    Args:
+      results: of the cells that are done.
+      title: of the table.
+      figures: run -> names and values; of one name they are averaged.
+    """
+    groups: dict[tuple, dict[str, list[float]]] = {}
     for cell, measured in results.items():
-        groups.setdefault((cell.setting, cell.strategy), []).append(measured)
-    rows = []
-    for (setting, strategy), runs in groups.items():
-        cells = []
-        for name in _FIGURES:
-            values = [
-                value
-                for run in runs
-                for full, value in run.figures.items()
-                if full.rsplit("/", 1)[1] == name
-            ]
-            cells.append(f"{np.mean(values):.3g}" if values else "")
-        rows.append([_row_name(setting, strategy), *cells])
-    if not any(any(cells) for _, *cells in rows):
-        return []
-    heads = ["", *(name.replace("_", " ") for name in _FIGURES)]
-    return [tables.Table(heads, rows, "What the dictionaries hold in the end")]
+        group = groups.setdefault((cell.setting, cell.strategy), {})
+        for name, value in figures(measured):
+            group.setdefault(name, []).append(value)
+    names = list(dict.fromkeys(name for group in groups.values() for name in group))
+    rows = [
+        [
+            _row_name(*key),
+            *(f"{np.mean(group[name]):.3g}" if name in group else "" for name in names),
+        ]
+        for key, group in groups.items()
+    ]
+    heads = ["", *(name.replace("_", " ") for name in names)]
+    return [tables.Table(heads, rows, title)] if names else []
 
 
 def write(

@@ -18,6 +18,8 @@ def _write_run(folder, r1, figures=None):
         "retrieval/video_to_audio/r1": r1,
         "retrieval/audio_to_video/r1": r1 + 0.02,
         "probe/audio/label/accuracy": 0.9,
+        "probe/audio/label/rarest_accuracy": 0.4,
+        "regression/video/size/r2": 0.25,
     }
     records = [
         {"step": 5, "eval/retrieval/video_to_audio/r1": 0.1},
@@ -31,7 +33,10 @@ def _write_run(folder, r1, figures=None):
 def test_a_run_is_read(tmp_path):
     _write_run(tmp_path / "run", 0.5)
     found = measures.read(tmp_path / "run")
-    assert found.scores == pytest.approx({"R@1": 0.51, "audio probe": 0.9})
+    assert found.scores == pytest.approx(
+        {"R@1": 0.51, "audio probe": 0.9, "audio probe of rarest": 0.4}
+    )
+    assert found.read == {"video/size": 0.25}
     assert found.course == pytest.approx({5: 0.1, 10: 0.51})
     assert found.figures == {"dictionary/audio/categories": 9.0}
 
@@ -51,7 +56,9 @@ def _results(without=()):
             continue
         gain = SHIFTS[cell.strategy.name] * (cell.setting == (("zipf", "1"),))
         score = shared[cell.seed] + gain + noise
-        found[cell] = measures.Measured({"R@1": score}, {1: 0.0, 2: score}, {})
+        found[cell] = measures.Measured(
+            {"R@1": score}, {1: 0.0, 2: score}, {}, {"video/size": score}
+        )
     return found
 
 
@@ -102,6 +109,8 @@ def test_everything_is_written(tmp_path):
     for written in (page, text):
         assert "30 of 32 runs are done, of 5 seed(s), by: the command" in written
         assert "higher, in 5 of 5 pairs" in written
+    means = [f"{results[cell].read['video/size']:.3g}" for cell in CELLS[:1]]
+    assert "R2 of the causes" in text and all(mean for mean in means)
     rows = list(csv.DictReader(paths[2].open()))
     assert len(rows) == len(results)
     assert {(row["setting"], row["strategy"]) for row in rows} == {

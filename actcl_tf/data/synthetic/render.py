@@ -8,6 +8,10 @@ from actcl_tf.data.synthetic import scene
 # spikes or dots than a small one, so that its size can be told in a crop as well.
 _GRAIN = 0.13
 _SPIKE_WIDTH = 0.2
+# Companions: their radius and distance from the centre, in radii of the object, and where they
+# are, in radians clockwise from straight up whatever the object's turn.
+_COMPANION_RADIUS, _COMPANION_DISTANCE = 0.4, 1.25
+_COMPANION_PLACES = (-0.6, 0.6, -1.6, 1.6)
 # The background is drawn with this margin, in pixels at 96, for the camera to shake in.
 _MARGIN = 0.0625
 
@@ -39,6 +43,7 @@ def render_picture(
         :, None, None
     ]
     stretch = course.stretch.astype(np.float32)[:, None, None]
+    frames = _paint_companions(frames, right, up, causes, nuisance, size)
     frames = _paint(frames, right * stretch, up / stretch, course.angle, causes, nuisance, size)
     if nuisance.picture_noise > 0:
         grain = rng.standard_normal(frames.shape[:3], dtype=np.float32)
@@ -89,6 +94,27 @@ def _paint(
         paint += mark * (ink - paint)
         plane = frames[..., channel]
         plane += cover * (paint - plane)
+    return frames
+
+
+def _paint_companions(
+    frames: np.ndarray,
+    right: np.ndarray,
+    up: np.ndarray,
+    causes: scene.Causes,
+    nuisance: scene.Nuisance,
+    size: int,
+) -> np.ndarray:
+    """Paints the small discs around the object over the frames; arguments as of `_paint`."""
+    edge = np.float32(1.3 / size)
+    distance, radius = _COMPANION_DISTANCE * causes.radius, _COMPANION_RADIUS * causes.radius
+    for has_companion, place in zip(causes.build, _COMPANION_PLACES):
+        if has_companion == "1":
+            aside = right - np.float32(distance * np.sin(place))
+            above = up - np.float32(distance * np.cos(place))
+            outside = np.sqrt(aside**2 + above**2) - np.float32(radius)
+            cover = np.clip(0.5 - outside / edge, 0.0, 1.0)[..., None]
+            frames += cover * (np.asarray(nuisance.object_colors[0], np.float32) - frames)
     return frames
 
 

@@ -1,9 +1,9 @@
 """Scenes of the built-in data set: what causes picture and sound, and what is nuisance.
 
-A scene is one sounding object. Its `Causes` (motion, material, size, rhythm, height) show in the
-picture *and* in the sound; its `Nuisance` (colours, background, shake, noise, gain ...) comes from
-another random stream and says nothing about the causes. `state` gives the object's course at any
-times, and both the picture and the sound are made from it, so that they agree by construction.
+A scene is one sounding object. Its `Causes` (motion, material, build, size, rhythm, height) show in
+the video *and* in the audio; its `Nuisance` (colours, background, shake, noise, gain ...) comes
+from another random stream and says nothing about the causes. `state` gives the object's course at
+any times, and both video and audio are made from it, so that they agree by construction.
 
 Units: lengths and positions are shares of the frame's side, heights grow upwards from the lower
 edge, times are seconds from the first frame.
@@ -16,7 +16,9 @@ import numpy as np
 
 MOTIONS = ("bounce", "hop", "spin", "swing")
 MATERIALS = ("bell", "buzz", "hiss", "wood")
-CATEGORIES = tuple(f"{motion}_{material}" for motion in MOTIONS for material in MATERIALS)
+# A build says which of four small companions an object has: "0000" none, "1000" the first, ...
+NUM_COMPANIONS = 4
+BUILDS = tuple(f"{code:04b}"[::-1] for code in range(2**NUM_COMPANIONS))
 
 MIN_RADIUS = 0.15
 MAX_RADIUS = 0.32
@@ -49,6 +51,7 @@ class Causes:
       travel: highest less lowest height of the centre; 0 for a spin.
       hop_times: [E] seconds of the hops, rising, from before time 0; empty for other motions.
       hop_heights: [E] height of the centre after each hop.
+      build: one of BUILDS.
     """
 
     motion: str
@@ -60,11 +63,7 @@ class Causes:
     travel: float
     hop_times: tuple[float, ...] = ()
     hop_heights: tuple[float, ...] = ()
-
-    @property
-    def category(self) -> str:
-        """Name of the category: motion and material."""
-        return f"{self.motion}_{self.material}"
+    build: str = BUILDS[0]
 
     @property
     def pitch(self) -> float:
@@ -126,6 +125,18 @@ class State(NamedTuple):
     stretch: np.ndarray
 
 
+def list_categories(num_builds: int = 1) -> tuple[str, ...]:
+    """Names of the categories: 16, motion and material, for each of the first builds.
+
+    Args:
+      num_builds: 1 to 16; the name of a build is part of the categories' where there are several.
+    """
+    pairs = [f"{motion}_{material}" for motion in MOTIONS for material in MATERIALS]
+    if num_builds == 1:
+        return tuple(pairs)
+    return tuple(f"{pair}_{build}" for pair in pairs for build in BUILDS[:num_builds])
+
+
 def _generator(seed: int, split: str, index: int, stream: int) -> np.random.Generator:
     # The split's name is part of the seed, so that train and test share no scene.
     return np.random.default_rng([seed, index, stream, *split.encode()])
@@ -138,13 +149,13 @@ def draw_causes(seed: int, split: str, index: int, category: str, seconds: float
       seed: seed of the data set, at least 0.
       split: name of the split.
       index: index of the clip within its split, at least 0.
-      category: one of CATEGORIES.
+      category: one of `list_categories`.
       seconds: length of the clip; hops are drawn to its end.
 
     Returns:
       Causes: a function of the arguments only.
     """
-    motion, material = category.split("_")
+    motion, material, build = [*category.split("_"), BUILDS[0]][:3]
     rng = _generator(seed, split, index, _CAUSE_STREAM)
     radius = MIN_RADIUS * (MAX_RADIUS / MIN_RADIUS) ** rng.uniform()
     shortest, longest = _PERIODS[motion]
@@ -162,15 +173,24 @@ def draw_causes(seed: int, split: str, index: int, category: str, seconds: float
         travel = 0.0
         base_height = radius + rng.uniform(0.2, 0.8) * room
     else:
-        hop_times, hop_heights = _draw_hops(rng, radius, period, phase, seconds)
+        hop_times, hop_heights = draw_hops(rng, radius, period, phase, seconds)
         base_height = min(hop_heights)
         travel = max(hop_heights) - base_height
     return Causes(
-        motion, material, radius, period, phase, base_height, travel, hop_times, hop_heights
+        motion=motion,
+        material=material,
+        radius=radius,
+        period=period,
+        phase=phase,
+        base_height=base_height,
+        travel=travel,
+        hop_times=hop_times,
+        hop_heights=hop_heights,
+        build=build,
     )
 
 
-def _draw_hops(
+def draw_hops(
     rng: np.random.Generator, radius: float, period: float, phase: float, seconds: float
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Draws times (uneven by a quarter either way) and heights (each hop clearly up or down)."""

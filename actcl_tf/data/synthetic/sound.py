@@ -13,6 +13,8 @@ _PARTIALS = {
     # An engine: many harmonics.
     "buzz": tuple((float(n), n**-0.6) for n in range(1, 15)),
 }
+# What each companion whistles, in Hz, and how loud against the object's own voice.
+_WHISTLES, _WHISTLE_LEVEL = (2100.0, 2900.0, 4000.0, 5600.0), 0.7
 _ROUGHNESS_HZ = 35.0
 _PEAK = 0.9
 
@@ -68,6 +70,10 @@ def render_voice(
                 voice += amplitude * np.sin(multiple * phase)
     if causes.material == "buzz":
         voice *= 1.0 + 0.6 * np.sin(2 * np.pi * _ROUGHNESS_HZ * times)
+    for has_companion, frequency in zip(causes.build, _WHISTLES):
+        if has_companion == "1" and frequency < 0.47 * sample_rate:
+            whistle = np.sin(2 * np.pi * frequency * times)
+            voice = voice + _WHISTLE_LEVEL * voice.std() * whistle
     return voice * scene.loudness(causes, times)
 
 

@@ -4,10 +4,11 @@ Layout of a data set:
 
     FOLDER/dataset.json                     the settings it was made with
     FOLDER/parameters.csv                   what each clip shows, for evaluation only
+    FOLDER/quantities.csv                   of it, what a regression can be asked for
     FOLDER/{train,test}/CATEGORY/00000.mp4  H.264 and AAC; numbers count within the split
 
-Sixteen categories: four motions times four materials (`synthetic_scene`). A clip is a function of
-(seed, split, index, category) and of the picture and sound settings, whoever renders it; files
+Sixteen categories: four motions times four materials (`scene`), or more with --builds. A clip is a function of
+(seed, split, index, category) and of the settings of video, audio and knobs, whoever renders it; files
 appear under their name when they are whole, so that an interrupted run goes on where it stopped.
 """
 
@@ -33,14 +34,16 @@ from actcl_tf.data.synthetic.plan import (
     SyntheticError,
     SyntheticSettings,
     clip_parameters,
+    clip_quantities,
     draw_scene,
     list_items,
 )
 
 SETTINGS_FILE = "dataset.json"
 PARAMETERS_FILE = "parameters.csv"
+QUANTITIES_FILE = "quantities.csv"
 # Raised whenever the same settings give other clips than before.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 def render_clip(settings: SyntheticSettings, item: Item) -> tuple[np.ndarray, np.ndarray]:
@@ -54,11 +57,11 @@ def render_clip(settings: SyntheticSettings, item: Item) -> tuple[np.ndarray, np
       frames: [T, H, W, 3] uint8; frame t is taken at t / frame_rate seconds.
       waveform: [S] float32 in (-1, 1); sample s is at s / sample_rate seconds.
     """
-    causes, nuisance = draw_scene(settings, item)
+    seen, heard, nuisance = draw_scene(settings, item)
     times = np.arange(settings.num_frames) / settings.frame_rate
-    frames = render.render_picture(causes, nuisance, times=times, size=settings.size)
+    frames = render.render_picture(seen, nuisance, times=times, size=settings.size)
     waveform = sound.render_sound(
-        causes,
+        heard,
         nuisance,
         num_samples=settings.num_samples,
         sample_rate=settings.sample_rate,
@@ -103,7 +106,8 @@ def write_dataset(
     ) as bar:
         for _ in _write_clips(folder, chosen, missing, num_workers):
             bar.update()
-    _write_parameters(folder, chosen, items)
+    for name, row_of in ((PARAMETERS_FILE, clip_parameters), (QUANTITIES_FILE, clip_quantities)):
+        _write_csv(folder / name, [row_of(chosen, item) for item in items])
 
 
 def _claim_folder(folder: pathlib.Path, settings: SyntheticSettings) -> None:
@@ -191,18 +195,13 @@ def _write_clip(folder: pathlib.Path, settings: SyntheticSettings, item: Item) -
     )
 
 
-def _write_parameters(folder: pathlib.Path, settings: SyntheticSettings, items: list[Item]) -> None:
-    """Writes the true parameters of all clips, for evaluation only."""
-    partial = folder / (PARAMETERS_FILE + PARTIAL_SUFFIX)
+def _write_csv(path: pathlib.Path, rows: list[dict[str, object]]) -> None:
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
     with partial.open("w", newline="") as file:
-        writer = None
-        for item in items:
-            row = clip_parameters(settings, item)
-            if writer is None:
-                writer = csv.DictWriter(file, list(row), lineterminator="\n")
-                writer.writeheader()
-            writer.writerow(row)
-    os.replace(partial, folder / PARAMETERS_FILE)
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(partial, path)
 
 
 def _write_text(path: pathlib.Path, text: str) -> None:

@@ -4,7 +4,7 @@ from typing import Callable, NamedTuple, Optional
 
 from actcl_tf import config
 from actcl_tf.data.input import pipeline, skip_ledger
-from actcl_tf.evaluate.monitor import monitor, projector
+from actcl_tf.evaluate.monitor import monitor, projector, quantities
 from actcl_tf.train.callbacks import scalar_log
 from actcl_tf.train.runs import run_folder
 
@@ -25,6 +25,7 @@ def build(configuration: config.PretrainConfig, facts: run_folder.DataFacts) -> 
 
     Raises:
       records.DataError: the clips cannot be used.
+      config.ConfigError: --quantities cannot be read.
       probes.ProbeError: --probe_pattern says nothing of their names.
     """
     data, train = configuration.data, configuration.train
@@ -52,6 +53,7 @@ def build(configuration: config.PretrainConfig, facts: run_folder.DataFacts) -> 
     evaluator = monitor.Evaluator(
         *datasets,
         probe_pattern=train.probe_pattern,
+        known=quantities.Quantities(train.quantities) if train.quantities else None,
         classes=facts.classes,
         seed=train.seed,
         observe=shown.observe,

@@ -10,9 +10,11 @@ import tensorflow as tf
 from actcl_tf.evaluate.clips.label_patterns import LABEL, compile_pattern, labels_from_names
 from actcl_tf.evaluate.features import features
 from actcl_tf.evaluate.metrics import retrieval
+from actcl_tf.evaluate.monitor import quantities
 from actcl_tf.evaluate.protocols import probes
 
 MODALITIES = ("video", "audio")
+_MIN_CLASSES = 4  # Of fewer there is no quarter.
 
 
 class ProbeLabels(NamedTuple):
@@ -80,6 +82,7 @@ class Evaluator:
         eval_dataset: tf.data.Dataset,
         *,
         probe_pattern: str = "",
+        known: Optional[quantities.Quantities] = None,
         classes: Sequence[str] = (),
         seed: int = 0,
         observe: Optional[Callable[[features.Features], None]] = None,
@@ -91,6 +94,7 @@ class Evaluator:
             `pipeline.build_eval_dataset`; None for retrieval only.
           eval_dataset: held-out clips, likewise.
           probe_pattern: regular expression on file names, see `labels_from_names`.
+          known: numbers of each clip, to be read from the features by regression.
           classes: class names in the order of the labels' indices.
           seed: of the probes' cross-validation.
           observe: given the held-out clips as encoded, at each evaluation.
@@ -100,6 +104,7 @@ class Evaluator:
         """
         self._datasets = {"train": train_dataset, "test": eval_dataset}
         self._pattern = compile_pattern(probe_pattern)
+        self._known = known
         self._classes = tuple(classes)
         self._seed = seed
         self._observe = observe
@@ -119,7 +124,10 @@ class Evaluator:
           `retrieval/video_to_audio/{r1, r5, r10, r20, median_rank, mean_reciprocal_rank}`; for
           each encoder and label `probe/video/NAME/{accuracy, low, high, chance, c, num_train,
           num_test, num_unseen, windows_in_order}`, see `probes.ProbeResult`; windows_in_order is 1
-          if the windows of a clip were joined side by side, 0 if averaged.
+          if the windows of a clip were joined side by side, 0 if averaged. Where classes are not
+          equally frequent among the training clips, of the held-out clips of the rarest quarter
+          (`rarest`) `retrieval/DIRECTION/rarest_r1` among all, and `probe/MODALITY/label/
+          rarest_accuracy`; of each known number `regression/MODALITY/NAME/r2`.
 
         Raises:
           config.ConfigError: a file name does not match the pattern.
@@ -138,15 +146,47 @@ class Evaluator:
             self._observe(test)
         scores = _retrieval_scores(test)
         if "train" in encoded:
-            found = find_probes(
-                encoded["train"], test, pattern=self._pattern, classes=self._classes
-            )
-            for name, labels in found.items():
-                for modality in MODALITIES:
-                    result = _probe(encoded["train"], test, modality, name, labels, self._seed)
-                    for key, value in result.items():
-                        scores[f"probe/{modality}/{name}/{key}"] = value
+            scores.update(self._probe_scores(encoded["train"], test))
         return scores
+
+    def _probe_scores(self, train: features.Features, test: features.Features) -> dict[str, float]:
+        """What can be read from the features, and how the rarest classes fare."""
+        rare = rarest(train.labels, test.labels)
+        scores = _retrieval_scores_of(test, rare) if rare.any() else {}
+        found = find_probes(train, test, pattern=self._pattern, classes=self._classes)
+        for name, labels in found.items():
+            for modality in MODALITIES:
+                few = rare if name == LABEL and rare.any() else None
+                result = _probe(train, test, modality, name, labels, self._seed, rare=few)
+                for key, value in result.items():
+                    scores[f"probe/{modality}/{name}/{key}"] = value
+        for modality in MODALITIES if self._known is not None else ():
+            rows = []
+            for encoded in (train, test):
+                rows.append(getattr(encoded, modality).mean(axis=1))
+                rows.append(self._known.of(modality, encoded.filenames))
+            for name, value in quantities.scores(*rows).items():
+                scores[f"regression/{modality}/{name}/r2"] = value
+        return scores
+
+
+def rarest(train_labels: np.ndarray, test_labels: np.ndarray) -> np.ndarray:
+    """[m] bool: held-out clips of the quarter of classes with the fewest training clips.
+
+    Args:
+      train_labels: [n] int64, -1 for none.
+      test_labels: [m] int64, likewise; classes without a held-out clip do not count.
+
+    Returns:
+      All False where there are fewer than 4 classes or all are equally frequent. Of equally
+      frequent classes at the border those of lower indices are in.
+    """
+    classes = np.unique(test_labels[test_labels >= 0])
+    counts = (train_labels[:, None] == classes).sum(axis=0)
+    if len(classes) < _MIN_CLASSES or len(np.unique(counts)) < 2:
+        return np.zeros(test_labels.shape, bool)
+    quarter = classes[np.argsort(counts, kind="stable")[: len(classes) // 4]]
+    return np.isin(test_labels, quarter)
 
 
 def _retrieval_scores(test: features.Features) -> dict[str, float]:
@@ -159,6 +199,15 @@ def _retrieval_scores(test: features.Features) -> dict[str, float]:
     return scores
 
 
+def _retrieval_scores_of(test: features.Features, chosen: np.ndarray) -> dict[str, float]:
+    """R@1 of the chosen clips, [n] bool, as queries among all."""
+    both = (test.video_embedding, test.audio_embedding)
+    return {
+        f"retrieval/{direction}/rarest_r1": float(np.mean(retrieval.ranks(*pair)[chosen] <= 1))
+        for direction, pair in (("video_to_audio", both), ("audio_to_video", both[::-1]))
+    }
+
+
 def _probe(
     train: features.Features,
     test: features.Features,
@@ -166,8 +215,10 @@ def _probe(
     name: str,
     labels: ProbeLabels,
     seed: int,
+    *,
+    rare: Optional[np.ndarray],
 ) -> dict[str, float]:
-    """Trains and scores one probe on the clips that have a label."""
+    """Trains and scores one probe on the clips that have a label; on the rare ones too."""
     parts = []
     for encoded, values in ((train, labels.train), (test, labels.test)):
         has_label = np.array([value is not None for value in values])
@@ -178,5 +229,8 @@ def _probe(
     except probes.ProbeError as error:
         raise probes.ProbeError(f"probe of {name} from {modality}: {error}") from error
     numbers = result._asdict()
+    right = numbers.pop("right")
+    if rare is not None:
+        numbers["rarest_accuracy"] = right[rare[has_label]].mean()
     numbers["windows_in_order"] = numbers.pop("windows") == "concatenate"
     return {key: float(value) for key, value in numbers.items()}

@@ -37,6 +37,7 @@ class ProbeResult(NamedTuple):
       num_test: test clips.
       num_unseen: test clips of a class with no training clip; they count as wrong.
       windows: how windows were joined, of `WINDOWS`.
+      right: [num_test] bool, test clips classified right.
     """
 
     accuracy: float
@@ -48,6 +49,7 @@ class ProbeResult(NamedTuple):
     num_test: int
     num_unseen: int
     windows: str
+    right: np.ndarray
 
 
 def linear_probe(
@@ -107,6 +109,7 @@ def linear_probe(
         num_test=len(test_y),
         num_unseen=int((~np.isin(test_y, classes)).sum()),
         windows=windows,
+        right=right,
     )
 
 

@@ -28,6 +28,7 @@ _FREE = {
         "eval_every",
         "eval_windows",
         "probe_pattern",
+        "quantities",
         "steps_per_execution",
         "strategy",
         "cluster",

@@ -141,3 +141,21 @@ def test_sensor_noise_has_its_level():
     nuisance = dataclasses.replace(PLAIN, picture_noise=0.02)
     corner = render(still("bell", 0.2), nuisance, np.arange(10) / 12.5)[:, :20, :20, 0]
     assert corner.astype(float).std() / 255 == pytest.approx(0.02, rel=0.1)
+
+
+def test_companions_are_painted_where_they_belong():
+    bare = still("wood", 0.2)
+    for build, side in (("1000", (-1, 1)), ("0100", (1, 1)), ("0010", (-1, 0)), ("0001", (1, 0))):
+        frame = render(dataclasses.replace(bare, build=build))[0]
+        extra = mask(frame) & ~mask(render(bare)[0])
+        rows, columns = np.nonzero(extra)
+        # A disc of 0.4 radii, a part of which the object hides: to the left or right, above or at
+        # half height.
+        assert 0.5 * np.pi * 0.08**2 < extra.mean() < 1.1 * np.pi * 0.08**2
+        assert np.sign(columns.mean() - 47.5) == side[0]
+        assert (47.5 - rows.mean() > 0.15 * 96) == bool(side[1])
+
+
+def test_all_builds_look_different():
+    frames = [render(dataclasses.replace(still("bell", 0.2), build=b))[0] for b in scene.BUILDS]
+    assert len({frame.tobytes() for frame in frames}) == 16

@@ -144,7 +144,7 @@ def test_background_noise_has_its_level(level_db):
     assert measured == pytest.approx(level_db, abs=0.5)
 
 
-@pytest.mark.parametrize("category", scene.CATEGORIES)
+@pytest.mark.parametrize("category", scene.list_categories())
 def test_every_category_sounds_in_every_span(category):
     for index in range(3):
         causes = scene.draw_causes(3, "test", index, category, 3.0)
@@ -168,3 +168,14 @@ def test_same_scene_same_sound():
     np.testing.assert_array_equal(sound(causes), sound(causes))
     other = sound(causes, dataclasses.replace(NUISANCE, seed=NUISANCE.seed + 1))
     assert np.abs(sound(causes) - other).max() > 0.1
+
+
+def test_each_companion_whistles_its_tone():
+    for number, frequency in enumerate((2100, 2900, 4000, 5600)):
+        build = "".join("1" if place == number else "0" for place in range(4))
+        waveform = voice(dataclasses.replace(still("wood", 0.3), build=build), 1.0)
+        spectrum = np.abs(np.fft.rfft(waveform * np.hanning(waveform.size)))
+        assert np.argmax(spectrum[1800:]) + 1800 == pytest.approx(frequency, abs=2)
+    bare = voice(still("wood", 0.3), 1.0)
+    spectrum = np.abs(np.fft.rfft(bare * np.hanning(bare.size)))
+    assert spectrum[1800:].max() < 0.05 * spectrum.max()

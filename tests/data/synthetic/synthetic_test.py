@@ -203,6 +203,8 @@ def test_impacts_are_seen_and_heard_in_the_same_frame(tmp_path, material):
 
 def test_scene_of_an_item_uses_its_category():
     settings = plan.SyntheticSettings()
-    for category in scene.CATEGORIES:
-        causes, _ = plan.draw_scene(settings, plan.Item("train", 1, category))
-        assert causes.category == category
+    for category in scene.list_categories():
+        shown = plan.draw_scene(settings, plan.Item("train", 1, category, 1))
+        assert shown.heard == shown.seen
+        assert f"{shown.seen.motion}_{shown.seen.material}" == category
+        assert shown.seen.build == "0000"
