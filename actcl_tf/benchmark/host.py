@@ -4,7 +4,6 @@ import concurrent.futures
 import contextlib
 import ctypes
 import gc
-import os
 import pathlib
 import platform
 import re
@@ -14,18 +13,12 @@ from typing import Optional
 
 import numpy as np
 
+from actcl_tf.config import cores
 from actcl_tf.train.placement import processor
 
 # Far beyond most caches, so that memory is what is measured.
 _COPY_BYTES = 512 * 2**20
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of glibc's malloc.h.
-
-
-def num_cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def cpu() -> str:
@@ -34,7 +27,7 @@ def cpu() -> str:
     text = path.read_text(errors="replace") if path.exists() else ""
     found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     name = found[1].strip() if found else platform.machine()
-    return f"{name} ({processor.describe()}), {num_cores()} cores"
+    return f"{name} ({processor.describe()}), {cores.count()} cores"
 
 
 class CopyMeter:
@@ -43,12 +36,12 @@ class CopyMeter:
     def __init__(self, num_bytes: int = _COPY_BYTES) -> None:
         self._source = np.ones(num_bytes // 8)
         self._target = np.zeros_like(self._source)
-        self._threads = concurrent.futures.ThreadPoolExecutor(num_cores())
+        self._threads = concurrent.futures.ThreadPoolExecutor(cores.count())
         self.measure()  # Starts the threads and makes the pages present.
 
     def measure(self) -> float:
         """Bytes a second of one copy, read and written ones added up."""
-        pieces = zip(*(np.array_split(x, num_cores()) for x in (self._target, self._source)))
+        pieces = zip(*(np.array_split(x, cores.count()) for x in (self._target, self._source)))
         started = time.perf_counter()
         # NumPy lets go of the interpreter's lock while it copies.
         list(self._threads.map(lambda piece: np.copyto(*piece), pieces))

@@ -78,6 +78,7 @@ class TrainConfig:
         "", "First and last step to profile for TensorBoard, such as 100,105; empty: none."
     )
     eval_every: int = field(0, "Steps between evaluations; 0: at the end only.")
+    eval_initialised: bool = field(True, "Also measure the encoders before the first step.")
     eval_windows: int = field(
         2, "Windows of --num_frames spread over a held-out clip; their scores are averaged."
     )

@@ -14,9 +14,9 @@ from typing import NamedTuple, Optional
 
 import tensorflow as tf
 
+from actcl_tf.config import cores
 from actcl_tf.console import bars
 from actcl_tf.data.catalogs import walking
-from actcl_tf.data.media import decoder
 from actcl_tf.search import reading, store, store_writing
 from actcl_tf.search.assembling import Assembler
 from actcl_tf.search.encoding import Encoder
@@ -115,7 +115,7 @@ def index_folder(
         events = reading.read_files(
             [file.path for file in todo],
             encoder.shape,
-            num_workers=num_workers or decoder.default_num_workers(),
+            num_workers=num_workers or cores.count(),
             timeout=timeout,
         )
         bar = bars.Bar(

@@ -19,6 +19,7 @@ from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 
+from actcl_tf.config import cores
 from actcl_tf.console import bars
 from actcl_tf.storage import files, folder_lock
 from actcl_tf.study.plan import Cell
@@ -83,7 +84,7 @@ def run(
     with bars.Bar(
         total=len(cells), initial=len(cells) - len(waiting), desc="study", unit="run"
     ) as bar:
-        runner = _Runner(study, command, waiting, bar)
+        runner = _Runner(study, command, waiting, bar, max(cores.count() // jobs, 1))
         with futures.ThreadPoolExecutor(jobs) as pool:
             workers = [pool.submit(runner.work) for _ in range(jobs)]
             try:
@@ -104,8 +105,11 @@ class _Runner:
         command: Callable[[Cell, pathlib.Path], list[str]],
         waiting: deque,
         bar: bars.Bar,
+        num_threads: int,
     ) -> None:
         self.failures: list[Failure] = []
+        # Runs beside each other share the cores and do not fight for them.
+        self._threads = {"TF_NUM_INTRAOP_THREADS": str(num_threads)}
         self._study, self._command, self._waiting, self._bar = study, command, waiting, bar
         self._lock = threading.Lock()
         self._processes: set[subprocess.Popen] = set()
@@ -147,7 +151,7 @@ class _Runner:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is passed on by `stop`, once.
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**self._threads, **os.environ, "PYTHONUNBUFFERED": "1"},
             )
         with self._lock:
             self._processes.add(process)

@@ -257,7 +257,7 @@ class TrainingRun:
 
     def _evaluate_initialised(self) -> dict[str, float]:
         """Scores of the encoders as initialised; a resumed run reads what was measured then."""
-        if self._evaluation is None:
+        if self._evaluation is None or not self.configuration.train.eval_initialised:
             return {}
         together, path = self.placement.workers, pathlib.Path(self._folder, "initial_scores.json")
         if together.any(path.exists()):

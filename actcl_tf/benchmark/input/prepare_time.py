@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 from actcl_tf import config
 from actcl_tf.benchmark.input.prepare_settings import Settings
+from actcl_tf.config import cores
 from actcl_tf.console import bars
 from actcl_tf.data import catalogs
-from actcl_tf.data.media import decoder
 from actcl_tf.data.prepare import prepare, shard_writing
 
 # mjpeg's quantiser scale that gives files about as large as quality 90 of libjpeg does.
@@ -90,7 +90,7 @@ def measure(settings: Settings, folder: str) -> Rounds:
     program = find_ffmpeg()
     found = catalogs.from_folder(folder, test_fraction=0.0)
     catalog = dataclasses.replace(found, clips=found.clips[: settings.prepare_videos])
-    num_workers = settings.prepare_workers or decoder.default_num_workers()
+    num_workers = settings.prepare_workers or cores.count()
     execution = prepare.Execution(num_workers=num_workers, progress=False)
     paths = [clip.path for clip in catalog.clips]
     ours, theirs = [], []

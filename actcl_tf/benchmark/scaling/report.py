@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
-from actcl_tf.benchmark import host
 from actcl_tf.benchmark.scaling import scaling, scaling_costs, scaling_counts, scaling_settings
+from actcl_tf.config import cores
 
 _SHARDED = "--pool_sharding"
 
@@ -78,7 +78,7 @@ def table(result: scaling.Result, settings: scaling_settings.Settings) -> str:
         f"faster step of those that fit into --scaling_memory_gb={settings.scaling_memory_gb:g}, "
         f"of --scaling_step_seconds={settings.scaling_step_seconds:g}",
         f"for the encoders, sampling at --scaling_speed={settings.scaling_speed:g} times that of "
-        f"these {host.num_cores()} cores, and exchange at",
+        f"these {cores.count()} cores, and exchange at",
         f"--scaling_bandwidth={settings.scaling_bandwidth:g} GB/s. K is --dictionary_size, or M "
         "where that is more; - where a",
         "pool holds less than K + M keys, or R is 1.",
@@ -236,7 +236,7 @@ def to_dict(result: scaling.Result, settings: scaling_settings.Settings) -> dict
     costs = measured.costs._asdict()
     return {
         "settings": dataclasses.asdict(settings),
-        "cores": host.num_cores(),
+        "cores": cores.count(),
         "tensorflow": importlib.metadata.version("tensorflow"),
         "modalities": [each._asdict() for each in result.counts.modalities],
         "costs": {name: None if fit is None else fit._asdict() for name, fit in costs.items()},

@@ -11,6 +11,7 @@ import numpy as np
 
 from actcl_tf.benchmark import host
 from actcl_tf.benchmark.seeding import memory, seeding_settings, seeding_ways
+from actcl_tf.config import cores
 from actcl_tf.console import bars
 
 # The rounds of a ladder are short, so there are so many for each one of the table.
@@ -197,7 +198,7 @@ def to_dict(settings: seeding_settings.Settings, result: Result) -> dict[str, An
     packages = ("tensorflow", "numpy", "scikit-learn")
     return {
         "settings": dataclasses.asdict(settings),
-        "cores": host.num_cores(),
+        "cores": cores.count(),
         "versions": {name: importlib.metadata.version(name) for name in packages},
         "copy_bytes_per_second": result.copy_bytes_per_second,
         "rows": [row._asdict() for row in result.rows],

@@ -4,9 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from actcl_tf.benchmark import arithmetic, host
+from actcl_tf.benchmark import arithmetic
 from actcl_tf.benchmark.serving import timing
 from actcl_tf.benchmark.serving.timing import BATCH
+from actcl_tf.config import cores
 
 
 class Row(NamedTuple):
@@ -124,7 +125,7 @@ def to_dict(result: timing.Result) -> dict[str, Any]:
         }
     return {
         "origin": result.origin,
-        "cores": host.num_cores(),
+        "cores": cores.count(),
         "batch": BATCH,
         "threads": result.num_threads,
         "num_clips": result.num_clips,

@@ -14,9 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.benchmark import arithmetic, host
+from actcl_tf.benchmark import arithmetic
 from actcl_tf.benchmark.serving import served_models
 from actcl_tf.benchmark.serving.serve_settings import BATCH, Settings
+from actcl_tf.config import cores
 from actcl_tf.console import bars
 from actcl_tf.export import lite
 
@@ -102,7 +103,7 @@ def measure(run: config.PretrainConfig, settings: Settings) -> Result:
         encoders = served_models.of_run(settings.checkpoint, run.data.data_dir, count)
     else:
         encoders = served_models.as_initialised(run, count)
-    num_threads = settings.serve_threads or host.num_cores()
+    num_threads = settings.serve_threads or cores.count()
     with tempfile.TemporaryDirectory() as folder:
         forms = served_models.build(encoders, pathlib.Path(folder), num_threads)
         parts = []

@@ -13,6 +13,7 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.benchmark import arithmetic, host
 from actcl_tf.benchmark.step import report, setup, step_parts, step_settings, torch_peer
+from actcl_tf.config import cores
 from actcl_tf.console import bars
 from actcl_tf.train.model import encoding, optimizers
 from actcl_tf.train.runs import loading, run_folder
@@ -76,7 +77,7 @@ def measure(run: config.PretrainConfig, precisions: tuple[str, ...], rounds: int
     torch_peer.require()
     import torch
 
-    torch.set_num_threads(host.num_cores())
+    torch.set_num_threads(cores.count())
     facts = setup.find_facts(run)
     names = [(p, encoder) for p in precisions for encoder in encoding.MODALITIES]
     sides = {name: _sides(run, facts, *name) for name in names}

@@ -4,8 +4,9 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from actcl_tf.benchmark import arithmetic, host
+from actcl_tf.benchmark import arithmetic
 from actcl_tf.benchmark.step import step_parts, timing
+from actcl_tf.config import cores
 
 REST = "everything else"
 # Share of its best rate at which the matrix product of a round shows that nothing else runs.
@@ -207,5 +208,5 @@ def to_dict(result: timing.Result) -> dict[str, Any]:
         "products": {name: rates.tolist() for name, rates in result.products.items()},
         "input_seconds": result.input_seconds,
         "batch_size": result.batch_size,
-        "cores": host.num_cores(),
+        "cores": cores.count(),
     }

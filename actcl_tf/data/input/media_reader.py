@@ -9,6 +9,7 @@ import functools
 import gc
 import queue
 
+from actcl_tf.config import cores
 from actcl_tf.data.media import decoder
 from actcl_tf.data.media.containers.errors import MediaError
 from actcl_tf.data.media.decoder_messages import Segment, SegmentRequest
@@ -83,6 +84,6 @@ def shared(options: ReadOptions, num_workers: int, timeout: float) -> MediaReade
       num_workers: processes; 0: one a core.
       timeout: seconds that a part of a clip may take.
     """
-    reader = MediaReader(options, num_workers or decoder.default_num_workers(), timeout)
+    reader = MediaReader(options, num_workers or cores.count(), timeout)
     atexit.register(reader.close)
     return reader

@@ -38,13 +38,6 @@ _START_SECONDS = 120.0  # For a child to import what it needs, on a busy machine
 _MOST_REQUESTS = 10_000
 
 
-def default_num_workers() -> int:
-    """One worker a core that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class Stopped(Exception):
     """The work was called off."""
 

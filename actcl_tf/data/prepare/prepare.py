@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional, Union
 
 from actcl_tf import config
+from actcl_tf.config import cores
 from actcl_tf.console import bars
 from actcl_tf.data import catalogs
-from actcl_tf.data.media import decoder
 from actcl_tf.data.prepare import finish, plan, shard_pool
 from actcl_tf.data.prepare.errors import NothingUsableError, TooManyFailuresError
 from actcl_tf.data.prepare.finish import merge_failures
@@ -185,7 +185,7 @@ def _shards(
         return ()
     shared = {"clip_timeout": execution.clip_timeout, "advance": advance}
     if execution.runner == "local":
-        num_workers = execution.num_workers or decoder.default_num_workers()
+        num_workers = execution.num_workers or cores.count()
         return shard_pool.write_shards(todo, settings, num_workers=num_workers, **shared)
     try:
         from actcl_tf.data.prepare import shard_beam  # An extra: imported where it is asked for.

@@ -7,8 +7,8 @@ Layout of a data set:
     FOLDER/quantities.csv                   of it, what a regression can be asked for
     FOLDER/{train,test}/CATEGORY/00000.mp4  H.264 and AAC; numbers count within the split
 
-Sixteen categories: four motions times four materials (`scene`), or more with --builds. A clip is a function of
-(seed, split, index, category) and of the settings of video, audio and knobs, whoever renders it; files
+Sixteen categories: four motions times four materials (`scene`), or more with --builds. A clip is a
+function of (seed, split, index, category) and of the other settings, whoever renders it; files
 appear under their name when they are whole, so that an interrupted run goes on where it stopped.
 """
 
@@ -26,6 +26,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
+from actcl_tf.config import cores
 from actcl_tf.console import bars
 from actcl_tf.data.synthetic import render, sound
 from actcl_tf.data.synthetic.mp4 import PARTIAL_SUFFIX, write_mp4
@@ -146,7 +147,7 @@ def _write_clips(
     folder: pathlib.Path, settings: SyntheticSettings, items: list[Item], num_workers: Optional[int]
 ) -> Iterator[None]:
     """Renders and writes clips, in this process or in several; yields once a clip."""
-    num_workers = min(num_workers or os.cpu_count() or 1, max(len(items), 1))
+    num_workers = min(num_workers or cores.count(), max(len(items), 1))
     if num_workers == 1:
         for item in items:
             yield _write_clip(folder, settings, item)

@@ -60,7 +60,8 @@ class Quantities:
                 found.append(float(text) if text else np.nan)
             except (TypeError, ValueError):
                 raise config.ConfigError(
-                    f"--quantities={self._source}: line {line}, column {head}: {text!r} is no number"
+                    f"--quantities={self._source}: line {line}: {head} must be a number, "
+                    f"got {text!r}"
                 ) from None
         return found
 

@@ -26,6 +26,7 @@ _FREE = {
         "summary_every",
         "profile_steps",
         "eval_every",
+        "eval_initialised",
         "eval_windows",
         "probe_pattern",
         "quantities",

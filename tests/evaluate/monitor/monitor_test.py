@@ -10,7 +10,7 @@ from actcl_tf import config
 from actcl_tf.data.input import pipeline
 from actcl_tf.evaluate.clips import label_patterns
 from actcl_tf.evaluate.features import features
-from actcl_tf.evaluate.monitor import monitor
+from actcl_tf.evaluate.monitor import monitor, quantities
 from actcl_tf.evaluate.protocols import probes
 from actcl_tf.models import two_tower
 
@@ -229,3 +229,50 @@ def test_find_probes_names_the_classes():
     assert found == {"label": monitor.ProbeLabels(["bell", "drum", None, "2"], ["2", None], "mean")}
     assert monitor.find_probes(part([0, 0]), test) == {}
     assert monitor.find_probes(train, part([-1])) == {}
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "expected"),
+    [
+        # Of four classes the one with the fewest training clips, even none.
+        ([0, 0, 1, 1, 2, 3, 3], [0, 1, 2, 3, 2, -1], [0, 0, 1, 0, 1, 0]),
+        ([0, 0, 1, 2], [0, 1, 2, 3], [0, 0, 0, 1]),
+        # Equally rare: the lower index.
+        ([3, 3, 2], [0, 1, 2, 3], [1, 0, 0, 0]),
+        # A quarter of eight is two.
+        ([0, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7], list(range(8)), [1, 1, 0, 0, 0, 0, 0, 0]),
+        # All alike, fewer than four, or none: there is no rarest quarter.
+        ([0, 1, 2, 3], [0, 1, 2, 3], [0, 0, 0, 0]),
+        ([0, 1, 1, 2], [0, 1, 2], [0, 0, 0]),
+        ([-1, -1], [-1], [0]),
+    ],
+)
+def test_the_rarest_quarter_of_classes(train, test, expected):
+    found = monitor.rarest(np.array(train), np.array(test))
+    assert found.dtype == bool and found.tolist() == [bool(value) for value in expected]
+
+
+def test_rare_classes_and_known_quantities_are_measured(tmp_path):
+    # Clip i says i % 12; class 3 is rare, and its clips' audio says the number of another clip.
+    numbers = [i % 12 for i in range(44)]
+    labels = [i % 4 for i in range(44)]
+    keep = [i for i in range(44) if labels[i] != 3 or i < 24]
+    train = _dataset(*([part[i] for i in keep] for part in (numbers, map_names("x", 44), labels)))
+    test_labels = [i % 4 for i in range(12)]
+    audio = [(i + 4) % 12 if i % 4 == 3 else i for i in range(12)]
+    test = _dataset(range(12), map_names("y", 12), test_labels, audio=audio)
+    table = tmp_path / "known.csv"
+    rows = [f"{name},{number}" for name, number in zip(map_names("x", 44), numbers)]
+    rows += [f"{name},{i}" for i, name in enumerate(map_names("y", 12))]
+    table.write_text("\n".join(["path,video/number", *rows]) + "\n")
+    scores = _measure(PixelTower(), PixelTower(), train, test, known=quantities.Quantities(table))
+    for direction in ("video_to_audio", "audio_to_video"):
+        assert scores[f"retrieval/{direction}/r1"] == 0.75
+        assert scores[f"retrieval/{direction}/rarest_r1"] == 0.0
+    assert scores["probe/video/label/rarest_accuracy"] == 1.0
+    assert scores["regression/video/number/r2"] == pytest.approx(1.0, abs=0.01)
+    assert "regression/audio/number/r2" not in scores
+
+
+def map_names(prefix, num):
+    return [f"{prefix}/{i}.mp4" for i in range(num)]
