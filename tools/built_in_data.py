@@ -25,7 +25,7 @@ _SYNTHETIC_SIZE = flags.DEFINE_integer(
     "synthetic_size", 64, "Height and width of the built-in data set's frames, in pixels.", 32
 )
 _SYNTHETIC_SECONDS = flags.DEFINE_float(
-    "synthetic_seconds", 3.0, "Length of the built-in data set's clips.", 0.5
+    "synthetic_seconds", 3.0, "Length of the built-in data set's clips.", 1.5
 )
 _ZIPF = flags.DEFINE_float(
     "zipf", 0.0, "Exponent of the built-in data set's class frequencies; 0: all alike.", 0.0
