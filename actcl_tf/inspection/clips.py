@@ -36,7 +36,7 @@ class Clip(NamedTuple):
 
     Attributes:
       frame: [H, W, 3] uint8, the middle frame.
-      waveform: [S] float32, the whole sound.
+      waveform: [S] float32, the whole audio.
       filename: of the video that it was cut from.
     """
 

@@ -200,7 +200,7 @@ def _decoding(jpegs: np.ndarray) -> tf.data.Dataset:
     return (
         tf.data.Dataset.from_tensor_slices(jpegs)
         .repeat()
-        # The picture is dropped at once: copying it is none of the decoder's work.
+        # The video is dropped at once: copying it is none of the decoder's work.
         .map(
             lambda jpeg: tf.shape(
                 tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE")

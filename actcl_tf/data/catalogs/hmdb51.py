@@ -21,7 +21,7 @@ _PARTS = {"0": "", "1": TRAIN, "2": TEST}
 
 
 def from_hmdb51(folder: str, *, fold: dataset_choice.Fold = 1) -> Catalog:
-    """Reads HMDB51 as it is downloaded; a data set of pictures.
+    """Reads HMDB51 as it is downloaded; a data set of video alone.
 
     Videos are known by their class's folder and their names, whatever their ending. A clip that a
     fold does not use is left out of it.

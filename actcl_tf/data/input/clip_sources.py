@@ -1,4 +1,4 @@
-"""Where the frames and the sound of a clip come from: its record, or its video.
+"""Where the frames and the audio of a clip come from: its record, or its video.
 
 Both kinds of source parse records, and give the same of the same clip.
 """
@@ -20,7 +20,7 @@ FramesAndAudio = tuple[tf.Tensor, tf.Tensor]
 
 
 class StoredClips:
-    """Clips whose frames and sound are in their records.
+    """Clips whose frames and audio are in their records.
 
     Attributes:
       num_parallel_calls: clips worth working on side by side.

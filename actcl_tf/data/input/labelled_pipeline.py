@@ -41,7 +41,7 @@ def build_labelled_dataset(
       seed: seed of the run.
       start_step: batches to skip.
       modalities: what is used of the clips, of `clip_spec.MODALITIES`.
-      num_samples: samples of sound where sound is used alone; None for what the frames would cover.
+      num_samples: samples of audio where audio is used alone; None for what the frames would cover.
       loop_short: whether clips shorter than the span are repeated; see `clip_spec.build_clip_spec`.
 
     Returns:

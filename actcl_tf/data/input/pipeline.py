@@ -156,16 +156,16 @@ def build_eval_dataset(
       split: subfolder of `config.data_dir`.
       batch_size: clips a batch (B); the last batch may be shorter.
       num_windows: evenly spread spans of each clip (W), at least 1; a single one is in the middle.
-      crops: of each span's picture, see `evaluation_clips.EvaluationClips`.
+      crops: of each span's video, see `evaluation_clips.EvaluationClips`.
       modalities: what is used of the clips, of `clip_spec.MODALITIES`.
-      num_samples: samples of sound where sound is used alone; None for what the frames would cover.
+      num_samples: samples of audio where audio is used alone; None for what the frames would cover.
       clip_ids: [n] int64, only these clips of the split; None for all.
       loop_short: whether clips shorter than the span are repeated; see `clip_spec.build_clip_spec`.
       skipping: leaves bad records out, where all clips are asked for; None: they are an error.
 
     Returns:
       Finite dataset of dict: `video` [B, W * crops, T, H, W, 3] uint8, squares, resized; `audio`
-      [B, W, S] float32, the same spans, or spread over the whole sound where it is used alone;
+      [B, W, S] float32, the same spans, or spread over the whole audio where it is used alone;
       `clip_id` [B] int64; `label` [B] int64, -1 for none; `filename` [B] string.
 
     Raises:

@@ -70,8 +70,8 @@ class ClipFacts(NamedTuple):
     Attributes:
       source: its video and span, for people.
       seconds: its length.
-      frames: its frames; 0 without picture.
-      samples: its samples; 0 without sound.
+      frames: its frames; 0 without video.
+      samples: its samples; 0 without audio.
       height: of the frames, pixels.
       width: of the frames, pixels.
       fingerprint: what duplicates of it are known by; None unless they are looked for.

@@ -98,9 +98,9 @@ def build_example(
     Args:
       example_id: name of the clip, unique in the data set.
       filename: name of the video it was cut from, relative to the data set's source.
-      frames_jpeg: T JPEG images, one a frame; none for a clip of sound alone.
+      frames_jpeg: T JPEG images, one a frame; none for a clip of audio alone.
       waveform: [S] float32, mono, in [-1, 1]; spans the same time as the frames. None for a clip of
-        the picture alone.
+        the video alone.
       height: of the frames, in pixels.
       width: of the frames, in pixels.
       frame_rate: frames a second.
@@ -114,7 +114,7 @@ def build_example(
       folds: the clip's part (train, test or none) in each official split of its data set.
 
     Raises:
-      DataError: there is neither picture nor sound, the waveform is not finite mono in [-1, 1], or
+      DataError: there is neither video nor audio, the waveform is not finite mono in [-1, 1], or
         labels and names do not go together.
     """
     context = identity_context(
@@ -216,11 +216,11 @@ def parse_example(
       serialized: [] string, a `tf.train.SequenceExample`.
       manifest: of the split, for what records made elsewhere may need: its classes give indices to
         labels that are names only, or that were numbered in several ways, and its rates cut off
-        frames that outlast the sound.
+        frames that outlast the audio.
 
     Returns:
-      `frames_jpeg` [T] string, `waveform` [S] float32 (T or S is 0 where the record lacks picture
-      or sound), `clip_id` [] int64, `label` [] int64 (-1 where the record has none or several),
+      `frames_jpeg` [T] string, `waveform` [S] float32 (T or S is 0 where the record lacks video
+      or audio), `clip_id` [] int64, `label` [] int64 (-1 where the record has none or several),
       `labels` [L] int64, `filename` [] string, `example_id` [] string, `folds` [F] string,
       `frame_rate` [] float32, `sample_rate` [] float32 (0 where the record does not say).
 
@@ -256,8 +256,8 @@ def parse_example(
         "each",
     )
     # True for all, so that NaN fails too.
-    is_sound = tf.reduce_all(tf.abs(waveform) <= MOST_OVERSHOOT)
-    tf.debugging.assert_equal(is_sound, True, f"{WAVEFORM} must be samples in [-1, 1]")
+    in_range = tf.reduce_all(tf.abs(waveform) <= MOST_OVERSHOOT)
+    tf.debugging.assert_equal(in_range, True, f"{WAVEFORM} must be samples in [-1, 1]")
     if manifest is not None:
         labels = _find_labels(labels, context, manifest)
         if manifest.streams == "both":

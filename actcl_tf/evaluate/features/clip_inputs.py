@@ -85,8 +85,8 @@ def build_inputs(
     seconds, alone = settings.audio_window, streams == ("audio",)
     if seconds and not alone:
         raise config.ConfigError(
-            f"--audio_window={seconds:g}: has a meaning where sound is measured alone, with "
-            "--modality=audio; beside pictures, sound has their length"
+            f"--audio_window={seconds:g}: has a meaning where audio is measured alone, with "
+            "--modality=audio; beside video, audio has its length"
         )
     if checkpoint is not None:
         sample_rate, trained_on = checkpoint.sample_rate, checkpoint.num_audio_samples

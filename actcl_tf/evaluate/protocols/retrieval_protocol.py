@@ -104,7 +104,7 @@ def across(
     filenames: Sequence[str],
     settings: config.EvaluationConfig,
 ) -> list[results.Measurement]:
-    """Sound and picture of the test clips search each other by their embeddings; two rows.
+    """Audio and video of the test clips search each other by their embeddings; two rows.
 
     Args:
       features: with the embeddings of both streams.
