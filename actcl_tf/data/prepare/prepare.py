@@ -109,7 +109,14 @@ def prepare(
         duplicates = finish.find_duplicates(tasks, reports)
         manifests = {
             split: finish.finish_split(
-                output_dir, split, tasks, reports, duplicates, catalog, settings, described
+                output_dir,
+                split,
+                tasks=tasks,
+                reports=reports,
+                duplicates=duplicates,
+                catalog=catalog,
+                settings=settings,
+                described=described,
             )
             for split in sorted({task.split for task in tasks})
         }

@@ -17,7 +17,7 @@ from actcl_tf.data.media import clip_cutting, decoder
 from actcl_tf.data.media.containers import media
 from actcl_tf.data.media.decoder_messages import CutClip
 from actcl_tf.data.prepare.prepare_settings import PrepareSettings
-from actcl_tf.data.records import records, references
+from actcl_tf.data.records import example_building, references
 from actcl_tf.storage import files
 
 
@@ -212,7 +212,7 @@ def _to_record(
             has_jumps=piece.has_jumps,
             **identity,
         )
-    return records.build_example(
+    return example_building.build_example(
         frames_jpeg=piece.frames_jpeg,
         waveform=piece.waveform,
         height=piece.height,
