@@ -57,10 +57,7 @@ class ClipInputs:
         """What to raise instead of TensorFlow's error, which names operations and no files."""
         data_dir = self.data.data_dir
         if isinstance(error, tf.errors.DataLossError):
-            for split in self.table.manifests:
-                damage = shards.find_damage(data_dir, split)
-                if damage:
-                    return records.DataError(damage)
+            return shards.damage_error(error, data_dir, *self.table.manifests)
         for tag in (clip_sampling.TOO_SHORT, clip_sampling.AUDIO_TOO_SHORT):
             if tagged_errors.message_of(error, tag):
                 return records.DataError(f"{data_dir}: {tag}")
@@ -100,4 +97,12 @@ def build_inputs(
         num_samples = round(seconds * manifest.sample_rate) if seconds else trained_on
     if checkpoint is None and num_samples is not None:
         trained_on = num_samples
-    return ClipInputs(table, settings, data, streams, num_samples, sample_rate, trained_on)
+    return ClipInputs(
+        table=table,
+        settings=settings,
+        data=data,
+        streams=streams,
+        num_samples=num_samples,
+        sample_rate=sample_rate,
+        num_audio_samples=trained_on,
+    )
