@@ -99,7 +99,9 @@ class ActiveSampler(_GradientSampler):
         """Returns [M] int32 indices, -1 beyond the eligible ones."""
         seed = seeding_numbers.check_seed(seed)
         seeding_numbers.check_candidates(eligible, features, last_layer, queries)
-        return self._pick(eligible, num_picks, seed, features, last_layer, queries)
+        return self._pick(
+            eligible, num_picks, seed, features=features, last_layer=last_layer, queries=queries
+        )
 
     @tf.function(jit_compile=True, autograph=False)
     def _pick(
@@ -170,7 +172,9 @@ def choose(
       Picks of M candidates, or of all eligible ones where there are fewer.
     """
     if sampler.needs_gradients:
-        indices = sampler(eligible, num_picks, seed, features, last_layer, queries)
+        indices = sampler(
+            eligible, num_picks, seed, features=features, last_layer=last_layer, queries=queries
+        )
     else:
         indices = sampler(eligible, num_picks, seed)
     count = tf.math.count_nonzero(indices >= 0, dtype=tf.int32)

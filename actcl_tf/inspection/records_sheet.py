@@ -60,7 +60,14 @@ def read_row(record: bytes, *, title: str, note: str, frame_rate: float, sample_
         raise records.DataError(f"{title}: a frame cannot be decoded: {error.message}") from error
     has_audio = len(waveform) > 0
     seconds = len(waveform) / sample_rate if has_audio else len(jpegs) / frame_rate
-    return Row(title, note, frames, waveform if has_audio else None, sample_rate, seconds)
+    return Row(
+        title=title,
+        note=note,
+        frames=frames,
+        waveform=waveform if has_audio else None,
+        sample_rate=sample_rate,
+        seconds=seconds,
+    )
 
 
 def _frames(jpegs: np.ndarray) -> np.ndarray:

@@ -190,7 +190,14 @@ def _add(
             if any("missing" in reasons for reasons in done.left_out.values()):
                 continue  # It may be back, or readable, by the next time.
             writer.append(
-                Entry(root, file.name, file.size, file.modified, done.segments, done.left_out),
+                Entry(
+                    root=root,
+                    name=file.name,
+                    size=file.size,
+                    modified=file.modified,
+                    segments=done.segments,
+                    left_out=done.left_out,
+                ),
                 done.vectors,
             )
             is_dirty = True

@@ -116,13 +116,13 @@ def measure(data: config.DataConfig, settings: Settings, batch_size: int, seed: 
     memory = _watch_memory(whole(), settings.input_clips, batch_size)
     size = sum(files.size(path) for path in paths)
     return Result(
-        rates,
-        data.num_frames,
-        size / manifest.num_clips,
-        first_batch,
-        settings.input_shards or len(paths),
-        memory,
-        settings.input_clips,
+        rates=rates,
+        frames=data.num_frames,
+        bytes_a_clip=size / manifest.num_clips,
+        first_batch=first_batch,
+        shards=settings.input_shards or len(paths),
+        memory=memory,
+        clips=settings.input_clips,
     )
 
 

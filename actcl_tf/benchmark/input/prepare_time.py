@@ -112,7 +112,15 @@ def measure(settings: Settings, folder: str) -> Rounds:
             theirs.append(time.perf_counter() - begun)
             ffmpeg_bytes = _bytes_below(made)
     clips = sum(manifest.num_clips for manifest in summary.manifests.values())
-    return Rounds(ours, theirs, len(paths), clips, our_bytes, ffmpeg_bytes, num_workers)
+    return Rounds(
+        ours=ours,
+        ffmpeg=theirs,
+        videos=len(paths),
+        clips=clips,
+        our_bytes=our_bytes,
+        ffmpeg_bytes=ffmpeg_bytes,
+        num_workers=num_workers,
+    )
 
 
 def _convert(program: str, path: str, folder: str) -> None:

@@ -243,9 +243,10 @@ class _Cutter:
         start = self._begin + self.done / self._rate
         end = self._begin + (self.done + length) / self._rate
         self.done += length
-        damage, waveform, frames, size = self._damage, None, [], (0, 0)
+        damage, waveform, frames, height, width = self._damage, None, [], 0, 0
         if self._frames is not None:
-            frames, size = self._frames.take(int(length)), self._frames.size
+            frames = self._frames.take(int(length))
+            height, width = self._frames.size
         reason = None
         if self._audio is not None:
             rate = self._audio.rate
@@ -258,7 +259,15 @@ class _Cutter:
                 reason = bad.reason
         if reason is not None:
             return Rejected(start, end, reason)
-        return MediaClip(start, end, frames, waveform, *size, self._has_jumps)
+        return MediaClip(
+            start=start,
+            end=end,
+            frames_jpeg=frames,
+            waveform=waveform,
+            height=height,
+            width=width,
+            has_jumps=self._has_jumps,
+        )
 
 
 def _cut(

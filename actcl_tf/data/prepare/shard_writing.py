@@ -128,7 +128,9 @@ def write_shard(
             with tf.io.TFRecordWriter(temporary) as writer:
                 for clip in task.clips:
                     before = len(report.clips)
-                    failures = _write_clip(clip, task, settings, cutter, writer, report)
+                    failures = _write_clip(
+                        clip, task, settings, cutter=cutter, writer=writer, report=report
+                    )
                     for reason, source in failures:
                         report.add_failure(reason, source)
                     progress(len(report.clips) - before, len(failures))

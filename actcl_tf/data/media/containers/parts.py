@@ -66,7 +66,7 @@ class Part(NamedTuple):
         return any(stream.index in self.stops for stream in streams)
 
 
-WHOLE = Part(0.0, -math.inf, math.inf, {}, {}, {})
+WHOLE = Part(shift=0.0, begin=-math.inf, end=math.inf, firsts={}, stops={}, starts={})
 
 
 class Timeline(NamedTuple):
