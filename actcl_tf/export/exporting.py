@@ -215,7 +215,7 @@ or, with TensorFlow alone:
   model = tf.saved_model.load("{folder}/pair/{exported.version}")
   model.signatures["video"](video=frames)["embedding"]  # also video_jpeg, audio, audio_wav
 Next: """
-    arguments = ("index", "FOLDER_OF_VIDEOS", f"--model={folder}", "--index=FILE")
+    arguments = ("index", "FOLDER_OF_VIDEOS", f"--model={folder}", "--index=INDEX_FOLDER")
     return text + commands.tool("search.py", *arguments)
 
 
