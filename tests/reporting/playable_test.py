@@ -53,6 +53,17 @@ def test_frames_are_an_mp4_with_audio(height, width, expected, has_audio):
     assert len(_media(text, "image/png")) == has_audio
 
 
+def test_fine_lines_become_grey_instead_of_others():
+    lines = np.zeros([2, 240, 320, 3], np.uint8)
+    lines[:, ::2] = 255
+    (poster,) = _media(playable.to_html(_clip(lines)), "image/jpeg")
+    with av.open(io.BytesIO(poster), format="image2pipe") as container:
+        (frame,) = container.decode(video=0)
+    shown = frame.to_ndarray(format="gray").astype(int)
+    assert shown.shape == (120, 160)
+    assert np.abs(shown[4:-4] - 128).max() < 12
+
+
 @pytest.mark.parametrize("is_right, sign, name", [(True, "✓", "right"), (False, "✗", "wrong")])
 def test_right_and_wrong_are_told_by_a_sign(is_right, sign, name):
     text = playable.to_html(_clip(waveform=_tone(0.1), is_right=is_right))
