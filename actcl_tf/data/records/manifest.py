@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any, Optional, TypedDict
 
+from actcl_tf import __version__
 from actcl_tf.console import commands
 from actcl_tf.data.records import shard_files
 from actcl_tf.storage import files, strict_json
@@ -14,7 +15,7 @@ from actcl_tf.storage.files import PathLike
 
 MANIFEST = "manifest.json"
 _MOST_RATE = 1e6
-TOOL_VERSION = "0.1.0"
+TOOL_VERSION = __version__
 # What of a record says what it is labelled.
 LABELS_BY_INDEX, LABELS_BY_NAME, LABELS_NONE = LABELS = ("index", "name", "none")
 # What the clips of a data set have: video and audio, the video alone, the audio alone.
