@@ -17,6 +17,8 @@ from typing import Any
 
 from actcl_tf import cpu_kernels
 
+__version__ = "0.1.0"
+
 if os.path.expanduser("~") == "~":
     # A user without a home folder, as in containers: Keras would make a folder called ~.
     os.environ.setdefault("KERAS_HOME", os.devnull)

@@ -83,7 +83,7 @@ def write_tiny_split(folder: pathlib.Path, split: str, num_clips: int, seed: int
     import numpy as np
     import tensorflow as tf
 
-    from actcl_tf.data.records import records
+    from actcl_tf.data.records import example_building, records
 
     rng = np.random.default_rng(seed)
     classes = ["dim", "middle", "bright"]
@@ -98,7 +98,7 @@ def write_tiny_split(folder: pathlib.Path, split: str, num_clips: int, seed: int
                 level = (i % 3 + rng.uniform(0.1, 0.9)) / 3.0
                 frames = rng.integers(0, 30, size=(10, 32, 40, 3)) + level * 220
                 tone = np.sin(2 * np.pi * (200 + 1500 * level) * np.arange(8000) / 8000)
-                example = records.build_example(
+                example = example_building.build_example(
                     example_id=f"{split}/{i}",
                     filename=f"{split}/{classes[i % 3][0]}{i % 2}_{i:03d}.mp4",
                     frames_jpeg=[

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from actcl_tf.data.records import records
+from actcl_tf.data.records import example_building, records
 from actcl_tf.evaluate.clips import clip_table, splits
 
 RATE = 8000
@@ -15,7 +15,7 @@ def record(name, label, *, classes, folds=(), video=None, labels=None, seconds=0
     hertz = pitch or 300.0 * 3 ** (label or 0) * rng.uniform(0.9, 1.1)
     time = np.arange(int(RATE * seconds)) / RATE
     known = labels if labels is not None else ([] if label is None else [label])
-    return records.build_example(
+    return example_building.build_example(
         example_id=name,
         filename=video or f"{name}.wav",
         frames_jpeg=[],

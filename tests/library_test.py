@@ -1,11 +1,14 @@
 """The examples in the docstrings of what `import actcl_tf` offers, run as they are printed."""
 
 import doctest
+import pathlib
+import re
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from setuptools.config import pyprojecttoml
 
 import actcl_tf
 from actcl_tf.contrast import (
@@ -17,8 +20,16 @@ from actcl_tf.contrast import (
     momentum,
     negative_sampling,
 )
+from actcl_tf.data.records import manifest
 from actcl_tf.pretrained import encoders, layout, loading
 from tests import media_files
+
+
+def test_the_version_is_written_once():
+    root = pathlib.Path(__file__).resolve().parents[1]
+    project = pyprojecttoml.read_configuration(root / "pyproject.toml")["project"]
+    module = re.search(r'module\((?:.|\n)*?version = "(.*?)"', (root / "MODULE.bazel").read_text())
+    assert actcl_tf.__version__ == project["version"] == manifest.TOOL_VERSION == module[1]
 
 
 def test_short_names_are_those_of_the_modules():

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from actcl_tf.data.records import records
+from actcl_tf.data.records import example_building, records
 
 FRAME_RATE = 10.0
 SAMPLE_RATE = 1000.0
@@ -26,7 +26,7 @@ def clip(name, frames, waveform, label=None):
     jpegs = [
         tf.io.encode_jpeg(frame, quality=95, chroma_downsampling=False).numpy() for frame in frames
     ]
-    return records.build_example(
+    return example_building.build_example(
         example_id=name,
         filename=f"{name}.mp4",
         frames_jpeg=jpegs,

@@ -1,10 +1,11 @@
 """Finds segments in a collection of videos and audio, by video or by audio.
 
-  python tools/search.py index FOLDER --model=DIR --index=FILE
-  python tools/search.py query --index=FILE --video=X (or --audio=Y, or --image=Z) --top_k=10
+  python tools/search.py index FOLDER --model=DIR --index=INDEX
+  python tools/search.py query --index=INDEX --video=X (or --audio=Y, or --image=Z) --top_k=10
 
-DIR is the --output of tools/export.py. The same index command again adds what is new, and goes on
-where it was stopped. Exit status: 0 done, 2 an error, 130 interrupted.
+DIR is the --output of tools/export.py, and INDEX is a folder that the first command makes. The same
+index command again adds what is new, and goes on where it was stopped. Exit status:
+0 done, 2 an error, 130 interrupted.
 """
 
 import os
@@ -22,7 +23,7 @@ from actcl_tf import config
 from actcl_tf.console import commands
 from actcl_tf.search import request
 
-_FILE = flags.DEFINE_string("index", "", "The index: a folder; index makes it if it is not there.")
+_INDEX = flags.DEFINE_string("index", "", "The index: a folder; index makes it if it is not there.")
 _MODEL = flags.DEFINE_string(
     "model", "", "Folder of the exported model; query knows where it was when the index was made."
 )
@@ -47,10 +48,10 @@ def _index(arguments: list[str]) -> None:
 
     model = encoding.Encoder(_MODEL.value)
     summary = indexing.index_folder(
-        arguments[0], model, _FILE.value, num_workers=_NUM_WORKERS.value, timeout=_TIMEOUT.value
+        arguments[0], model, _INDEX.value, num_workers=_NUM_WORKERS.value, timeout=_TIMEOUT.value
     )
     print(texts.summary_text(summary))
-    command = commands.tool("search.py", "query", f"--index={_FILE.value}", "--audio=FILE")
+    command = commands.tool("search.py", "query", f"--index={_INDEX.value}", "--audio=FILE")
     print(f"Next: {command}")
 
 
@@ -61,9 +62,9 @@ def _query(arguments: list[str]) -> None:
 
     from actcl_tf.search import answer, page, texts
 
-    found = answer.search(wanted, _FILE.value, _MODEL.value, timeout=_TIMEOUT.value)
+    found = answer.search(wanted, _INDEX.value, _MODEL.value, timeout=_TIMEOUT.value)
     print(f"{texts.text_table(found.hits)}\n\n{found.about}", flush=True)
-    path = pathlib.Path(wanted.output or f"{_FILE.value.rstrip('/')}.html")
+    path = pathlib.Path(wanted.output or f"{_INDEX.value.rstrip('/')}.html")
     page.write_page(
         path,
         found.query,
@@ -90,7 +91,7 @@ def main(argv: list[str]) -> int:
         if command is None:
             given = f", got {argv[1]}" if len(argv) > 1 else ""
             raise config.ConfigError(f"the first argument must be index or query{given}")
-        if not _FILE.value:
+        if not _INDEX.value:
             raise config.ConfigError("--index=: must name the index")
         command(argv[2:])
     except (config.UserError, OSError) as error:

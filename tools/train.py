@@ -44,10 +44,11 @@ def _train(configuration: config.PretrainConfig) -> None:
 
 
 def _report(run: training_run.TrainingRun, result: training_run.RunResult) -> None:
-    """Prints what was made, where it is and what to do next; writes result.json and a figure."""
+    """Prints what was made, where it is and what to do next; writes result.json and figures."""
     from actcl_tf.data.input import skip_ledger
     from actcl_tf.evaluate.monitor import run_result
     from actcl_tf.evaluate.results import report, results
+    from actcl_tf.reporting import curves
 
     run_dir = pathlib.Path(result.run_dir)
     print(f"\nTrained {result.step} steps; checkpoints, logs and results are in {run_dir}.")
@@ -62,6 +63,9 @@ def _report(run: training_run.TrainingRun, result: training_run.RunResult) -> No
         report.write_figure(run_dir / "result.png", **scores)
         print(report.summary_table(**scores))
         print(f"The same numbers: {run_dir / 'result.json'} and {run_dir / 'result.png'}")
+    drawn = curves.draw(run_dir / "curves.png", curves.read(run_dir / "scalars.jsonl"))
+    if drawn is not None:
+        print(f"Loss, scores and dictionaries over the steps: {drawn}")
     board = [commands.python(), "-m", "tensorboard.main", f"--logdir={run_dir}"]
     print(f"Look at the course of training: {commands.join(board)}")
     arguments = (f"--checkpoint={run_dir}", f"--output={run_dir}/saved_model")

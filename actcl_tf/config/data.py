@@ -71,7 +71,7 @@ class DataConfig:
     gray_probability: float = field(0.2, "Share of clips turned to grey.")
     blur_probability: float = field(0.2, "Share of clips blurred.")
     audio_gain_db: float = field(6.0, "Waveform gain is drawn from +- this many dB.")
-    audio_noise: float = field(0.005, "Largest standard deviation of the noise added to sound.")
+    audio_noise: float = field(0.005, "Largest standard deviation of the noise added to audio.")
     time_mask: float = field(0.15, "Longest time mask, as a share of the spectrogram's frames.")
     frequency_mask: float = field(0.15, "Widest frequency mask, as a share of the mel bands.")
 

@@ -30,9 +30,9 @@ _CUT = ("whole_videos",)
 KNOWN = {
     "folder": Known("any folder of videos", _DRAWN),
     "csv": Known("spans of videos listed in a CSV file", ("folder", *_DRAWN)),
-    "ucf101": Known("UCF101, three splits, pictures", ("fold",), 3),
-    "hmdb51": Known("HMDB51, three splits, pictures", ("fold",), 3),
-    "esc50": Known("ESC-50 or ESC-10, five folds, sounds", ("fold",), 5),
+    "ucf101": Known("UCF101, three splits, video", ("fold",), 3),
+    "hmdb51": Known("HMDB51, three splits, video", ("fold",), 3),
+    "esc50": Known("ESC-50 or ESC-10, five folds, audio", ("fold",), 5),
     "kinetics": Known("Kinetics-400, -600 or -700", _CUT),
     "kinetics_sounds": Known("31 classes of Kinetics-400", _CUT),
     "audioset": Known("AudioSet, several labels", _CUT),

@@ -21,7 +21,7 @@ class EvaluationConfig:
         "linear",
         "How encoders are measured: linear (logistic regression on frozen features), svm (one "
         "linear support vector machine a class), knn (vote of the nearest training clips), "
-        "retrieval (test clips search training clips of their class, and sound and picture each "
+        "retrieval (test clips search training clips of their class, and audio and video each "
         "other), finetune (the whole encoder is trained).",
         PROTOCOLS,
     )
@@ -40,7 +40,7 @@ class EvaluationConfig:
     )
     clips: int = field(10, "Windows spread evenly over each clip, the first to the last possible.")
     crops: int = field(
-        1, "Crops of each window's picture: 1 (the central square) or 3 (both ends too)."
+        1, "Crops of each window's video: 1 (the central square) or 3 (both ends too)."
     )
     windows: str = field(
         "scores",
@@ -56,7 +56,7 @@ class EvaluationConfig:
         SHORT_CLIPS,
     )
     audio_window: float = field(
-        0.0, "Seconds of a window where sound is measured alone; 0: as in pretraining."
+        0.0, "Seconds of a window where audio is measured alone; 0: as in pretraining."
     )
     baselines: tuple[str, ...] = field(
         (),

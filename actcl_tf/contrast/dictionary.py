@@ -195,7 +195,13 @@ class Dictionary(tf.Module):
         seen = memory_queue.contains(ids, self.queue.ids.read_value())
         eligible = tf.logical_and(ids >= 0, tf.logical_not(seen))
         picks = negative_sampling.choose(
-            self._sampler, eligible, num_picks, seed, features, last_layer, queries
+            self._sampler,
+            eligible,
+            num_picks,
+            seed=seed,
+            features=features,
+            last_layer=last_layer,
+            queries=queries,
         )
         return Sampled(picks, eligible, features)
 

@@ -117,7 +117,7 @@ def _measure(u: tf.Tensor, h: tf.Tensor, eligible: tf.Tensor) -> Points:
     (u_norms, u_scale), (h_norms, h_scale) = measure(u), measure(h)
     norms = u_norms * h_norms
     unit = _inverse(tf.reduce_max(norms))
-    return Points(u, h, norms * unit, u_scale, h_scale, unit)
+    return Points(u=u, h=h, norms=norms * unit, u_scale=u_scale, h_scale=h_scale, unit=unit)
 
 
 def squared_distances(left: Points, right: Points) -> tf.Tensor:

@@ -83,8 +83,12 @@ def kmeans_plusplus(
     weights = seeding_numbers.check(finite, eligible, weights)
     if method == "two_level":
         counted = tf.where(eligible, tf.ones(eligible.shape) if weights is None else weights, 0.0)
-        return seeding_variants.two_level(points, counted, num_picks, seed, first_pick, num_shards)
-    begun = seeding_start.start(points, eligible, num_picks, seed, weights, first_pick)
+        return seeding_variants.two_level(
+            points, counted, num_picks, seed, first_pick=first_pick, num_shards=num_shards
+        )
+    begun = seeding_start.start(
+        points, eligible, num_picks, seed, weights=weights, first_pick=first_pick
+    )
     if method == "blocked":
         return seeding_exact.blocked(begun, num_picks)
     if method == "plain":

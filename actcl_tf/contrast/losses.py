@@ -80,4 +80,11 @@ def info_nce(
     loss = tf.reduce_logsumexp(logits, axis=1) - logits[:, 0]
     rank = tf.math.count_nonzero(masked >= positive[:, tf.newaxis], axis=1, dtype=tf.int32)
     count = tf.math.count_nonzero(mask, axis=1, dtype=tf.float32)
-    return InfoNCE(loss, positive, similarity, mask, rank, tf.math.log(count + 1.0) - loss)
+    return InfoNCE(
+        loss=loss,
+        positive=positive,
+        similarity=similarity,
+        mask=mask,
+        rank=rank,
+        bound=tf.math.log(count + 1.0) - loss,
+    )

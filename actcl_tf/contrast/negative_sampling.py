@@ -1,7 +1,9 @@
 """How the next keys of a dictionary are chosen among the candidates of a pool.
 
 A strategy maps (candidates, which of them are eligible, queries) to indices. A new one is one
-class here and its name in `build_sampler`.
+class here and its name in `build_sampler`. None chooses a candidate whose numbers are not finite.
+Where the numbers can be looked at (always so when eager), features of eligible candidates, layer
+and queries that are not finite are a ValueError.
 """
 
 from typing import Any, NamedTuple, Optional
@@ -9,6 +11,7 @@ from typing import Any, NamedTuple, Optional
 import tensorflow as tf
 
 from actcl_tf.contrast import (
+    factored_points,
     gradient_embeddings,
     kmeanspp,
     seeding_numbers,
@@ -31,22 +34,25 @@ class Picks(NamedTuple):
 class RandomSampler:
     """Uniform among the eligible candidates."""
 
-    needs_gradients = False
-
-    def __call__(self, eligible: tf.Tensor, num_picks: int, seed: tf.Tensor) -> tf.Tensor:
-        """Returns [M] int32 indices, -1 beyond the eligible ones."""
-        order = weighted_draw.uniform(tf.shape(eligible), seeding_numbers.check_seed(seed))
-        return _first(tf.where(eligible, order, -1.0), num_picks)
+    def __call__(
+        self,
+        eligible: tf.Tensor,
+        num_picks: int,
+        seed: tf.Tensor,
+        features: tf.Tensor,
+        last_layer: gradient_embeddings.LastLayer,
+        queries: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns [M] int32 indices, -1 beyond the eligible ones; no gradients are formed."""
+        seed = seeding_numbers.check_seed(seed)
+        seeding_numbers.check_candidates(eligible, features, last_layer, queries)
+        order = weighted_draw.uniform(tf.shape(eligible), seed)
+        known = tf.logical_and(eligible, factored_points.finite(features))
+        return _first(tf.where(known, order, -1.0), num_picks)
 
 
 class _GradientSampler:
-    """Base of the strategies that look at the candidates' gradient embeddings.
-
-    Candidates whose gradient is not finite are never chosen. Where the numbers can be looked at
-    (always so when eager), features, layer and queries that are not finite are a ValueError.
-    """
-
-    needs_gradients = True
+    """Base of the strategies that look at the candidates' gradient embeddings."""
 
     def __init__(self, temperature: float, gradient_space: str = "last_layer"):
         self._temperature = temperature
@@ -99,7 +105,9 @@ class ActiveSampler(_GradientSampler):
         """Returns [M] int32 indices, -1 beyond the eligible ones."""
         seed = seeding_numbers.check_seed(seed)
         seeding_numbers.check_candidates(eligible, features, last_layer, queries)
-        return self._pick(eligible, num_picks, seed, features, last_layer, queries)
+        return self._pick(
+            eligible, num_picks, seed, features=features, last_layer=last_layer, queries=queries
+        )
 
     @tf.function(jit_compile=True, autograph=False)
     def _pick(
@@ -169,10 +177,9 @@ def choose(
     Returns:
       Picks of M candidates, or of all eligible ones where there are fewer.
     """
-    if sampler.needs_gradients:
-        indices = sampler(eligible, num_picks, seed, features, last_layer, queries)
-    else:
-        indices = sampler(eligible, num_picks, seed)
+    indices = sampler(
+        eligible, num_picks, seed, features=features, last_layer=last_layer, queries=queries
+    )
     count = tf.math.count_nonzero(indices >= 0, dtype=tf.int32)
     return Picks(tf.maximum(indices, 0), count)
 

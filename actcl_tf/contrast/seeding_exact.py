@@ -109,8 +109,23 @@ def blocked(begun: seeding_start.Start, num_picks: int) -> seeding_start.Seeding
         pays = tf.cast(rounds, tf.float32) * price_of_round > columns
         return _cover(state, points, tf.where(pays, state.count, state.covered))
 
-    lengths = tf.sqrt(points.norms)
     state = _State(
+        *tf.while_loop(
+            lambda *values: _State(*values).count < begun.target,
+            run_round,
+            _first_state(begun, num_picks),
+            maximum_iterations=most_rounds,
+        )
+    )
+    return seeding_start.Seeding(
+        state.picks[:num_picks], 1 + (state.round - 1) * block, state.covered, state.passes
+    )
+
+
+def _first_state(begun: seeding_start.Start, num_picks: int) -> _State:
+    """Before the first round: the first pick is made, and no point's distance is known."""
+    lengths = tf.sqrt(begun.points.norms)
+    return _State(
         round=tf.constant(1),
         since_covered=tf.constant(0),
         count=tf.minimum(begun.target, 1),
@@ -119,17 +134,6 @@ def blocked(begun: seeding_start.Start, num_picks: int) -> seeding_start.Seeding
         free=tf.where(tf.range(begun.weights.shape[0]) == begun.first, 0.0, begun.weights),
         picks=seeding_start.first_of(begun, num_picks + 1),
         passes=tf.constant(1),
-    )
-    state = _State(
-        *tf.while_loop(
-            lambda *values: _State(*values).count < begun.target,
-            run_round,
-            state,
-            maximum_iterations=most_rounds,
-        )
-    )
-    return seeding_start.Seeding(
-        state.picks[:num_picks], 1 + (state.round - 1) * block, state.covered, state.passes
     )
 
 

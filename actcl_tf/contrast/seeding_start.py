@@ -49,6 +49,7 @@ def start(
     eligible: tf.Tensor,
     num_picks: int,
     seed: tf.Tensor,
+    *,
     weights: Optional[tf.Tensor],
     first_pick: str,
 ) -> Start:

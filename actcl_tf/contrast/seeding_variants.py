@@ -151,6 +151,7 @@ def two_level(
     weights: tf.Tensor,
     num_picks: int,
     seed: tf.Tensor,
+    *,
     first_pick: str,
     num_shards: int,
 ) -> seeding_start.Seeding:
@@ -176,21 +177,14 @@ def two_level(
     size = -(-num_points // num_shards)
 
     def seed_shard(shard: tf.Tensor) -> seeding_start.Seeding:
-        # The last part overlaps the one before rather than being shorter; none counts twice.
-        begin = tf.minimum(shard * size, num_points - size)
-        own = begin + tf.range(size)
-        own_points = tf.nest.map_structure(
-            lambda table: tf.slice(table, [begin, 0], [size, table.shape[1]]), points
-        )
-        part = tf.slice(weights, [begin], [size])
-        part = tf.where(own >= shard * size, part, 0.0)
+        begin, own_points, own_weights = _part(points, weights, shard, size)
         begun = seeding_start.start(
             own_points,
-            part > 0.0,
+            own_weights > 0.0,
             num_picks,
             weighted_draw.fold_in(seed, shard),
-            part,
-            first_pick,
+            weights=own_weights,
+            first_pick=first_pick,
         )
         picked = seeding_exact.blocked(begun, num_picks)
         indices = tf.where(picked.indices >= 0, picked.indices + begin, -1)
@@ -208,8 +202,8 @@ def two_level(
         union >= 0,
         num_picks,
         weighted_draw.fold_in(seed, num_shards),
-        tf.gather(weights, rows),
-        first_pick,
+        weights=tf.gather(weights, rows),
+        first_pick=first_pick,
     )
     picked = seeding_exact.blocked(begun, num_picks)
     indices = tf.where(picked.indices >= 0, tf.gather(union, tf.maximum(picked.indices, 0)), -1)
@@ -219,3 +213,19 @@ def two_level(
         columns=tf.reduce_max(shards.columns),
         passes=tf.reduce_max(shards.passes),
     )
+
+
+def _part(
+    points: factored_points.AnyPoints, weights: tf.Tensor, shard: tf.Tensor, size: int
+) -> tuple[tf.Tensor, factored_points.AnyPoints, tf.Tensor]:
+    """One part of the points: the index of its first, its points and their weights [size].
+
+    The last part overlaps the one before rather than being shorter; none counts twice.
+    """
+    begin = tf.minimum(shard * size, weights.shape[0] - size)
+    own_points = tf.nest.map_structure(
+        lambda table: tf.slice(table, [begin, 0], [size, table.shape[1]]), points
+    )
+    own_weights = tf.slice(weights, [begin], [size])
+    first_own = shard * size
+    return begin, own_points, tf.where(begin + tf.range(size) >= first_own, own_weights, 0.0)

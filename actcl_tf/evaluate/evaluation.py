@@ -77,7 +77,12 @@ def _neighbours(
     targets = found.targets[0]
     fold = splits.labelled(found.folds[:1], targets)[0]
     return neighbours.find(
-        sets[0], found.inputs.table, fold, targets, found.plan.settings, found.inputs.data.data_dir
+        sets[0],
+        found.inputs.table,
+        fold,
+        targets=targets,
+        settings=found.plan.settings,
+        data_dir=found.inputs.data.data_dir,
     )
 
 

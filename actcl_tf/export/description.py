@@ -14,7 +14,7 @@ from actcl_tf.pretrained import layout
 from actcl_tf.train.runs import loading
 
 _OUTPUTS = {
-    "embedding": "float32 [B, D], unit vectors; the dot product of a picture's and a sound's says "
+    "embedding": "float32 [B, D], unit vectors; the dot product of a video's and an audio's says "
     "how well they go together",
     "features": "float32 [B, d], output of the backbone, for classifiers of one's own",
 }
@@ -84,7 +84,7 @@ def signatures(spec: Spec, frame_rate: float, min_samples: int) -> dict[str, Any
     }
     audio = {
         "audio": f"float32 [B, S], mono in [-1, 1] at {spec.sample_rate} Hz; S of at least "
-        f"{min_samples}; sound longer than {spec.num_audio_samples} samples is cut into such "
+        f"{min_samples}; audio longer than {spec.num_audio_samples} samples is cut into such "
         "windows, whose features and embeddings are averaged"
     }
     pair = {

@@ -97,7 +97,14 @@ def export_run(
     if tflite:
         exact = run if precision == "float32" else _load(run_dir, which, "float32")
         lite_models = _write_lite(exact, clips, tflite, lite_folder, metadata)
-    saved_models.save(run.video_tower, run.audio_tower, spec, metadata, output_dir, version)
+    saved_models.save(
+        run.video_tower,
+        run.audio_tower,
+        spec,
+        metadata=metadata,
+        output_dir=output_dir,
+        version=version,
+    )
     return Exported(folder, version, metadata, lite_models)
 
 
@@ -208,7 +215,7 @@ or, with TensorFlow alone:
   model = tf.saved_model.load("{folder}/pair/{exported.version}")
   model.signatures["video"](video=frames)["embedding"]  # also video_jpeg, audio, audio_wav
 Next: """
-    arguments = ("index", "FOLDER_OF_VIDEOS", f"--model={folder}", "--index=FILE")
+    arguments = ("index", "FOLDER_OF_VIDEOS", f"--model={folder}", "--index=INDEX_FOLDER")
     return text + commands.tool("search.py", *arguments)
 
 

@@ -16,7 +16,7 @@ from actcl_tf.export.errors import ExportError
 
 # Cosine of the embeddings with those of the encoder, below which a model is not to be trusted.
 LEAST_COSINE = {"float32": 0.999, "float16": 0.999, "int8": 0.97}
-# Levels of sound span more than 8 bits can tell apart, and TFLite has no integers for transforms.
+# Levels of audio span more than 8 bits can tell apart, and TFLite has no integers for transforms.
 _STAYS_FLOAT = "/frontend/"
 # What makes the embedding a unit vector: in integers its length would be 1 to within a few percent.
 _NORMALISES = "L2_NORMALIZATION"

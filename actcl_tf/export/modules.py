@@ -21,8 +21,8 @@ class Spec(NamedTuple):
       num_frames: of a training clip: length of a window, and the fewest that `video` takes.
       image_size: height and width that the video encoder was trained on, pixels.
       region: part of the frames that it was trained on: top, left, bottom and right, as shares.
-      sample_rate: of the sound, Hz.
-      num_audio_samples: of a training clip: length of a window of sound.
+      sample_rate: of the audio, Hz.
+      num_audio_samples: of a training clip: length of a window of audio.
     """
 
     num_frames: int
@@ -109,7 +109,7 @@ def audio_module(tower: tf.keras.Model, spec: Spec) -> Module:
                 f"spectrogram at {spec.sample_rate} Hz",
             ),
             _at_least(shape[0], 1, "audio [B, S] has no clips"),
-            _is_sound(audio),
+            _is_audio(audio),
         ]
         return encode(_after(checks, audio))
 
@@ -216,7 +216,7 @@ def _at_least(value: tf.Tensor, low: int, message: str) -> Optional[tf.Operation
     return tf.debugging.assert_greater_equal(value, low, message=message)
 
 
-def _is_sound(audio: tf.Tensor) -> Optional[tf.Operation]:
+def _is_audio(audio: tf.Tensor) -> Optional[tf.Operation]:
     """A check that samples are numbers, and in [-1, 1] or thereabouts."""
     # NaN is below nothing.
     return tf.debugging.assert_equal(

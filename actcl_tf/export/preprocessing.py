@@ -1,6 +1,6 @@
 """What is done to media inside an exported model, by standard TensorFlow operations only.
 
-Pictures are cut and resized by the functions of the input pipeline, so that training and serving
+Frames are cut and resized by the functions of the input pipeline, so that training and serving
 cannot differ.
 """
 
@@ -11,7 +11,7 @@ import tensorflow as tf
 from actcl_tf.data.input.transforms import resampling, video_ops
 
 Region = tuple[float, float, float, float]
-# Sound in the integers of a file would be some thousand times too loud, without a word.
+# Audio in the integers of a file would be some thousand times too loud, without a word.
 LOUDEST = 16.0
 
 
@@ -62,7 +62,7 @@ def squares_of_jpegs(frames_jpeg: tf.Tensor, image_size: int, region: Region) ->
 
 
 def waveform_of_wav(wav: tf.Tensor, sample_rate: int) -> tf.Tensor:
-    """A WAV file as the encoder takes sound: mono, at its sample rate.
+    """A WAV file as the encoder takes audio: mono, at its sample rate.
 
     Args:
       wav: [] string, a WAV file of 16-bit samples of any rate, with any number of channels.
@@ -71,8 +71,8 @@ def waveform_of_wav(wav: tf.Tensor, sample_rate: int) -> tf.Tensor:
     Returns:
       [S] float32 in [-1, 1], the mean of the channels.
     """
-    sound, rate = tf.audio.decode_wav(wav)
-    mono = tf.reduce_mean(sound, axis=1)
+    audio, rate = tf.audio.decode_wav(wav)
+    mono = tf.reduce_mean(audio, axis=1)
     return tf.cond(
         tf.equal(rate, sample_rate),
         lambda: mono,

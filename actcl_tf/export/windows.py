@@ -21,7 +21,7 @@ def starts(length: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
     """
     count = (length + window - 1) // window
     steps = tf.maximum(count - 1, 1)
-    # An hour of sound times its number of windows is beyond 32 bits; whole steps and the rest of
+    # An hour of audio times its number of windows is beyond 32 bits; whole steps and the rest of
     # the division are not, each by itself.
     step, rest = (length - window) // steps, (length - window) % steps
     places = tf.range(count)

@@ -36,7 +36,7 @@ class Clip(NamedTuple):
 
     Attributes:
       frame: [H, W, 3] uint8, the middle frame.
-      waveform: [S] float32, the whole sound.
+      waveform: [S] float32, the whole audio.
       filename: of the video that it was cut from.
     """
 
@@ -83,7 +83,7 @@ def find(data_dir: str, split: str, ids: Iterable[int]) -> dict[int, Place]:
                 if len(found) == len(wanted):
                     break
         except tf.errors.DataLossError as error:
-            raise _damaged(data_dir, split, error) from error
+            raise shards.damage_error(error, data_dir, split) from error
     return found
 
 
@@ -114,7 +114,7 @@ def read(places: dict[int, Place]) -> dict[int, Clip]:
                         bar.update()
             except tf.errors.DataLossError as error:
                 folder = pathlib.Path(path).parent
-                raise _damaged(str(folder.parent), folder.name, error) from error
+                raise shards.damage_error(error, folder.parent, folder.name) from error
     return clips
 
 
@@ -133,8 +133,3 @@ def _shown(source: clip_sources.Source, record: tf.Tensor) -> Clip:
         waveform=waveform.numpy(),
         filename=parsed["filename"].numpy().decode("utf-8", "replace"),
     )
-
-
-def _damaged(data_dir: str, split: str, error: tf.errors.DataLossError) -> records.DataError:
-    damage = shards.find_damage(data_dir, split)
-    return records.DataError(damage or f"{data_dir}: a record cannot be read: {error.message}")

@@ -1,4 +1,4 @@
-"""Clips side by side: a frame of each over the spectrogram of its sound, with a caption."""
+"""Clips side by side: a frame of each over the spectrogram of its audio, with a caption."""
 
 import pathlib
 from typing import NamedTuple
@@ -8,7 +8,7 @@ import numpy as np
 from actcl_tf.reporting import drawing
 
 _COLUMNS = 3
-_GAP, _SOUND, _CAPTION = 0.12, 0.5, 0.4  # Inches.
+_GAP, _AUDIO, _CAPTION = 0.12, 0.5, 0.4  # Inches.
 _DOTS_PER_INCH = 110  # Photographs compress badly, and stored frames are small.
 
 
@@ -37,9 +37,9 @@ def draw(path: pathlib.Path, cells: list[Cell]) -> pathlib.Path:
     """
     width = (drawing.WIDTH_INCHES - _GAP * (_COLUMNS + 1)) / _COLUMNS
     aspect = max(cell.frame.shape[0] / cell.frame.shape[1] for cell in cells)
-    picture = width * min(aspect, 1.5)
+    frame_height = width * min(aspect, 1.5)
     rows = -(-len(cells) // _COLUMNS)
-    row_height = picture + _SOUND + _CAPTION + _GAP
+    row_height = frame_height + _AUDIO + _CAPTION + _GAP
     total = rows * row_height + _GAP
     figure = drawing.new_figure(total)
 
@@ -51,16 +51,16 @@ def draw(path: pathlib.Path, cells: list[Cell]) -> pathlib.Path:
     for index, cell in enumerate(cells):
         row, column = divmod(index, _COLUMNS)
         top = _GAP + row * row_height
-        axes = figure.add_axes(place(column, top, picture))
+        axes = figure.add_axes(place(column, top, frame_height))
         axes.imshow(cell.frame)
         axes.set_facecolor("#f0f0f0")
-        sound = figure.add_axes(place(column, top + picture + 0.02, _SOUND))
-        sound.imshow(cell.spectrogram.T, origin="lower", aspect="auto", cmap="magma")
-        for each in (axes, sound):
+        audio = figure.add_axes(place(column, top + frame_height + 0.02, _AUDIO))
+        audio.imshow(cell.spectrogram.T, origin="lower", aspect="auto", cmap="magma")
+        for each in (axes, audio):
             each.set_xticks([])
             each.set_yticks([])
             each.spines[:].set_visible(False)
-        left, bottom, *_ = place(column, top + picture + _SOUND + 0.06, 0.0)
+        left, bottom, *_ = place(column, top + frame_height + _AUDIO + 0.06, 0.0)
         text = f"{drawing.shorten(cell.title, 20)}\n{drawing.shorten(cell.note, 22)}"
         figure.text(left, bottom, text, fontsize=9, va="top", linespacing=1.15)
     return drawing.save(figure, path, _DOTS_PER_INCH)

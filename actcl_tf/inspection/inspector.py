@@ -105,8 +105,7 @@ def _count_picks(
             state, bars.Bar(batches, "encoding queries", num_batches, unit="batch"), draws
         )
     except tf.errors.DataLossError as error:
-        damage = shards.find_damage(run.data.data_dir, run.data.train_split)
-        raise records.DataError(damage or f"a record cannot be read: {error.message}") from error
+        raise shards.damage_error(error, run.data.data_dir, run.data.train_split) from error
 
 
 def _make_folder(output: str) -> pathlib.Path:

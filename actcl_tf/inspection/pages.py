@@ -100,7 +100,13 @@ def describe(
         name: {c: float(s) for c, s in zip(context.classes, each)} for name, each in shares.items()
     }
     return findings.DictionaryFindings(
-        modality, state.serves, described, sampling, named, notes, pictures
+        modality=modality,
+        serves=state.serves,
+        figures=described,
+        sampling=sampling,
+        shares=named,
+        notes=notes,
+        pictures=pictures,
     )
 
 

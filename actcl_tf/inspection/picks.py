@@ -149,9 +149,9 @@ def _draw(
         sampler,
         tf.constant(dictionary.pool.ids >= 0),
         num_picks,
-        seed,
-        tf.constant(dictionary.pool.features),
-        dictionary.last_layer,
-        queries[dictionary.serves],
+        seed=seed,
+        features=tf.constant(dictionary.pool.features),
+        last_layer=dictionary.last_layer,
+        queries=queries[dictionary.serves],
     )
     return picked.indices.numpy()[: int(picked.count)].astype(np.int64)

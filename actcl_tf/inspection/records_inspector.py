@@ -11,7 +11,7 @@ from actcl_tf.storage.errors import DataError
 from actcl_tf.storage.files import PathLike
 
 SHEET = "contact_sheet.png"
-# Where nobody knows a rate, pictures are drawn at these.
+# Where nobody knows a rate, clips are drawn at these.
 _COMMON_FRAME_RATE, _COMMON_SAMPLE_RATE = 10.0, 16000.0
 
 
@@ -70,7 +70,7 @@ class Inspection:
             if split.manifest is not None and split.manifest.is_index:
                 raise DataError(
                     f"{folder} is an index of videos, of --input=media: it holds no frames and no "
-                    "sound to look at; prepare the videos with tools/prepare_data.py"
+                    "audio to look at; prepare the videos with tools/prepare_data.py"
                 )
         self._rates = frame_rate, sample_rate
         heap: list[tuple[int, int, Drawn]] = []

@@ -12,7 +12,7 @@ from actcl_tf.data.records import jpeg_header, records
 from actcl_tf.reporting import drawing, spectrogram
 from actcl_tf.storage import files
 
-_GAP, _CAPTION, _WAVE, _SOUND, _AXIS = 0.12, 0.36, 0.32, 0.6, 0.2  # Inches.
+_GAP, _CAPTION, _WAVE, _AUDIO, _AXIS = 0.12, 0.36, 0.32, 0.6, 0.2  # Inches.
 _STRIP = 0.8  # Inches that the frames of a strip shall about be high.
 _MOST_FRAMES = 10
 _DOTS_PER_INCH = 130  # Photographs compress badly.
@@ -25,8 +25,8 @@ class Row(NamedTuple):
     Attributes:
       title: what it is, in a few words.
       note: a second line.
-      frames: [T, H, W, 3] uint8, spread over the clip; None without picture.
-      waveform: [S] float32; None without sound.
+      frames: [T, H, W, 3] uint8, spread over the clip; None without video.
+      waveform: [S] float32; None without audio.
       sample_rate: samples a second.
       seconds: length of the clip.
     """
@@ -46,8 +46,8 @@ def read_row(record: bytes, *, title: str, note: str, frame_rate: float, sample_
       record: a serialized record without faults.
       title: what it is.
       note: a second line.
-      frame_rate: frames a second; used if there is no sound.
-      sample_rate: samples a second; used if there is sound.
+      frame_rate: frames a second; used if there is no audio.
+      sample_rate: samples a second; used if there is audio.
 
     Raises:
       DataError: a frame cannot be decoded.
@@ -58,9 +58,16 @@ def read_row(record: bytes, *, title: str, note: str, frame_rate: float, sample_
         frames = _frames(jpegs) if len(jpegs) else None
     except tf.errors.OpError as error:
         raise records.DataError(f"{title}: a frame cannot be decoded: {error.message}") from error
-    has_sound = len(waveform) > 0
-    seconds = len(waveform) / sample_rate if has_sound else len(jpegs) / frame_rate
-    return Row(title, note, frames, waveform if has_sound else None, sample_rate, seconds)
+    has_audio = len(waveform) > 0
+    seconds = len(waveform) / sample_rate if has_audio else len(jpegs) / frame_rate
+    return Row(
+        title=title,
+        note=note,
+        frames=frames,
+        waveform=waveform if has_audio else None,
+        sample_rate=sample_rate,
+        seconds=seconds,
+    )
 
 
 def _frames(jpegs: np.ndarray) -> np.ndarray:
@@ -68,7 +75,7 @@ def _frames(jpegs: np.ndarray) -> np.ndarray:
     height, width = jpeg_header.read_size(jpegs[0])
     inches = drawing.WIDTH_INCHES - 2 * _GAP
     count = max(1, min(round(inches / _STRIP * height / width), _MOST_FRAMES, len(jpegs)))
-    # Each frame stands over its part of the sound: the one in the middle of that part.
+    # Each frame stands over its part of the audio: the one in the middle of that part.
     middles = ((np.arange(count) + 0.5) * len(jpegs) / count).astype(int)
     return np.stack([tf.io.decode_jpeg(jpeg, channels=3).numpy() for jpeg in jpegs[middles]])
 
@@ -110,7 +117,7 @@ def draw(path: files.PathLike, rows: list[Row]) -> None:
         if row.waveform is not None:
             _draw_wave(figure.add_axes(place(top, _WAVE)), row.waveform)
             top += _WAVE + 0.03
-            axes = figure.add_axes(place(top, _SOUND))
+            axes = figure.add_axes(place(top, _AUDIO))
             spectrogram.draw(axes, row.waveform, round(row.sample_rate), row.seconds)
         top = below
     buffer = io.BytesIO()
@@ -131,7 +138,7 @@ def _height(row: Row, width: float) -> float:
         strip = _strip(row.frames[:, :1])
         height += width * row.frames.shape[1] / strip.shape[1] + 0.03
     if row.waveform is not None:
-        height += _WAVE + 0.03 + _SOUND + _AXIS
+        height += _WAVE + 0.03 + _AUDIO + _AXIS
     return height
 
 

@@ -131,24 +131,24 @@ def _stream_rows(
     num_shards: int,
     num_bytes: int,
 ) -> list[tuple[str, list[str]]]:
-    """Rows on picture, sound and bytes."""
+    """Rows on video, audio and bytes."""
     rows = []
-    with_picture = [clip for clip in clips if clip.frames]
-    sizes = collections.Counter((clip.width, clip.height) for clip in with_picture)
+    with_video = [clip for clip in clips if clip.frames]
+    sizes = collections.Counter((clip.width, clip.height) for clip in with_video)
     if sizes:
         shown = [f"{w} x {h} ({count})" for (w, h), count in sizes.most_common(_MOST_SIZES)]
         if len(sizes) > _MOST_SIZES:
             shown.append(f"{len(sizes) - _MOST_SIZES} more sizes")
-        rates = sorted({clip.frame_rate or frame_rate for clip in with_picture})
+        rates = sorted({clip.frame_rate or frame_rate for clip in with_video})
         lines = [f"{_rates(rates)} frames a second; {', '.join(shown)}"]
-        rows.append(("picture", lines))
+        rows.append(("video", lines))
     levels = [clip.loudest_db for clip in clips if clip.loudest_db is not None]
     if levels:
         rates = sorted({clip.sample_rate or sample_rate for clip in clips if clip.samples})
         quiet = sum(level < _QUIET_DB for level in levels)
         rows.append(
             (
-                "sound",
+                "audio",
                 [
                     f"{_rates(rates)} Hz; median of the loudest 0.1 s of each clip "
                     f"{statistics.median(levels):.0f} dB",
@@ -156,7 +156,7 @@ def _stream_rows(
                 ],
             )
         )
-    for what, count in (("picture", len(with_picture)), ("sound", len(levels))):
+    for what, count in (("video", len(with_video)), ("audio", len(levels))):
         if 0 < count < len(clips):
             rows.append(("", [f"{len(clips) - count} clips lack {what}"]))
     clip_bytes = [clip.num_bytes for clip in clips]

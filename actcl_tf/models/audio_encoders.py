@@ -32,7 +32,7 @@ def build_audio_encoder(name: str, width: float) -> "AudioResNet":
     Returns:
       Model log-mel [B, F, R] -> features [B, num_features] float32. Its last feature map has a
       total stride of 32 in F, and in R too for resnet2d_*: 2 in the stem, 2 in the max pool, 2 in
-      each of the stages 2 to 4; of 8 for resnet2d_6, which ends with stage 2. So 1.28 s of sound
+      each of the stages 2 to 4; of 8 for resnet2d_6, which ends with stage 2. So 1.28 s of audio
       (F = 128) with R = 80 end as a map of 4 x 3.
 
     Raises:

@@ -18,7 +18,7 @@ VIDEO_STD = (0.22803, 0.22145, 0.216989)
 WINDOW_SECONDS = 0.025
 HOP_SECONDS = 0.010
 LOWEST_HERTZ = 20.0
-# A full-scale sine has about +40 dB in its band. Ordinary sound lies around LEVEL_MEAN_DB with
+# A full-scale sine has about +40 dB in its band. Ordinary audio lies around LEVEL_MEAN_DB with
 # LEVEL_STD_DB; nothing is lower than FLOOR_DB, which is where digital silence ends up.
 FLOOR_DB = -60.0
 LEVEL_MEAN_DB = -20.0

@@ -1,4 +1,4 @@
-"""Layers that the residual networks for video and for sound share.
+"""Layers that the residual networks for video and for audio share.
 
 Paddings, strides, epsilons and initial values are torchvision's, so that its published weights fit
 into these layers.

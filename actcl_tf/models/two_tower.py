@@ -1,4 +1,4 @@
-"""The two towers: frontend, backbone and projection head for video and for sound."""
+"""The two towers: frontend, backbone and projection head for video and for audio."""
 
 from typing import NamedTuple, Optional
 

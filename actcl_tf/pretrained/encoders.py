@@ -149,7 +149,7 @@ class AudioEncoder(Encoder):
     """
 
     part = layout.AUDIO
-    _check = staticmethod(checked_inputs.sound)
+    _check = staticmethod(checked_inputs.audio)
 
     def embed_wavs(self, wavs: tf.Tensor) -> dict[str, tf.Tensor]:
         """As `embed`, of WAV files: string [B], of any lengths and sample rates."""

@@ -1,4 +1,4 @@
-"""Refuses frames and sound in numbers of the wrong kind, instead of cutting them to fit."""
+"""Refuses frames and audio in numbers of the wrong kind, instead of cutting them to fit."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 # As in the signatures: decoders overshoot a little, integers of a file by a thousand times.
 _LOUDEST = 16.0
 _FRAMES = "frames must be uint8, RGB from 0 to 255"
-_SOUND = "sound must be float32 in [-1, 1]"
+_AUDIO = "audio must be float32 in [-1, 1]"
 
 
 def frames(given: Any) -> tf.Tensor:
@@ -39,8 +39,8 @@ def frames(given: Any) -> tf.Tensor:
     return tf.cast(given, tf.uint8)
 
 
-def sound(given: Any) -> tf.Tensor:
-    """Sound as float32.
+def audio(given: Any) -> tf.Tensor:
+    """Audio as float32.
 
     Args:
       given: [B, S], floating, in [-1, 1] or thereabouts.
@@ -55,15 +55,15 @@ def sound(given: Any) -> tf.Tensor:
     given = _tensor(given)
     if not given.dtype.is_floating:
         raise ValueError(
-            f"{_SOUND}, got {given.dtype.name}: divide 16-bit samples by 32768.0, and cast"
+            f"{_AUDIO}, got {given.dtype.name}: divide 16-bit samples by 32768.0, and cast"
         )
-    told = f"{_SOUND} and finite"
+    told = f"{_AUDIO} and finite"
     known = tf.get_static_value(given)
     given = tf.cast(given, tf.float32)
     if known is None:
-        is_sound = tf.reduce_all(tf.abs(given) < _LOUDEST)
+        in_range = tf.reduce_all(tf.abs(given) < _LOUDEST)
         check = tf.debugging.assert_equal(
-            is_sound, True, f"{told}: divide 16-bit samples by 32768.0"
+            in_range, True, f"{told}: divide 16-bit samples by 32768.0"
         )
         with tf.control_dependencies([check]):
             return tf.identity(given)

@@ -17,8 +17,8 @@ class Clip(NamedTuple):
     """What was read of a file, ready for the encoders.
 
     Attributes:
-      frames: [1, T, H, W, 3] uint8; None where there is no picture.
-      waveform: [1, S] float32 in [-1, 1], of the same span; None where there is no sound.
+      frames: [1, T, H, W, 3] uint8; None where there is no video.
+      waveform: [1, S] float32 in [-1, 1], of the same span; None where there is no audio.
     """
 
     frames: Optional[np.ndarray]
@@ -29,8 +29,8 @@ class Pretrained(NamedTuple):
     """Encoders of an export.
 
     Attributes:
-      video: of pictures.
-      audio: of sound.
+      video: takes frames.
+      audio: takes waveforms.
       metadata: what is said of them; see `metadata["signatures"]` for what they take.
     """
 
@@ -45,11 +45,11 @@ class Pretrained(NamedTuple):
         start: float = 0.0,
         end: Optional[float] = None,
     ) -> Clip:
-        """Reads a video or a sound file at the rates that the encoders take.
+        """Reads a video or an audio file at the rates that the encoders take.
 
         Args:
           path: of the file; anything that FFmpeg's libraries read.
-          streams: both, video (the picture alone) or audio (the sound alone).
+          streams: both, video (the video alone) or audio (the audio alone).
           start: seconds, where to begin.
           end: seconds, where to end; None: at the end of the file.
 
@@ -72,9 +72,9 @@ def load(path: Path, version: Optional[int] = None) -> Pretrained:
     Example:
       >>> encoders = actcl_tf.load("models/mine")
       >>> clip = encoders.read("videos/mine.mp4", end=2.0)
-      >>> picture = encoders.video.embed(clip.frames)["embedding"]
-      >>> sound = encoders.audio.embed(clip.waveform)["embedding"]
-      >>> tf.matmul(picture, sound, transpose_b=True).shape
+      >>> video = encoders.video.embed(clip.frames)["embedding"]
+      >>> audio = encoders.audio.embed(clip.waveform)["embedding"]
+      >>> tf.matmul(video, audio, transpose_b=True).shape
       TensorShape([1, 1])
     """
     encoders = [layer(path, version) for layer in (VideoEncoder, AudioEncoder)]

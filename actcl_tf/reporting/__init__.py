@@ -1,1 +1,1 @@
-"""What reports are made of: pages, figures, pictures of sound and clips that can be played."""
+"""What reports are made of: pages, figures, images of audio and clips that can be played."""

@@ -14,8 +14,8 @@ import tensorflow as tf
 from actcl_tf.data.synthetic import mp4
 from actcl_tf.reporting import drawing, spectrogram
 
-_HEIGHT = 120  # Pixels that pictures are at most high.
-_SOUND_INCHES = (2.2, 0.7)
+_HEIGHT = 120  # Pixels that frames are at most high.
+_SPECTROGRAM_INCHES = (2.2, 0.7)
 
 
 class Clip(NamedTuple):
@@ -24,9 +24,9 @@ class Clip(NamedTuple):
     Attributes:
       caption: what it is.
       is_right: whether it is what was searched for; None where that is no question.
-      frames: [T, H, W, 3] uint8; None without picture.
+      frames: [T, H, W, 3] uint8; None without video.
       frame_rate: frames a second.
-      waveform: [S] float32 in [-1, 1]; None without sound.
+      waveform: [S] float32 in [-1, 1]; None without audio.
       sample_rate: samples a second.
     """
 
@@ -56,8 +56,8 @@ def to_html(clip: Clip) -> str:
             f'<audio controls preload="none" src="{_uri("audio/wav", _wav(clip))}"></audio>'
         )
     if clip.waveform is not None:
-        picture = _uri("image/png", _sound_picture(clip))
-        parts.append(f'<img src="{picture}" alt="spectrogram" loading="lazy">')
+        image = _uri("image/png", _spectrogram_png(clip))
+        parts.append(f'<img src="{image}" alt="spectrogram" loading="lazy">')
     return "\n".join([*parts, "</figure>"])
 
 
@@ -93,8 +93,8 @@ def _wav(clip: Clip) -> bytes:
     return buffer.getvalue()
 
 
-def _sound_picture(clip: Clip) -> bytes:
-    width, height = _SOUND_INCHES
+def _spectrogram_png(clip: Clip) -> bytes:
+    width, height = _SPECTROGRAM_INCHES
     figure = drawing.new_figure(height)
     figure.set_size_inches(width, height)
     axes = figure.add_axes([0.01, 0.24, 0.98, 0.74])

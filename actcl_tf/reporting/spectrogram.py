@@ -1,4 +1,4 @@
-"""Sound as a picture, on one scale for all clips."""
+"""Audio as an image, on one scale for all clips."""
 
 import numpy as np
 import tensorflow as tf

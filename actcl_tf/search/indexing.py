@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 import tensorflow as tf
@@ -88,13 +88,7 @@ def index_folder(
     on_disk = walking.find(root, walking.MEDIA)
     found = {file.path: file for file in _look_up(root, on_disk.names)}
     if not found:  # What vanished with a drive that is not mounted stays in the index.
-        raise DataError(
-            f"{folder}: no video or audio in it or its subfolders. "
-            + (
-                " ".join([*walking.unlisted_lines(on_disk), *walking.ignored_lines(on_disk)])
-                or "It is empty."
-            )
-        )
+        raise _nothing_found(folder, on_disk)
     facts = store.Facts(
         digest=encoder.digest,
         model=os.path.abspath(encoder.folder),
@@ -102,12 +96,8 @@ def index_folder(
         window_seconds=encoder.shape.seconds,
     )
     with store_writing.Writer(index, facts) as writer:
-        below = files.join(root, "")
-        known = {path: entry for path, entry in writer.entries.items() if path.startswith(below)}
-        # What is in a folder that cannot be listed may well be there.
         unseen = tuple(files.join(root, name, "") for name in on_disk.unlisted)
-        vanished = [path for path in known if path not in found and not path.startswith(unseen)]
-        changed = [path for path, entry in known.items() if _has_changed(entry, found.get(path))]
+        vanished, changed = _compare(writer.entries, root, found, unseen)
         if vanished or changed:
             writer.drop({*vanished, *changed})
         todo = [file for path, file in found.items() if path not in writer.entries]
@@ -118,16 +108,8 @@ def index_folder(
             num_workers=num_workers or cores.count(),
             timeout=timeout,
         )
-        bar = bars.Bar(
-            total=len(found),
-            initial=len(found) - len(todo),
-            unit="file",
-            desc="Indexing",
-            disable=not progress,
-            dynamic_ncols=True,
-        )
-        with contextlib.closing(events), bar:
-            windows = _add(todo, root, events, Assembler(encoder), writer, bar)
+        with contextlib.closing(events), _bar(len(found), len(todo), progress) as bar:
+            windows = _add(todo, root, events, Assembler(encoder), writer=writer, bar=bar)
         return Summary(
             entries=list(writer.entries.values()),
             added=[file.path for file in todo if file.path not in changed],
@@ -137,6 +119,25 @@ def index_folder(
             seconds=time.monotonic() - begun,
             found=on_disk,
         )
+
+
+def _nothing_found(folder: str, on_disk: walking.Found) -> DataError:
+    others = [*walking.unlisted_lines(on_disk), *walking.ignored_lines(on_disk)]
+    return DataError(
+        f"{folder}: no video or audio in it or its subfolders. "
+        + (" ".join(others) or "It is empty.")
+    )
+
+
+def _bar(num_files: int, num_todo: int, progress: bool) -> bars.Bar:
+    return bars.Bar(
+        total=num_files,
+        initial=num_files - num_todo,
+        unit="file",
+        desc="Indexing",
+        disable=not progress,
+        dynamic_ncols=True,
+    )
 
 
 def _look_up(root: str, names: Sequence[str]) -> Iterator[_File]:
@@ -151,6 +152,20 @@ def _look_up(root: str, names: Sequence[str]) -> Iterator[_File]:
                 yield _File(name, path, facts.st_size, facts.st_mtime_ns)
 
 
+def _compare(
+    entries: Mapping[str, Entry], root: str, found: Mapping[str, _File], unseen: tuple[str, ...]
+) -> tuple[list[str], list[str]]:
+    """Paths of an index below `root` that are no more, and of those that are other files now.
+
+    What is in a folder of `unseen`, which cannot be listed, may well be there.
+    """
+    below = files.join(root, "")
+    known = {path: entry for path, entry in entries.items() if path.startswith(below)}
+    vanished = [path for path in known if path not in found and not path.startswith(unseen)]
+    changed = [path for path, entry in known.items() if _has_changed(entry, found.get(path))]
+    return vanished, changed
+
+
 def _has_changed(entry: Entry, file: Optional[_File]) -> bool:
     return file is not None and (entry.size, entry.modified) != (file.size, file.modified)
 
@@ -160,6 +175,7 @@ def _add(
     root: str,
     events: Iterator[reading.Event],
     assembler: Assembler,
+    *,
     writer: store_writing.Writer,
     bar: bars.Bar,
 ) -> int:
@@ -174,7 +190,14 @@ def _add(
             if any("missing" in reasons for reasons in done.left_out.values()):
                 continue  # It may be back, or readable, by the next time.
             writer.append(
-                Entry(root, file.name, file.size, file.modified, done.segments, done.left_out),
+                Entry(
+                    root=root,
+                    name=file.name,
+                    size=file.size,
+                    modified=file.modified,
+                    segments=done.segments,
+                    left_out=done.left_out,
+                ),
                 done.vectors,
             )
             is_dirty = True

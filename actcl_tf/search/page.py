@@ -63,6 +63,13 @@ def _query_clip(query: Query, reader: playing.Reader) -> playable.Clip:
     name = texts.printable(query.path)
     if query.still is not None:
         frames = np.repeat(query.still[None], 2, axis=0)
-        return playable.Clip(name, None, frames, 1.0, None, 16000)
+        return playable.Clip(
+            caption=name,
+            is_right=None,
+            frames=frames,
+            frame_rate=1.0,
+            waveform=None,
+            sample_rate=16000,
+        )
     caption = f"{query.modality} of {name} at {texts.time_text(query.start)}"
     return reader.clip(query.path, query.start, caption)

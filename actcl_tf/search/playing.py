@@ -55,7 +55,14 @@ class Reader:
                 waveform = np.pad(piece.waveform, (max(0, late), 0))[: self._num_samples]
         if len(reasons) == len(MODALITIES):
             caption = f"{caption}: cannot be played ({reasons[0]})"
-        return playable.Clip(caption, None, frames, _FRAME_RATE, waveform, _SAMPLE_RATE)
+        return playable.Clip(
+            caption=caption,
+            is_right=None,
+            frames=frames,
+            frame_rate=_FRAME_RATE,
+            waveform=waveform,
+            sample_rate=_SAMPLE_RATE,
+        )
 
     def _read(self, modality: str, path: str, start: float) -> Union[MediaClip, str]:
         """The piece of a file, or the reason why there is none."""

@@ -125,9 +125,7 @@ def _bad_record(
         return None
     found = find_bad_clip()
     if not found and isinstance(error, tf.errors.DataLossError):
-        found = shards.find_damage(data.data_dir, split) or (
-            f"{data.data_dir}: a record cannot be read: {error.message}"
-        )
+        return shards.damage_error(error, data.data_dir, split)
     return records.DataError(found) if found else None
 
 

@@ -77,7 +77,7 @@ def test_no_sampler_without_a_pool(name):
     assert negative_sampling.build_sampler(name, 0.3, "last_layer") is None
 
 
-@pytest.mark.parametrize("name", ["active", "hardest"])
+@pytest.mark.parametrize("name", ["active", "random", "hardest"])
 def test_candidates_that_are_not_finite_are_refused_when_seen_and_else_passed_over(name):
     features, layer, queries = _setting()
     broken = tf.tensor_scatter_nd_update(features, [[2, 1], [5, 0]], [np.nan, np.inf])

@@ -54,8 +54,8 @@ def test_a_split_without_a_manifest():
     assert describe(CLIP, CLIP, CLIP._replace(loudest_db=-41.0)).splitlines() == [
         "train: 3 clips in 2 shards, 4 kB, 0.00167 hours",
         "  lengths  all 2.00 s",
-        "  picture  10 frames a second; 32 x 24 (3)",
-        "  sound    1000 Hz; median of the loudest 0.1 s of each clip -10 dB",
+        "  video    10 frames a second; 32 x 24 (3)",
+        "  audio    1000 Hz; median of the loudest 0.1 s of each clip -10 dB",
         "           1 of 3 clips nearly silent (below -40 dB)",
         "  bytes    1.5 kB a clip, 2 kB a shard; largest clip 1.5 kB",
         "  classes  no labels",
@@ -123,12 +123,12 @@ def test_streams_that_some_clips_lack_and_sizes():
         CLIP._replace(samples=0, loudest_db=None, sample_rate=0.0),
         *[CLIP._replace(height=30 + i, frame_rate=0.0) for i in range(4)],
     ).splitlines()
-    assert "           1 clips lack sound" in lines
+    assert "           1 clips lack audio" in lines
     assert any("unknown or 10 frames a second; 32 x 24 (2)" in line for line in lines)
     assert any(line.endswith(", 1 more sizes") for line in lines)
     silent = describe(CLIP._replace(samples=0, loudest_db=None))
-    assert "sound" not in silent
-    assert "picture" not in describe(CLIP._replace(frames=0))
+    assert "audio" not in silent
+    assert "video" not in describe(CLIP._replace(frames=0))
 
 
 def test_classes_by_size():

@@ -26,7 +26,7 @@ def _tone(seconds):
     return (0.5 * np.sin(2 * np.pi * 440 * np.arange(int(RATE * seconds)) / RATE)).astype("f")
 
 
-def test_sound_is_a_wav_over_its_spectrogram():
+def test_audio_is_a_wav_over_its_spectrogram():
     wave = _tone(0.5)
     text = playable.to_html(_clip(waveform=wave))
     (data,) = _media(text, "audio/wav")
@@ -38,10 +38,10 @@ def test_sound_is_a_wav_over_its_spectrogram():
 
 
 @pytest.mark.parametrize("height, width, expected", [(240, 320, (120, 160)), (40, 64, (40, 64))])
-@pytest.mark.parametrize("has_sound", [True, False])
-def test_pictures_are_an_mp4_with_sound(height, width, expected, has_sound):
+@pytest.mark.parametrize("has_audio", [True, False])
+def test_frames_are_an_mp4_with_audio(height, width, expected, has_audio):
     frames = np.full([7, height, width, 3], 90, np.uint8)
-    text = playable.to_html(_clip(frames, _tone(0.7) if has_sound else None))
+    text = playable.to_html(_clip(frames, _tone(0.7) if has_audio else None))
     (data,) = _media(text, "video/mp4")
     with av.open(io.BytesIO(data)) as container:
         shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -50,7 +50,18 @@ def test_pictures_are_an_mp4_with_sound(height, width, expected, has_sound):
     assert shown[0].shape[:2] == expected
     assert np.abs(np.array(shown).astype(int) - 90).mean() < 4
     assert len(_media(text, "image/jpeg")) == 1
-    assert len(_media(text, "image/png")) == has_sound
+    assert len(_media(text, "image/png")) == has_audio
+
+
+def test_fine_lines_become_grey_instead_of_others():
+    lines = np.zeros([2, 240, 320, 3], np.uint8)
+    lines[:, ::2] = 255
+    (poster,) = _media(playable.to_html(_clip(lines)), "image/jpeg")
+    with av.open(io.BytesIO(poster), format="image2pipe") as container:
+        (frame,) = container.decode(video=0)
+    shown = frame.to_ndarray(format="gray").astype(int)
+    assert shown.shape == (120, 160)
+    assert np.abs(shown[4:-4] - 128).max() < 12
 
 
 @pytest.mark.parametrize("is_right, sign, name", [(True, "✓", "right"), (False, "✗", "wrong")])

@@ -1,4 +1,4 @@
-"""The picture of a sound."""
+"""Audio as an image."""
 
 import numpy as np
 import pytest

@@ -254,7 +254,7 @@ def test_mistakes_end_in_one_clear_line(run_dir, tiny_data, sounds, outcomes, tm
             f"--data_dir={sounds}",
             "--audio_window=9",
         ],
-        "--audio_window=1: has a meaning where sound": [checkpoint, data, "--audio_window=1"],
+        "--audio_window=1: has a meaning where audio": [checkpoint, data, "--audio_window=1"],
         "--video_width=2.0: the encoders of .* have 0.0625": [checkpoint, data, "--video_width=2"],
         "span of 40 frames": [checkpoint, data, "--num_frames=40"],
         "--protocol=finetune: needs a --checkpoint, whose weights": [data, "--protocol=finetune"],

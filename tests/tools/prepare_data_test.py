@@ -140,7 +140,7 @@ def test_a_benchmark_is_prepared_by_name(tmp_path, shared_data):
     flags = ["--dataset=esc50", f"--input={shared_data / 'esc10'}", f"--output={data}", "--fold=2"]
     status, out, err = finish(start(*flags, "--num_workers=2"))
     assert status == 0, err
-    assert "sound at 16000 Hz" in out and "tools/train.py" not in out
+    assert "audio at 16000 Hz" in out and "tools/train.py" not in out
     manifests = {split: records.read_manifest(data / split) for split in ("train", "test")}
     assert {split: found.num_clips for split, found in manifests.items()} == {
         "train": 320,

@@ -91,7 +91,8 @@ def test_main_job_from_nothing_to_the_summary(first_run):
     assert "linear/audio/trained/standardise" in compared.stdout
     assert (folder / "run" / "tensorboard" / "projector_config.pbtxt").exists()
     assert len((folder / "run/tensorboard/projector/latest.tsv").read_text().splitlines()) == 32
-    assert (folder / "run" / "result.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("result.png", "curves.png"):
+        assert (folder / "run" / name).read_bytes().startswith(b"\x89PNG")
 
 
 class Stopped(NamedTuple):

@@ -116,13 +116,13 @@ def measure(data: config.DataConfig, settings: Settings, batch_size: int, seed: 
     memory = _watch_memory(whole(), settings.input_clips, batch_size)
     size = sum(files.size(path) for path in paths)
     return Result(
-        rates,
-        data.num_frames,
-        size / manifest.num_clips,
-        first_batch,
-        settings.input_shards or len(paths),
-        memory,
-        settings.input_clips,
+        rates=rates,
+        frames=data.num_frames,
+        bytes_a_clip=size / manifest.num_clips,
+        first_batch=first_batch,
+        shards=settings.input_shards or len(paths),
+        memory=memory,
+        clips=settings.input_clips,
     )
 
 
@@ -200,7 +200,7 @@ def _decoding(jpegs: np.ndarray) -> tf.data.Dataset:
     return (
         tf.data.Dataset.from_tensor_slices(jpegs)
         .repeat()
-        # The picture is dropped at once: copying it is none of the decoder's work.
+        # The video is dropped at once: copying it is none of the decoder's work.
         .map(
             lambda jpeg: tf.shape(
                 tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE")

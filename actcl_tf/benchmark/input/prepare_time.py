@@ -1,7 +1,7 @@
 """How fast videos become records, beside the `ffmpeg` program doing the same to the same videos.
 
-Both decode picture and sound, sample the picture at a constant rate, scale it, encode JPEG, and
-resample and mix the sound, with as many processes. They take turns, so that a machine whose speed
+Both decode video and audio, sample the video at a constant rate, scale it, encode JPEG, and
+resample and mix the audio, with as many processes. They take turns, so that a machine whose speed
 drifts treats them alike. What ffmpeg leaves behind are loose files; what we leave are checked,
 shuffled shards.
 """
@@ -81,7 +81,7 @@ def measure(settings: Settings, folder: str) -> Rounds:
 
     Args:
       settings: how often, and how.
-      folder: of whole videos with picture and sound.
+      folder: of whole videos with audio.
 
     Raises:
       ConfigError: there is no ffmpeg program, or it cannot read a video.
@@ -112,7 +112,15 @@ def measure(settings: Settings, folder: str) -> Rounds:
             theirs.append(time.perf_counter() - begun)
             ffmpeg_bytes = _bytes_below(made)
     clips = sum(manifest.num_clips for manifest in summary.manifests.values())
-    return Rounds(ours, theirs, len(paths), clips, our_bytes, ffmpeg_bytes, num_workers)
+    return Rounds(
+        ours=ours,
+        ffmpeg=theirs,
+        videos=len(paths),
+        clips=clips,
+        our_bytes=our_bytes,
+        ffmpeg_bytes=ffmpeg_bytes,
+        num_workers=num_workers,
+    )
 
 
 def _convert(program: str, path: str, folder: str) -> None:
@@ -124,7 +132,7 @@ def _convert(program: str, path: str, folder: str) -> None:
     command += ["-map", "0:v:0", "-vf", f"fps={_STORED.frame_rate},{scale}"]
     command += ["-q:v", str(_FFMPEG_QUALITY), os.path.join(folder, "%05d.jpg")]
     command += ["-map", "0:a:0", "-ac", "1", "-ar", str(_STORED.sample_rate)]
-    command += ["-f", "f32le", os.path.join(folder, "sound.f32")]
+    command += ["-f", "f32le", os.path.join(folder, "audio.f32")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise config.ConfigError(f"{path}: ffmpeg cannot convert it ({done.stderr.strip()})")

@@ -127,10 +127,24 @@ def tabulate(
             dictionary_size = max(run.contrast.dictionary_size, batch_size)
             whole = sharded = None
             if pool_size >= dictionary_size + batch_size:
-                sizes = (settings, counts, costs, dictionary_size, pool_size, replicas)
-                whole = _setting(*sizes, False)
-                sharded = _setting(*sizes, True) if replicas > 1 else None
-            rows.append(Row(pool_size, replicas, batch_size, dictionary_size, whole, sharded))
+                sizes = {
+                    "dictionary_size": dictionary_size,
+                    "pool_size": pool_size,
+                    "replicas": replicas,
+                }
+                whole = _setting(settings, counts, costs, is_sharded=False, **sizes)
+                if replicas > 1:
+                    sharded = _setting(settings, counts, costs, is_sharded=True, **sizes)
+            rows.append(
+                Row(
+                    pool_size=pool_size,
+                    replicas=replicas,
+                    batch_size=batch_size,
+                    dictionary_size=dictionary_size,
+                    whole=whole,
+                    sharded=sharded,
+                )
+            )
     return rows
 
 
@@ -138,6 +152,7 @@ def _setting(
     settings: scaling_settings.Settings,
     counts: scaling_counts.Counts,
     costs: scaling_costs.Costs,
+    *,
     dictionary_size: int,
     pool_size: int,
     replicas: int,
@@ -158,11 +173,11 @@ def _setting(
     sampling /= settings.scaling_speed
     exchange = exchanged / (settings.scaling_bandwidth * 1e9)
     return Setting(
-        gathered,
-        kept,
-        scratch,
-        sampling,
-        exchange,
-        settings.scaling_step_seconds + sampling + exchange,
-        kept + scratch <= settings.scaling_memory_gb * 1e9,
+        gathered_bytes=gathered,
+        kept_bytes=kept,
+        scratch_bytes=scratch,
+        sampling_seconds=sampling,
+        exchange_seconds=exchange,
+        step_seconds=settings.scaling_step_seconds + sampling + exchange,
+        fits=kept + scratch <= settings.scaling_memory_gb * 1e9,
     )

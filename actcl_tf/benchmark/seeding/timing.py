@@ -91,7 +91,9 @@ def measure(settings: seeding_settings.Settings) -> Result:
             extra[way, size] = peak
             bar.update()
         for kind, size in keys:
-            timed[kind, size] = _time_ways(settings, kind, size, meter, copies, bar)
+            timed[kind, size] = _time_ways(
+                settings, kind, size, meter=meter, copies=copies, bar=bar
+            )
         for kind in settings.points if settings.ladder else ():
             ladder += _time_ladder(settings, kind, bar)
     bandwidth = float(np.median(copies))
@@ -100,7 +102,14 @@ def measure(settings: seeding_settings.Settings) -> Result:
         ours = [seconds for seconds, _ in ways[seeding_settings.OURS]]
         factor_bytes = 4 * size * (settings.embedding + settings.features)
         rows += [
-            Row(kind, size, way, *_figures(turns, ours, bandwidth), extra[way, size], factor_bytes)
+            Row(
+                points=kind,
+                num_points=size,
+                way=way,
+                extra_bytes=extra[way, size],
+                factor_bytes=factor_bytes,
+                **_figures(turns, ours, bandwidth),
+            )
             for way, turns in ways.items()
         ]
     return Result(rows, ladder, copies)
@@ -156,15 +165,23 @@ def _time_ways(
 
 def _figures(
     turns: list[tuple[float, seeding_ways.Picked]], ours: list[float], bandwidth: float
-) -> tuple:
-    """The fields of a row from its seconds to its share of the bandwidth (bytes a second)."""
+) -> dict[str, Any]:
+    """The fields of a row that were measured; the bandwidth is in bytes a second."""
     seconds = [seconds for seconds, _ in turns]
     ratios = np.array(seconds) / ours[: len(seconds)]
     low, ratio, high = (float(x) for x in np.percentile(ratios, [25, 50, 75]))
-    _, *counts, moved = (np.array(column) for column in zip(*(picked for _, picked in turns)))
-    counts = [float(np.median(count)) for count in counts]
-    share = float(np.median(moved / seconds)) / bandwidth
-    return seconds, ratio, [low, high], *counts, float(np.median(moved)) / 1e9, share
+    picked = [picked for _, picked in turns]
+    moved = np.array([each.bytes_moved for each in picked])
+    return {
+        "seconds": seconds,
+        "ratio": ratio,
+        "ratio_quartiles": [low, high],
+        "passes": float(np.median([each.passes for each in picked])),
+        "columns": float(np.median([each.columns for each in picked])),
+        "proposals": float(np.median([each.proposals for each in picked])),
+        "gigabytes_moved": float(np.median(moved)) / 1e9,
+        "copy_share": float(np.median(moved / seconds)) / bandwidth,
+    }
 
 
 def _time_ladder(settings: seeding_settings.Settings, kind: str, bar: bars.Bar) -> list[Rung]:

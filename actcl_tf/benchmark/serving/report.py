@@ -43,13 +43,13 @@ def summarise(turns: list[timing.Turns]) -> list[Row]:
         ratios = turns[0].single.sum(1) / each.single.sum(1), turns[0].batch / each.batch
         rows.append(
             Row(
-                each.name,
-                each.num_bytes / 1e6,
-                float(p50),
-                float(p95),
-                tuple(map(float, rates)),
-                tuple(np.percentile(ratio, [25, 50, 75]).tolist() for ratio in ratios),
-                each.cosine,
+                name=each.name,
+                megabytes=each.num_bytes / 1e6,
+                p50=float(p50),
+                p95=float(p95),
+                rates=tuple(map(float, rates)),
+                ratios=tuple(np.percentile(ratio, [25, 50, 75]).tolist() for ratio in ratios),
+                cosine=each.cosine,
             )
         )
     return rows

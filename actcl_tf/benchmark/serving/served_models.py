@@ -112,10 +112,10 @@ def as_initialised(run: config.PretrainConfig, num_clips: int) -> Encoders:
     frames = (num_clips, run.data.num_frames, run.data.image_size, run.data.image_size, 3)
 
     def noise() -> dict[str, np.ndarray]:
-        sound = rng.normal(0.0, 0.1, [num_clips, num_samples]).clip(-1.0, 1.0)
+        audio = rng.normal(0.0, 0.1, [num_clips, num_samples]).clip(-1.0, 1.0)
         return {
             layout.VIDEO: rng.integers(0, 256, frames, np.uint8),
-            layout.AUDIO: sound.astype(np.float32),
+            layout.AUDIO: audio.astype(np.float32),
         }
 
     return Encoders(runs, noise(), noise(), "as initialised, on noise")

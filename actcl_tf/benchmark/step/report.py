@@ -92,13 +92,15 @@ def summarise(way: timing.Way, result: timing.Result) -> Figures:
         return float(np.median(work / values / rates))
 
     return Figures(
-        seconds,
-        result.batch_size / seconds,
-        product_share(sum(way.multiply_adds.values()), way.whole),
-        parts,
-        shares,
-        {part: product_share(work, way.parts[part]) for part, work in way.multiply_adds.items()},
-        None if way.peak_bytes is None else way.peak_bytes / 1e9,
+        seconds=seconds,
+        clips_per_second=result.batch_size / seconds,
+        product_share=product_share(sum(way.multiply_adds.values()), way.whole),
+        part_seconds=parts,
+        shares=shares,
+        part_product_shares={
+            part: product_share(work, way.parts[part]) for part, work in way.multiply_adds.items()
+        },
+        peak_gigabytes=None if way.peak_bytes is None else way.peak_bytes / 1e9,
     )
 
 

@@ -61,9 +61,9 @@ def _noise(
         "seed": tf.constant(rng.integers(0, 2**31, [size, 2]), tf.int32),
     }
     for prefix in ("", "key_")[: run.contrast.num_views]:
-        sound = rng.normal(0.0, 0.1, [size, facts.num_audio_samples])
+        audio = rng.normal(0.0, 0.1, [size, facts.num_audio_samples])
         batch[f"{prefix}video"] = tf.constant(rng.integers(0, 256, frames, np.uint8))
-        batch[f"{prefix}audio"] = tf.constant(sound.clip(-1.0, 1.0), tf.float32)
+        batch[f"{prefix}audio"] = tf.constant(audio.clip(-1.0, 1.0), tf.float32)
         if data.augment_on == "device":
             seeds = rng.integers(0, 2**31, [size, 2, 2])
             batch[prefix + batch_augmentation.SEEDS] = tf.constant(seeds, tf.int32)

@@ -15,7 +15,7 @@ LAYOUT = """\
 
 
 def from_esc50(folder: str, *, fold: dataset_choice.Fold = 1) -> Catalog:
-    """Reads ESC-50 as it is downloaded, or a part of it in the same layout; a data set of sounds.
+    """Reads ESC-50 as it is downloaded, or a part of it in the same layout; a data set of audio.
 
     In fold k the clips of fold k are the test split and all others the train split. Classes are the
     names of the list's categories, sorted; the list's own numbers do not count.
@@ -26,7 +26,7 @@ def from_esc50(folder: str, *, fold: dataset_choice.Fold = 1) -> Catalog:
 
     Raises:
       ConfigError: there is no such fold.
-      DataError: list or sounds are missing, or the list is wrong.
+      DataError: list or audio files are missing, or the list is wrong.
     """
     fold = dataset_choice.check_fold(fold, NUM_FOLDS)
     path = files.join(folder, "meta", "esc50.csv")

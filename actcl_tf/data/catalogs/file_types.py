@@ -1,4 +1,4 @@
-"""What a file is by its name: a video, a sound, something to open and see, or none of our business.
+"""What a file is by its name: video, audio, something to open and see, or none of our business.
 
 FFmpeg says which endings its formats have. It does not say which of them hold moving pictures, and
 some are also those of text or of anything at all, so that these are named here.
@@ -130,6 +130,6 @@ def folder_kind(name: str) -> Optional[str]:
     return f"{HIDDEN} folder" if name.startswith(".") else None
 
 
-def is_sound(name: str) -> bool:
-    """Whether a file is a sound by its name."""
+def is_audio(name: str) -> bool:
+    """Whether a file is an audio file by its name."""
     return ending_of(name) in _AUDIO

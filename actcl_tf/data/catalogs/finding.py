@@ -125,9 +125,9 @@ def match(
 ) -> tuple[list[Clip], list[str]]:
     """The clips of a list that are on disk, and the names of those that are not.
 
-    Of two files of one key a video is taken before a sound, which it holds too. A file that could
-    be any of several clips, such as one called by the id of a video that the list has two spans of,
-    is nobody's: its label would be a guess.
+    Of two files of one key a video is taken before an audio file, as it has the audio too. A file
+    that could be any of several clips, such as one called by the id of a video that the list has
+    two spans of, is nobody's: its label would be a guess.
 
     Args:
       rows: of the list.
@@ -136,7 +136,7 @@ def match(
       key: what a file is looked up by.
     """
     by_key: dict[str, str] = {}
-    for name in sorted(names, key=file_types.is_sound):
+    for name in sorted(names, key=file_types.is_audio):
         by_key.setdefault(key(name), name)
     found = [(row, _first(row.files, by_key)) for row in rows]
     uses = collections.Counter(file for _, file in found)

@@ -17,7 +17,7 @@ LAYOUT = """\
 _COLUMNS = ("youtube_id", "time_start", "time_end")  # And, but for test lists, label and split.
 _SPLITS = {"train": "train", "val": "val", "validate": "val", "validation": "val", "test": "test"}
 
-# The 31 classes of Kinetics-400 that most work on sound and picture calls Kinetics-Sounds, as the
+# The 31 classes of Kinetics-400 that most work on audio and video calls Kinetics-Sounds, as the
 # authors of AdaMML (Panda et al. 2021) list them. Other lists go by that name: the 34 classes of
 # Arandjelovic and Zisserman ("Look, Listen and Learn", 2017), some of which the published Kinetics
 # does not have; the 32 of CrissCross (Sarkar and Etemad 2022), these and "strumming guitar"; and

@@ -23,8 +23,8 @@ def from_ucf101(folder: str, *, fold: dataset_choice.Fold = 1) -> Catalog:
     """Reads UCF101 as it is downloaded.
 
     Videos are known by their names alone, so that they may lie in any folder and be re-encoded.
-    Classes are the names of `classInd.txt`, sorted; half of the videos have no sound, so that it is
-    a data set of pictures.
+    Classes are the names of `classInd.txt`, sorted; half of the videos have no audio, so that it is
+    a data set of video alone.
 
     Args:
       folder: that holds the lists and the videos.

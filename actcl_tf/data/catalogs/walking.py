@@ -20,7 +20,7 @@ MEDIA = (file_types.VIDEO, file_types.AUDIO)
 _SHOWN_KINDS = 8
 # FFmpeg's formats of still images and of text: none is a video, though some open as one.
 _STILL = ("image2", "_pipe", "tty", "ico", "apng", "gif", "jpegxl_anim")
-_OTHERS = {file_types.VIDEO: "video", file_types.AUDIO: "sound", file_types.UNSURE: "no media"}
+_OTHERS = {file_types.VIDEO: "video", file_types.AUDIO: "audio", file_types.UNSURE: "no media"}
 
 
 class Found(NamedTuple):

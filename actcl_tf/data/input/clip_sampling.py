@@ -1,7 +1,7 @@
 """Which frames of a clip are used, and which samples go with them: index arithmetic only.
 
-A *span* is a run of `num_frames * frame_stride` stored frames, [start, start + span). Picture takes
-every `frame_stride`-th frame of it, beginning with the first; sound takes all of its time. So both
+A *span* is a run of `num_frames * frame_stride` stored frames, [start, start + span). Video takes
+every `frame_stride`-th frame of it, beginning with the first; audio takes all of its time. So both
 cover the same seconds, and a span never reaches beyond the clip.
 """
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 from actcl_tf.data.records import records
 
 TOO_SHORT = "the clip has fewer frames than the span: lower --num_frames"
-AUDIO_TOO_SHORT = "the clip's sound is shorter than the window: lower --audio_window"
+AUDIO_TOO_SHORT = "the clip's audio is shorter than the window: lower --audio_window"
 
 
 def span_frames(num_frames: int, frame_stride: int) -> int:
@@ -117,7 +117,7 @@ def audio_starts(
       [...] int32, in [0, total_samples - num_samples].
 
     Raises:
-      tf.errors.InvalidArgumentError: the sound ends more than a sample before the frames do.
+      tf.errors.InvalidArgumentError: the audio ends more than a sample before the frames do.
     """
     exact = tf.cast(starts, tf.float64) / frame_rate * sample_rate
     first = tf.cast(tf.floor(exact + 0.5), tf.int32)

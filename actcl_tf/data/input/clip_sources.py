@@ -1,4 +1,4 @@
-"""Where the frames and the sound of a clip come from: its record, or its video.
+"""Where the frames and the audio of a clip come from: its record, or its video.
 
 Both kinds of source parse records, and give the same of the same clip.
 """
@@ -20,7 +20,7 @@ FramesAndAudio = tuple[tf.Tensor, tf.Tensor]
 
 
 class StoredClips:
-    """Clips whose frames and sound are in their records.
+    """Clips whose frames and audio are in their records.
 
     Attributes:
       num_parallel_calls: clips worth working on side by side.
@@ -118,33 +118,50 @@ class ClipsInVideos:
             start, self._num_samples(clip), spec.samples, spec.frame_rate, spec.sample_rate
         )
         frames, samples = self._read(
-            clip, start, spec.num_frames, spec.frame_stride, first, spec.samples
+            clip,
+            first_frame=start,
+            num_frames=spec.num_frames,
+            frame_stride=spec.frame_stride,
+            first_sample=first,
+            num_samples=spec.samples,
         )
         return tf.ensure_shape(frames, [spec.num_frames]), tf.ensure_shape(samples, [spec.samples])
 
     def whole(self, clip: Clip) -> FramesAndAudio:
         """See `StoredClips.whole`."""
-        frames, samples = self._read(clip, 0, clip["num_frames"], 1, 0, self._num_samples(clip))
+        frames, samples = self._read(
+            clip,
+            first_frame=0,
+            num_frames=clip["num_frames"],
+            frame_stride=1,
+            first_sample=0,
+            num_samples=self._num_samples(clip),
+        )
         return tf.ensure_shape(frames, [None]), tf.ensure_shape(samples, [None])
 
     def _num_samples(self, clip: Clip) -> tf.Tensor:
         seconds = tf.cast(clip["num_frames"], tf.float64) / self._manifest.frame_rate
         return tf.cast(tf.floor(seconds * self._manifest.sample_rate + 0.5), tf.int32)
 
-    def _read(self, clip: Clip, *numbers: Union[int, tf.Tensor]) -> FramesAndAudio:
-        """Reads first frame, number of frames, stride, first sample and number of samples."""
+    def _read(self, clip: Clip, **numbers: Union[int, tf.Tensor]) -> FramesAndAudio:
+        """Reads a part of a clip; `numbers` are the fields of `SegmentRequest` that tell it."""
+        values = {**numbers, "has_jumps": clip["has_jumps"]}
         return tf.numpy_function(
-            self._read_now,
-            [clip["path"], clip["start"], *numbers, clip["has_jumps"]],
+            lambda path, start, *given: self._read_now(path, start, **dict(zip(values, given))),
+            [clip["path"], clip["start"], *values.values()],
             [tf.string, tf.float32],
         )
 
     def _read_now(
-        self, path: Union[bytes, np.ndarray], start: float, *numbers: int
+        self, path: Union[bytes, np.ndarray], start: float, **numbers: int
     ) -> tuple[np.ndarray, np.ndarray]:
         path = path if isinstance(path, bytes) else path.item()  # An array where it runs at once.
-        name = path.decode("utf-8", "surrogateescape")
-        read = self._reader.read(SegmentRequest(name, float(start), *map(int, numbers)))
+        request = SegmentRequest(
+            path=path.decode("utf-8", "surrogateescape"),
+            start=float(start),
+            **{name: int(number) for name, number in numbers.items()},
+        )
+        read = self._reader.read(request)
         return np.array(read.frames_jpeg, object), read.waveform.astype(np.float32, copy=False)
 
 

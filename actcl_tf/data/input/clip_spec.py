@@ -14,11 +14,11 @@ class ClipSpec(NamedTuple):
     """How much of a clip is used, and at which rates it is stored.
 
     Attributes:
-      num_frames: frames used (T); 0 for sound alone.
+      num_frames: frames used (T); 0 for audio alone.
       frame_stride: step between them, in stored frames.
       frame_rate: stored frames a second.
       sample_rate: samples a second.
-      samples: samples of sound used (S), those that the frames cover; 0 for the picture alone.
+      samples: samples of audio used (S), those that the frames cover; 0 for the video alone.
     """
 
     num_frames: int
@@ -47,17 +47,17 @@ def build_clip_spec(
       config: data section of the configuration.
       manifest: of the split.
       modalities: what is used of the clips, of `MODALITIES`.
-      num_samples: samples of sound where sound is used alone; None for what the frames would cover.
+      num_samples: samples of audio where audio is used alone; None for what the frames would cover.
       loop_short: whether clips shorter than the span are repeated; None where that cannot be asked
         for.
 
     Raises:
-      records.DataError: clips of the split lack picture or sound, or one is shorter than the span.
+      records.DataError: clips of the split lack video or audio, or one is shorter than the span.
     """
     held = MODALITIES if manifest.streams == "both" else (manifest.streams,)
     lacking = [each for each in modalities if each not in held]
     if lacking:
-        needed = "picture and sound are" if len(modalities) > 1 else f"{lacking[0]} is"
+        needed = "video and audio are" if len(modalities) > 1 else f"{lacking[0]} is"
         raise records.DataError(
             f"--data_dir={config.data_dir}: clips of split {manifest.split!r} hold "
             f"{manifest.streams} alone, and {needed} needed here; prepare them with "
@@ -65,7 +65,7 @@ def build_clip_spec(
         )
     if manifest.is_index and len(modalities) == 1:
         raise records.DataError(
-            f"--data_dir={config.data_dir}: picture or sound alone is read from prepared clips "
+            f"--data_dir={config.data_dir}: video or audio alone is read from prepared clips "
             "only; prepare the videos with tools/prepare_data.py"
         )
     rates = (config.frame_stride, manifest.frame_rate, manifest.sample_rate)

@@ -18,7 +18,7 @@ class EvaluationClips:
 
     Attributes:
       config: data section of the configuration.
-      source: where frames and sound come from.
+      source: where frames and audio come from.
       spec: what a window covers.
       num_windows: evenly spread windows of each clip.
       crops: 1 for the central square of the frames, or 3 for squares at both ends and in the middle
@@ -48,8 +48,8 @@ class EvaluationClips:
 
         Returns:
           `clip_id` and `label` [] int64, `filename` [] string; `video` [W * crops, T, H, W, 3]
-          uint8, the crops of a window side by side, unless sound is used alone; `audio` [W, S]
-          float32, unless the picture is used alone.
+          uint8, the crops of a window side by side, unless audio is used alone; `audio` [W, S]
+          float32, unless the video is used alone.
         """
         del epoch
         clip = self.source.parse(record)

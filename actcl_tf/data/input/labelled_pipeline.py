@@ -41,7 +41,7 @@ def build_labelled_dataset(
       seed: seed of the run.
       start_step: batches to skip.
       modalities: what is used of the clips, of `clip_spec.MODALITIES`.
-      num_samples: samples of sound where sound is used alone; None for what the frames would cover.
+      num_samples: samples of audio where audio is used alone; None for what the frames would cover.
       loop_short: whether clips shorter than the span are repeated; see `clip_spec.build_clip_spec`.
 
     Returns:
@@ -67,22 +67,37 @@ def build_labelled_dataset(
         seed=seed,
         stream=_STREAM,
     )
-    chosen, values = clip_choice.ClipChoice(clip_ids, make_clip.source), tf.constant(targets)
-    first_epoch, used = divmod(start_step * batch_size, num)
     order = clip_order.build_order(
         manifest, paths, seed=seed, stream=_STREAM, shuffle_buffer=config.shuffle_buffer
     )
+    chosen = clip_choice.ClipChoice(clip_ids, make_clip.source)
+    values = tf.constant(targets)
 
     def make(epoch: tf.Tensor, record: tf.Tensor, row: tf.Tensor) -> Clip:
         clip = make_clip(epoch, record)
         del clip["label"]
         return {**clip, "target": tf.gather(values, row)}
 
+    rows = _chosen_records(order, chosen, num, start_step * batch_size)
+    dataset = rows.map(make, tf.data.AUTOTUNE, deterministic=True)
+    return pipeline.finish(dataset.batch(batch_size, drop_remainder=True))
+
+
+def _chosen_records(
+    order: clip_order.ClipOrder, chosen: clip_choice.ClipChoice, num: int, start: int
+) -> tf.data.Dataset:
+    """(epoch, record, row among the chosen) without end, from the `start`-th chosen clip on.
+
+    Args:
+      order: of all clips of the split.
+      chosen: the clips that are wanted.
+      num: how many those are, which is how many an epoch has.
+      start: how many are skipped.
+    """
+    first_epoch, used = divmod(start, num)
     rows = order.records(first_epoch * order.num_clips).map(
         lambda epoch, record: (epoch, record, chosen.row_of(record)),
         tf.data.AUTOTUNE,
         deterministic=True,
     )
-    dataset = rows.filter(lambda epoch, record, row: row >= 0).skip(used)
-    dataset = dataset.map(make, tf.data.AUTOTUNE, deterministic=True)
-    return pipeline.finish(dataset.batch(batch_size, drop_remainder=True))
+    return rows.filter(lambda epoch, record, row: row >= 0).skip(used)

@@ -8,7 +8,7 @@ nobody's, and what a restart skips with it.
 """
 
 from collections.abc import Collection
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -85,8 +85,8 @@ def build_train_dataset(
     if config.data_service:
         clips = _served_clips(config, split, used)
         return finish(clips.batch(batch_size, drop_remainder=True))
-    reader = skipping or every_clip.EveryClip(
-        every_clip.part_of_batches(batch_size, num_input_pipelines, input_pipeline_id)
+    reader = _build_reader(
+        skipping, every_clip.part_of_batches(batch_size, num_input_pipelines, input_pipeline_id)
     )
     clips = reader.clips(split, source.num_parallel_calls, start=reader.start_of(used))
     return finish(clips.batch(batch_size, drop_remainder=True), source.num_threads)
@@ -129,8 +129,8 @@ def build_random_dataset(
         config, manifest, seed=seed, stream=_POOL_STREAM + epoch
     )
     split = make_clip.slots(manifest, paths)
-    reader = skipping or every_clip.EveryClip(
-        every_clip.part_of_batches(batch_size, num_input_pipelines, input_pipeline_id)
+    reader = _build_reader(
+        skipping, every_clip.part_of_batches(batch_size, num_input_pipelines, input_pipeline_id)
     )
     clips = reader.clips(split, make_clip.source.num_parallel_calls, limit=num_clips)
     return finish(clips.batch(batch_size), make_clip.source.num_threads)
@@ -156,16 +156,16 @@ def build_eval_dataset(
       split: subfolder of `config.data_dir`.
       batch_size: clips a batch (B); the last batch may be shorter.
       num_windows: evenly spread spans of each clip (W), at least 1; a single one is in the middle.
-      crops: of each span's picture, see `evaluation_clips.EvaluationClips`.
+      crops: of each span's video, see `evaluation_clips.EvaluationClips`.
       modalities: what is used of the clips, of `clip_spec.MODALITIES`.
-      num_samples: samples of sound where sound is used alone; None for what the frames would cover.
+      num_samples: samples of audio where audio is used alone; None for what the frames would cover.
       clip_ids: [n] int64, only these clips of the split; None for all.
       loop_short: whether clips shorter than the span are repeated; see `clip_spec.build_clip_spec`.
       skipping: leaves bad records out, where all clips are asked for; None: they are an error.
 
     Returns:
       Finite dataset of dict: `video` [B, W * crops, T, H, W, 3] uint8, squares, resized; `audio`
-      [B, W, S] float32, the same spans, or spread over the whole sound where it is used alone;
+      [B, W, S] float32, the same spans, or spread over the whole audio where it is used alone;
       `clip_id` [B] int64; `label` [B] int64, -1 for none; `filename` [B] string.
 
     Raises:
@@ -186,9 +186,7 @@ def build_eval_dataset(
         crops=crops,
     )
     split_slots = slots.Slots(clip_order.build_order(manifest, paths), make_clip, manifest.is_index)
-    reader = skipping or every_clip.EveryClip(
-        every_clip.chosen(manifest.num_clips, clip_ids, source)
-    )
+    reader = _build_reader(skipping, every_clip.chosen(manifest.num_clips, clip_ids, source))
     clips = reader.clips(split_slots, source.num_parallel_calls, num_epochs=1)
     return finish(clips.batch(batch_size), source.num_threads)
 
@@ -200,6 +198,13 @@ def _open(
     return shards.open_split(
         config.data_dir, split, allow_index=True, check_shards=skipping is None
     )
+
+
+def _build_reader(
+    skipping: Optional[skip_ledger.SkipLedger], choose: Optional[every_clip.Choose]
+) -> Union[skip_ledger.SkipLedger, every_clip.EveryClip]:
+    """What makes the clips of a split: of all records of `choose`, or of all good records."""
+    return every_clip.EveryClip(choose) if skipping is None else skipping
 
 
 def _served_clips(config: DataConfig, split: slots.Slots, start: int) -> tf.data.Dataset:

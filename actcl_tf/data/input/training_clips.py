@@ -31,7 +31,7 @@ class TrainingClips:
 
     Attributes:
       config: data section of the configuration.
-      source: where frames and sound come from.
+      source: where frames and audio come from.
       spec: how much of a clip is used.
       seed: of the run.
       stream: streams of different numbers have unrelated draws.
@@ -87,7 +87,7 @@ class TrainingClips:
             "clip_id": clip["clip_id"],
             "label": clip["label"],
             "seed": seeds[0],
-            "view_seeds": tf.reshape(seeds[2:], [2, 3, 2]),  # Of each: crop, looks, sound.
+            "view_seeds": tf.reshape(seeds[2:], [2, 3, 2]),  # Of each: crop, looks, audio.
         }
         if spec.num_frames:
             start = clip_sampling.random_start(clip["num_frames"], spec.frames, seeds[1])

@@ -1,1 +1,1 @@
-"""One video -> clips of frames and sound, decoded in processes of their own; no TensorFlow."""
+"""One video -> clips of frames and audio, decoded in processes of their own; no TensorFlow."""

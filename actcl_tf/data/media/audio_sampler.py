@@ -1,4 +1,4 @@
-"""The sound of a video on an axis of samples, mixed to mono."""
+"""The audio of a video on an axis of samples, mixed to mono."""
 
 import math
 from typing import Optional
@@ -8,10 +8,10 @@ import numpy as np
 
 from actcl_tf.data.media.containers.media import DamagedInterval
 
-DIGITAL_SILENCE = 1e-4  # Peak amplitude below which sound is digital silence (-80 dBFS).
+DIGITAL_SILENCE = 1e-4  # Peak amplitude below which audio is digital silence (-80 dBFS).
 LOUDNESS_WINDOW = 0.1  # Seconds over which the loudest part of a clip is measured.
-AUDIO_SLACK = 0.03  # Seconds by which sound may drift before it is laid anew by its time stamp.
-AUDIO_GAP = 1.0  # Seconds without sound that spoil a clip.
+AUDIO_SLACK = 0.03  # Seconds by which audio may drift before it is laid anew by its time stamp.
+AUDIO_GAP = 1.0  # Seconds without audio that spoil a clip.
 CANCELLED = 0.05  # Share of the channels' power below which their mix has cancelled out.
 # What a channel counts in the mix (ITU-R BS.775 and its use in FFmpeg), before all are divided by
 # the sum, so that the mix cannot clip; surround and unknown channels count _OTHER.
@@ -25,7 +25,7 @@ def num_samples(length: float, rate: float, sample_rate: float) -> int:
 
 
 class AudioSampler:
-    """Mono sound on an axis of samples: sample n is heard at n / rate seconds.
+    """Mono audio on an axis of samples: sample n is heard at n / rate seconds.
 
     Frames that follow each other form a run, which is resampled as a whole and laid where the time
     stamp of its first frame says.
@@ -35,7 +35,7 @@ class AudioSampler:
         """Takes the samples a second."""
         self.rate = rate
         self.damage: list[DamagedInterval] = []
-        self.until = -math.inf  # Time until which sound was decoded.
+        self.until = -math.inf  # Time until which audio was decoded.
         self._chunks: list[tuple[int, np.ndarray, tuple[str, ...]]] = []
         self._next = 0  # Sample that the next chunk starts at.
         self._resampler: Optional[av.AudioResampler] = None
@@ -76,27 +76,27 @@ class AudioSampler:
     def read(self, start: int, num: int) -> np.ndarray:
         """Samples [start, start + num), in [-1, 1]; what lies before is forgotten."""
         self._chunks = [chunk for chunk in self._chunks if chunk[0] + chunk[1].shape[1] > start]
-        sounds: dict[tuple[str, ...], np.ndarray] = {}
+        audios: dict[tuple[str, ...], np.ndarray] = {}
         for first, samples, channels in self._chunks:
             low, high = max(first, start), min(first + samples.shape[1], start + num)
             if low < high:
-                sound = sounds.setdefault(channels, np.zeros([len(channels), num], np.float32))
-                sound[:, low - start : high - start] = samples[:, low - first : high - first]
+                audio = audios.setdefault(channels, np.zeros([len(channels), num], np.float32))
+                audio[:, low - start : high - start] = samples[:, low - first : high - first]
         waveform = sum(
-            (mix(sound, channels) for channels, sound in sounds.items()),
+            (mix(audio, channels) for channels, audio in audios.items()),
             np.zeros([num], np.float32),
         )
         return np.clip(waveform, -1.0, 1.0)
 
 
-def mix(sound: np.ndarray, channels: tuple[str, ...]) -> np.ndarray:
+def mix(audio: np.ndarray, channels: tuple[str, ...]) -> np.ndarray:
     """Mixes channels to mono.
 
     Where they cancel each other out (one is the other's negative, as after a wrongly soldered
     plug), the loudest of them is taken.
 
     Args:
-      sound: [channels, S] float32.
+      audio: [channels, S] float32.
       channels: FFmpeg's names of them, such as "FL".
 
     Returns:
@@ -106,13 +106,13 @@ def mix(sound: np.ndarray, channels: tuple[str, ...]) -> np.ndarray:
     if not weights.any():
         weights[:] = 1.0
     weights /= weights.sum()
-    mixed = weights @ sound
+    mixed = weights @ audio
     if len(channels) == 1:
         return mixed
-    powers = np.square(sound, dtype=np.float64).mean(axis=1)
+    powers = np.square(audio, dtype=np.float64).mean(axis=1)
     expected = np.square(weights) @ powers  # Of channels that have nothing to do with each other.
     if np.square(mixed, dtype=np.float64).mean() < CANCELLED * expected:
-        return sound[np.argmax(powers * (weights > 0))]
+        return audio[np.argmax(powers * (weights > 0))]
     return mixed
 
 
@@ -129,14 +129,14 @@ def loudest_db(waveform: np.ndarray, sample_rate: int) -> float:
 
 
 def fault(waveform: np.ndarray, sample_rate: int, silence_db: Optional[float]) -> Optional[str]:
-    """Why sound is not usable, "damaged", "silent" or "near_silent"; None if it is.
+    """Why audio is not usable, "damaged", "silent" or "near_silent"; None if it is.
 
     Args:
       waveform: [S] float32, in [-1, 1].
       sample_rate: samples a second.
-      silence_db: sound whose loudest 0.1 s is quieter (RMS, dBFS) is near-silent; None: none is.
+      silence_db: audio whose loudest 0.1 s is quieter (RMS, dBFS) is near-silent; None: none is.
     """
-    if not np.isfinite(waveform).all():  # Floating-point sound can hold anything.
+    if not np.isfinite(waveform).all():  # Floating-point audio can hold anything.
         return "damaged"
     if np.max(np.abs(waveform)) < DIGITAL_SILENCE:
         return "silent"

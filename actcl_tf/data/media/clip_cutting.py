@@ -1,8 +1,8 @@
-"""One video -> clips of frames and sound that span the same time.
+"""One video -> clips of frames and audio that span the same time.
 
 `read_clips` decodes a video once, from front to back, and cuts it into clips as it goes, so that
 memory holds one clip and not one film. A frame is shown from its time stamp until the next one's,
-whatever the frame rate does: the picture is sampled at a constant rate on that axis, and the sound
+whatever the frame rate does: the video is sampled at a constant rate on that axis, and the audio
 is laid on the same axis and cut by the same span. Where time stamps jump, what is before and after
 is cut each for itself.
 """
@@ -26,7 +26,7 @@ from actcl_tf.data.media.containers.part_packets import FRONT, Approach
 from actcl_tf.data.media.frame_sampler import TIME_SLACK, FrameSampler
 from actcl_tf.data.media.read_options import ReadOptions
 
-ROUNDING = 0.02  # Of a frame, by which the sound may end before the picture does.
+ROUNDING = 0.02  # Of a frame, by which the audio may end before the video does.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +37,8 @@ class MediaClip:
       start: where it starts, seconds from the beginning of the video.
       end: where it ends (exclusive), seconds.
       frames_jpeg: T JPEG images, at the constant frame rate that was asked for; none where only
-        sound is read.
-      waveform: [S] float32, mono, in [-1, 1], of exactly the same span; None where only the picture
+        audio is read.
+      waveform: [S] float32, mono, in [-1, 1], of exactly the same span; None where only the video
         is read.
       height: of the frames, pixels; 0 without frames.
       width: of the frames, pixels; 0 without frames.
@@ -71,10 +71,10 @@ def read_clips(
     end: Optional[float] = None,
     tell: Callable[[], None] = lambda: None,
 ) -> Iterator[Union[MediaClip, Rejected]]:
-    """Decodes a video or a sound file, or a span of it, and cuts it into clips.
+    """Decodes a video or an audio file, or a span of it, and cuts it into clips.
 
-    A clip is a whole number of frames long. Where only sound is read, clips are cut at the same
-    times, but the last one is as long as the sound.
+    A clip is a whole number of frames long. Where only audio is read, clips are cut at the same
+    times, but the last one is as long as the audio.
 
     Args:
       path: of the video, local or, with `://`, of any file system that TensorFlow knows.
@@ -188,7 +188,7 @@ class _Cutter:
         if source.audio is not None:
             self._audio = AudioSampler(options.sample_rate)
         self._damage: list[media.DamagedInterval] = []
-        self.done = 0.0  # Length given out; a whole number but for the end of sound alone.
+        self.done = 0.0  # Length given out; a whole number but for the end of audio alone.
 
     def add(self, event: media.Event, time: float) -> None:
         """Takes what was decoded, with its time (seconds)."""
@@ -235,7 +235,7 @@ class _Cutter:
         length = (min(until, self.end) - self._begin) * self._rate
         if self._frames is None:
             return length
-        # Sound may lack a few samples of the last frame (rounding in the container).
+        # Audio may lack a few samples of the last frame (rounding in the container).
         return min(self._frames.count, math.floor(length + ROUNDING))
 
     def next_clip(self, length: float) -> Union[MediaClip, Rejected]:
@@ -243,9 +243,10 @@ class _Cutter:
         start = self._begin + self.done / self._rate
         end = self._begin + (self.done + length) / self._rate
         self.done += length
-        damage, waveform, frames, size = self._damage, None, [], (0, 0)
+        damage, waveform, frames, height, width = self._damage, None, [], 0, 0
         if self._frames is not None:
-            frames, size = self._frames.take(int(length)), self._frames.size
+            frames = self._frames.take(int(length))
+            height, width = self._frames.size
         reason = None
         if self._audio is not None:
             rate = self._audio.rate
@@ -258,7 +259,15 @@ class _Cutter:
                 reason = bad.reason
         if reason is not None:
             return Rejected(start, end, reason)
-        return MediaClip(start, end, frames, waveform, *size, self._has_jumps)
+        return MediaClip(
+            start=start,
+            end=end,
+            frames_jpeg=frames,
+            waveform=waveform,
+            height=height,
+            width=width,
+            has_jumps=self._has_jumps,
+        )
 
 
 def _cut(

@@ -1,6 +1,6 @@
 """Optional filters: good clips that are of no use to learn from.
 
-"silent" is decided where the sound is read (`silence_db` of `clip_cutting.read_clips`), "still" and
+"silent" is decided where the audio is read (`silence_db` of `clip_cutting.read_clips`), "still" and
 "dark" on one clip by `fault`, "duplicate" on all of them by `find_duplicates` over the
 `fingerprint` of each.
 """
@@ -18,8 +18,8 @@ from actcl_tf.data.media.duplicates import find_duplicates as find_duplicates
 # Name, which but for "silent" is the reason too -> what is left out.
 FILTERS = {
     "silent": "clips no part of which is as loud as --silence_db",
-    "still": "clips whose picture does not change",
-    "dark": "clips whose picture is nearly black throughout",
+    "still": "clips whose video does not change",
+    "dark": "clips whose video is nearly black throughout",
     "duplicate": "clips that another clip has already, re-encoded or rescaled",
 }
 
@@ -34,7 +34,7 @@ def fault(clip: MediaClip, filters: Collection[str]) -> Optional[str]:
     """Why a clip is left out, of the filters that look at one clip.
 
     Args:
-      clip: a good clip; without picture it has no fault.
+      clip: a good clip; without video it has no fault.
       filters: some of FILTERS.
 
     Returns:

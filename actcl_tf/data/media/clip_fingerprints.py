@@ -22,24 +22,24 @@ _MOMENTS = 16  # Frames looked at, spread over the clip.
 _SIDE = 16  # Cells to a side that a frame is averaged over.
 _LIGHT_STEP = 8  # Grey levels to a bit of light.
 _PLAIN = 1.0  # Grey levels (root mean square) below which a picture has one colour.
-_QUIET_MOTION = 0.5  # Grey levels (root mean square) below which the picture stands still.
-_WINDOW = 0.064  # Seconds of sound to a spectrum.
-_SEGMENTS, _BANDS = 32, 16  # Of time and of pitch that sound is averaged over.
-_ENDS = 2  # Segments at either end, where codecs let even steady sound rise and fall.
+_QUIET_MOTION = 0.5  # Grey levels (root mean square) below which the video stands still.
+_WINDOW = 0.064  # Seconds of audio to a spectrum.
+_SEGMENTS, _BANDS = 32, 16  # Of time and of pitch that audio is averaged over.
+_ENDS = 2  # Segments at either end, where codecs let even steady audio rise and fall.
 _LOWEST, _HIGHEST = 100.0, 4000.0  # Hz; above, lossy codecs save.
 _DYNAMIC = 50.0  # dB below the loudest cell that count as silence.
-_STEADY = 0.3  # dB (root mean square) below which sound does not change.
+_STEADY = 0.3  # dB (root mean square) below which audio does not change.
 
 
 class Fingerprint(NamedTuple):
     """What copies of a clip are known by: bits as hexadecimal digits, None where there are none.
 
     Attributes:
-      look: how the picture is laid out, at a few moments.
+      look: how the video is laid out, at a few moments.
       light: how bright it is, at some moments: a bit for each step of brightness.
-      motion: how it changes. None where the sound changes: talking heads before one background are
+      motion: how it changes. None where the audio changes: talking heads before one background are
         told apart by what they say, since small motion does not survive re-encoding.
-      timbre: how strong the sound is at each pitch.
+      timbre: how strong the audio is at each pitch.
       rhythm: how that changes.
     """
 
@@ -51,7 +51,7 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprint(clip: MediaClip) -> Fingerprint:
-    """The fingerprint of a clip; what it does not have, picture or sound, is None."""
+    """The fingerprint of a clip; what it does not have, video or audio, is None."""
     look = light = motion = timbre = rhythm = None
     changes = False
     if clip.waveform is not None:
@@ -100,7 +100,7 @@ def _see(frames: list[bytes]) -> tuple[str, str, str]:
 
 
 def _hear(waveform: np.ndarray, seconds: float) -> tuple[str, str, bool]:
-    """Timbre, rhythm, and whether the sound changes at all."""
+    """Timbre, rhythm, and whether the audio changes at all."""
     level = _levels(waveform, waveform.size / seconds)
     timbre = level.mean(axis=0)
     rhythm = level - timbre

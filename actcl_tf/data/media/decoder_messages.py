@@ -32,7 +32,7 @@ class SegmentRequest(NamedTuple):
       first_frame: of the clip, at the clip's frame rate, that the part begins with.
       num_frames: frames wanted.
       frame_stride: step between them.
-      first_sample: of the clip's sound that is wanted.
+      first_sample: of the clip's audio that is wanted.
       num_samples: samples wanted.
       has_jumps: whether time stamps jump somewhere in the video.
     """

@@ -1,4 +1,4 @@
-"""The picture of a video at a constant frame rate, from frames shown at any times."""
+"""The frames of a video at a constant frame rate, from frames shown at any times."""
 
 import io
 import math
@@ -16,7 +16,7 @@ TIME_SLACK = 0.001  # Seconds; containers such as WebM round time stamps to mill
 
 
 class FrameSampler:
-    """The picture at instants `begin + i / rate`, as JPEG, from frames in order of time."""
+    """The frames at instants `begin + i / rate`, as JPEG, from frames in order of time."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class FrameSampler:
         self.begin, self.end, self.rate = begin, end, options.frame_rate
         self.frames: list[bytes] = []
         self.count = first  # Instants passed, those already taken included.
-        self.until = -math.inf  # Time until which the picture is known.
+        self.until = -math.inf  # Time until which the frames are known.
         self._source, self._quality, self._stride = source, options.jpeg_quality, stride
         self._usual_duration = 1.0 / float(source.video.average_rate or self.rate)
         self._deinterlacer = Deinterlacer()

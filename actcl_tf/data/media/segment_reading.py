@@ -2,7 +2,7 @@
 
 The clip was found by `clip_cutting`, so where it begins is known to be good. The very frames and
 samples come out that `clip_cutting` would have stored; only half a minute and more into a video,
-where reading begins at a key frame before the part, resampling may shift the sound by less than a
+where reading begins at a key frame before the part, resampling may shift the audio by less than a
 sample.
 """
 
@@ -87,7 +87,7 @@ def _read(request: SegmentRequest, options: ReadOptions, part: "_Part", way: App
         audio_sampler.finish()
     for damage in audio_sampler.damage:
         part.check_damage(damage)
-    if len(frame_sampler.frames) < request.num_frames or audio_sampler.until < part.sound_until:
+    if len(frame_sampler.frames) < request.num_frames or audio_sampler.until < part.audio_until:
         raise media.MediaError("damaged", f"it ends before {part.end:.2f} seconds")
     waveform = audio_sampler.read(part.first_sample, request.num_samples)
     return Segment(frame_sampler.take(request.num_frames), waveform)
@@ -103,8 +103,8 @@ class _Part:
         self.end_sample = self.first_sample + request.num_samples
         self.start = request.start + request.first_frame / frame_rate
         self.end = self.start + request.num_frames * request.frame_stride / frame_rate
-        # A clip's sound may lack some of its last frame.
-        self.sound_until = min(self.end, self.end_sample / sample_rate) - 1.0 / frame_rate
+        # A clip's audio may lack some of its last frame.
+        self.audio_until = min(self.end, self.end_sample / sample_rate) - 1.0 / frame_rate
 
     def check_begin(self, is_first: bool, time: float, slack: float) -> None:
         """Refuses a stream whose first frame comes after the part has begun."""

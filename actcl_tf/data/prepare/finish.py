@@ -47,6 +47,7 @@ def find_duplicates(tasks: Sequence[ShardTask], reports: Reports) -> dict[ShardT
 def finish_split(
     output: str,
     split: str,
+    *,
     tasks: Sequence[ShardTask],
     reports: Reports,
     duplicates: Mapping[ShardTask, set[int]],
@@ -69,14 +70,7 @@ def finish_split(
     folder = files.join(output, split)
     files.make_folder(folder)
     mine = [task for task in tasks if task.split == split]
-    kept: dict[ShardTask, list[ClipFacts]] = {
-        task: [
-            facts
-            for place, facts in enumerate(reports[task].clips)
-            if place not in duplicates[task]
-        ]
-        for task in mine
-    }
+    kept = {task: _kept(reports[task].clips, duplicates[task]) for task in mine}
     filled = [task for task in mine if kept[task]]
     shards = []
     for index, task in enumerate(filled):
@@ -84,27 +78,18 @@ def finish_split(
         path = files.join(folder, name)
         _place(task, path, duplicates[task])
         shards.append({"name": name, "clips": len(kept[task]), "bytes": files.size(path)})
-    clips = [facts for task in filled for facts in kept[task]]
-    heights, widths = ({getattr(facts, side) for facts in clips} for side in ("height", "width"))
     dropped = [reports[task].clips[place].source for task in mine for place in duplicates[task]]
     failures = [reports[task].failures for task in mine]
     splits = {task.split for task in tasks}
     unlisted = [name for name in catalog.found.unlisted if _split_of_folder(name, splits) == split]
     manifest = Manifest(
         split=split,
-        num_clips=len(clips),
         num_shards=len(shards),
         shards=shards,
         classes=list(catalog.classes),
         frame_rate=settings.frame_rate,
         sample_rate=settings.sample_rate,
-        min_frames=min((facts.frames for facts in clips), default=0),
-        min_samples=min((facts.samples for facts in clips), default=0),
-        min_height=min(heights, default=0),
-        min_width=min(widths, default=0),
-        height=heights.pop() if len(heights) == 1 else None,
-        width=widths.pop() if len(widths) == 1 else None,
-        duration=sum(facts.seconds for facts in clips),
+        **_measures([facts for task in filled for facts in kept[task]]),
         tool_version=records.TOOL_VERSION,
         failures=merge_failures([*failures, *_reasons(duplicate=dropped, unlisted=unlisted)]),
         settings=described,
@@ -115,6 +100,25 @@ def finish_split(
     )
     records.write_manifest(folder, manifest)
     return records.read_manifest(folder, allow_empty=True)
+
+
+def _kept(clips: Sequence[ClipFacts], duplicates: set[int]) -> list[ClipFacts]:
+    return [facts for place, facts in enumerate(clips) if place not in duplicates]
+
+
+def _measures(clips: Sequence[ClipFacts]) -> dict[str, Any]:
+    """What the manifest says of the number, the length and the size of clips."""
+    heights, widths = ({getattr(facts, side) for facts in clips} for side in ("height", "width"))
+    return {
+        "num_clips": len(clips),
+        "min_frames": min((facts.frames for facts in clips), default=0),
+        "min_samples": min((facts.samples for facts in clips), default=0),
+        "min_height": min(heights, default=0),
+        "min_width": min(widths, default=0),
+        "height": heights.pop() if len(heights) == 1 else None,
+        "width": widths.pop() if len(widths) == 1 else None,
+        "duration": sum(facts.seconds for facts in clips),
+    }
 
 
 def _reasons(**sources: list[str]) -> list[dict[str, list[str]]]:

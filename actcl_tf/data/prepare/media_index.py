@@ -55,7 +55,7 @@ def build_index(
     if catalog.streams != "both":
         raise config.ConfigError(
             f"--dataset={dataset}: its clips are for their {catalog.streams} alone, and "
-            "--input=media needs picture and sound"
+            "--input=media needs video and audio"
         )
     name = json.dumps([path, plan.describe(catalog, settings)], sort_keys=True)
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -76,7 +76,16 @@ def plan_shards(
         count = max(-(-size // settings.clips_per_shard), min(size, MIN_SHARDS))
         for index in range(count):
             part = clips[index * size // count : (index + 1) * size // count]
-            tasks.append(ShardTask(split, index, tuple(part), catalog.classes, texts, folder))
+            tasks.append(
+                ShardTask(
+                    split=split,
+                    index=index,
+                    clips=tuple(part),
+                    classes=catalog.classes,
+                    class_texts=texts,
+                    folder=folder,
+                )
+            )
     return tasks
 
 

@@ -93,7 +93,14 @@ def prepare(
     with plan.Lock(output_dir):
         manifests = plan.finished_manifests(output_dir, described)
         if manifests is not None:
-            return Summary(output_dir, manifests, 0.0, 0, catalog.decision, catalog.found)
+            return Summary(
+                output_dir=output_dir,
+                manifests=manifests,
+                seconds=0.0,
+                made=0,
+                decision=catalog.decision,
+                found=catalog.found,
+            )
         plan.begin(output_dir, described)
         tasks = plan.plan_shards(catalog, settings, partial)
         before = _read_reports(tasks)
@@ -109,14 +116,28 @@ def prepare(
         duplicates = finish.find_duplicates(tasks, reports)
         manifests = {
             split: finish.finish_split(
-                output_dir, split, tasks, reports, duplicates, catalog, settings, described
+                output_dir,
+                split,
+                tasks=tasks,
+                reports=reports,
+                duplicates=duplicates,
+                catalog=catalog,
+                settings=settings,
+                described=described,
             )
             for split in sorted({task.split for task in tasks})
         }
         files.remove(partial)
     made = sum(len(report.clips) for task, report in reports.items() if task not in before)
     seconds = time.monotonic() - begun
-    return Summary(output_dir, manifests, seconds, made, catalog.decision, catalog.found)
+    return Summary(
+        output_dir=output_dir,
+        manifests=manifests,
+        seconds=seconds,
+        made=made,
+        decision=catalog.decision,
+        found=catalog.found,
+    )
 
 
 def _read_reports(tasks: Sequence[ShardTask]) -> dict[ShardTask, ShardReport]:

@@ -21,7 +21,7 @@ class PrepareSettings:
     """
 
     frame_rate: float = config.field(12.5, "Frames a second of the stored clips.")
-    sample_rate: int = config.field(16000, "Samples a second of the stored sound, mono.")
+    sample_rate: int = config.field(16000, "Samples a second of the stored audio, mono.")
     short_side: int = config.field(
         128, "Short side of the frames, pixels; smaller videos keep theirs."
     )
@@ -32,8 +32,8 @@ class PrepareSettings:
     jpeg_quality: int = config.field(90, "Quality of the JPEG frames, 1 to 95.")
     streams: str = config.field(
         "auto",
-        "What a clip must have and keeps: both (picture and sound), video (the picture alone) or "
-        "audio (the sound alone). auto: what the data set is used for; both for videos of one's "
+        "What a clip must have and keeps: both (video and audio), video (the video alone) or "
+        "audio (the audio alone). auto: what the data set is used for; both for videos of one's "
         "own, video for ucf101 and hmdb51, audio for esc50.",
     )
     filters: str = config.field(

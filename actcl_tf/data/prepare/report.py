@@ -80,7 +80,7 @@ def _contents(manifest: records.Manifest) -> str:
         size = f"{manifest.width or 'varied'} x {manifest.height or 'varied'}"
         parts.append(f"{size}, {manifest.frame_rate:g} a second, at least {manifest.min_frames}")
     if manifest.streams != "video":
-        parts.append(f"sound at {manifest.sample_rate:g} Hz")
+        parts.append(f"audio at {manifest.sample_rate:g} Hz")
     return "; ".join(parts)
 
 

@@ -17,7 +17,7 @@ from actcl_tf.data.media import clip_cutting, decoder
 from actcl_tf.data.media.containers import media
 from actcl_tf.data.media.decoder_messages import CutClip
 from actcl_tf.data.prepare.prepare_settings import PrepareSettings
-from actcl_tf.data.records import records, references
+from actcl_tf.data.records import example_building, references
 from actcl_tf.storage import files
 
 
@@ -70,8 +70,8 @@ class ClipFacts(NamedTuple):
     Attributes:
       source: its video and span, for people.
       seconds: its length.
-      frames: its frames; 0 without picture.
-      samples: its samples; 0 without sound.
+      frames: its frames; 0 without video.
+      samples: its samples; 0 without audio.
       height: of the frames, pixels.
       width: of the frames, pixels.
       fingerprint: what duplicates of it are known by; None unless they are looked for.
@@ -128,7 +128,9 @@ def write_shard(
             with tf.io.TFRecordWriter(temporary) as writer:
                 for clip in task.clips:
                     before = len(report.clips)
-                    failures = _write_clip(clip, task, settings, cutter, writer, report)
+                    failures = _write_clip(
+                        clip, task, settings, cutter=cutter, writer=writer, report=report
+                    )
                     for reason, source in failures:
                         report.add_failure(reason, source)
                     progress(len(report.clips) - before, len(failures))
@@ -212,7 +214,7 @@ def _to_record(
             has_jumps=piece.has_jumps,
             **identity,
         )
-    return records.build_example(
+    return example_building.build_example(
         frames_jpeg=piece.frames_jpeg,
         waveform=piece.waveform,
         height=piece.height,

@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any, Optional, TypedDict
 
+from actcl_tf import __version__
 from actcl_tf.console import commands
 from actcl_tf.data.records import shard_files
 from actcl_tf.storage import files, strict_json
@@ -14,10 +15,10 @@ from actcl_tf.storage.files import PathLike
 
 MANIFEST = "manifest.json"
 _MOST_RATE = 1e6
-TOOL_VERSION = "0.1.0"
+TOOL_VERSION = __version__
 # What of a record says what it is labelled.
 LABELS_BY_INDEX, LABELS_BY_NAME, LABELS_NONE = LABELS = ("index", "name", "none")
-# What the clips of a data set have: picture and sound, the picture alone, the sound alone.
+# What the clips of a data set have: video and audio, the video alone, the audio alone.
 STREAMS = ("both", "video", "audio")
 _PREPARE = "prepare it with tools/prepare_data.py --input=VIDEOS --output=DATA_DIR"
 
@@ -57,7 +58,7 @@ class Manifest:
       streams: what the clips have, of `STREAMS`.
       multi_label: whether a clip may have several labels.
       missing: clips of the data set's own list that were not on disk.
-      min_samples: samples of the shortest clip; 0 without sound, or where nobody counted them.
+      min_samples: samples of the shortest clip; 0 without audio, or where nobody counted them.
       is_index: whether the records say where the clips are in their videos, and hold none.
       labels: of `LABELS`: what of a record counts as its labels: its indices (its names, where it
         has none), its names alone, or nothing.

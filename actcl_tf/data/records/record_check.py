@@ -25,9 +25,9 @@ class RecordFacts(NamedTuple):
     """What is in one record.
 
     Attributes:
-      frames: how many; 0 without picture.
-      samples: of sound; 0 without.
-      height: of its frames, pixels; 0 without picture.
+      frames: how many; 0 without video.
+      samples: of audio; 0 without.
+      height: of its frames, pixels; 0 without video.
       width: likewise.
       frame_rate: frames a second; 0 if the record does not say.
       sample_rate: samples a second; 0 if the record does not say.
@@ -35,7 +35,7 @@ class RecordFacts(NamedTuple):
       seconds: from its start to its end; 0 if the record does not say.
       labels: indices of its classes.
       names: their machine names, or else their names as people read them; may be missing.
-      loudest_db: root mean square of the loudest 0.1 s, dB below full scale; None without sound.
+      loudest_db: root mean square of the loudest 0.1 s, dB below full scale; None without audio.
       clip: its name, or a fingerprint of its contents: what it is told from others by.
       video: that it was cut from; "" if the record does not say.
       num_bytes: of the record.
@@ -179,7 +179,7 @@ def _frame_sizes(example: tf.train.SequenceExample, every_frame: bool) -> list[t
 
 
 def _nothing_found(example: tf.train.SequenceExample) -> str:
-    """Why there is neither picture nor sound."""
+    """Why there is neither video nor audio."""
     misplaced = {records.IMAGE, records.WAVEFORM} & set(example.context.feature)
     if misplaced:
         return (

@@ -1,4 +1,4 @@
-"""The record contract: how one clip is stored.
+"""The record contract: how one clip is stored, and how its record is parsed.
 
 One clip is one `tf.train.SequenceExample` in the key names of MediaPipe MediaSequence and DMVR; one
 split is a folder of TFRecord shards with a manifest (see `manifest.py`, whose names stand here,
@@ -9,10 +9,8 @@ too):
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any, Optional
 
-import numpy as np
 import tensorflow as tf
 
 from actcl_tf.data.records.manifest import LABELS_BY_NAME, LABELS_NONE
@@ -51,148 +49,21 @@ NO_LABEL = -1
 # Decoders overshoot full scale by little; integers, or bytes of another type, go far beyond.
 MOST_OVERSHOOT = 4.0
 _ROUNDING = 1e-6  # Frames; above what 64-bit floats lose, below what tells a sample.
-
-
-def _bytes(*values: bytes) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-
-
-def text_feature(value: str) -> tf.train.Feature:
-    """Text as UTF-8; bytes of a file name that are no UTF-8 come through as they are."""
-    return _bytes(value.encode("utf-8", "surrogateescape"))
-
-
-def _texts(values: Sequence[str]) -> tf.train.Feature:
-    return _bytes(*(value.encode("utf-8", "surrogateescape") for value in values))
-
-
-def int_feature(*values: int) -> tf.train.Feature:
-    """Whole numbers."""
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-
-def _floats(values: Any) -> tf.train.Feature:
-    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
-
-
-def build_example(
-    *,
-    example_id: str,
-    filename: str,
-    frames_jpeg: Sequence[bytes],
-    waveform: Optional[np.ndarray],
-    height: int,
-    width: int,
-    frame_rate: float,
-    sample_rate: float,
-    start_us: int,
-    end_us: int,
-    labels: Sequence[int] = (),
-    label_texts: Sequence[str] = (),
-    label_strings: Sequence[str] = (),
-    caption: Optional[str] = None,
-    folds: Sequence[str] = (),
-) -> tf.train.SequenceExample:
-    """Builds the record of one clip.
-
-    Args:
-      example_id: name of the clip, unique in the data set.
-      filename: name of the video it was cut from, relative to the data set's source.
-      frames_jpeg: T JPEG images, one a frame; none for a clip of sound alone.
-      waveform: [S] float32, mono, in [-1, 1]; spans the same time as the frames. None for a clip of
-        the picture alone.
-      height: of the frames, in pixels.
-      width: of the frames, in pixels.
-      frame_rate: frames a second.
-      sample_rate: samples a second.
-      start_us: where the clip starts in the video, microseconds.
-      end_us: where it ends (exclusive), microseconds.
-      labels: indices in the sorted list of all classes; none for unlabelled data.
-      label_texts: names of these classes, as people read them.
-      label_strings: their machine names; `label_texts` if empty.
-      caption: a sentence about the clip.
-      folds: the clip's part (train, test or none) in each official split of its data set.
-
-    Raises:
-      DataError: there is neither picture nor sound, the waveform is not finite mono in [-1, 1], or
-        labels and names do not go together.
-    """
-    context = identity_context(
-        example_id, filename, start_us, end_us, labels, label_texts, label_strings
-    )
-    lists = {}
-    if frames_jpeg:
-        context[IMAGE_FORMAT] = _bytes(b"JPEG")
-        context[IMAGE_HEIGHT] = int_feature(height)
-        context[IMAGE_WIDTH] = int_feature(width)
-        context[IMAGE_CHANNELS] = int_feature(3)
-        context[FRAME_RATE] = _floats([frame_rate])
-        lists[IMAGE] = tf.train.FeatureList(feature=[_bytes(frame) for frame in frames_jpeg])
-        shown = (start_us + round(i * 1e6 / frame_rate) for i in range(len(frames_jpeg)))
-        lists[IMAGE_TIMESTAMP] = tf.train.FeatureList(feature=[int_feature(at) for at in shown])
-    if waveform is not None:
-        context[SAMPLE_RATE] = _floats([sample_rate])
-        context[NUM_CHANNELS] = int_feature(1)
-        checked = _check_waveform(example_id, waveform)
-        lists[WAVEFORM] = tf.train.FeatureList(feature=[_floats(checked)])
-        lists[WAVEFORM_TIMESTAMP] = tf.train.FeatureList(feature=[int_feature(start_us)])
-    if not lists:
-        raise DataError(f"clip {example_id}: expected frames, a waveform or both, got neither")
-    if caption is not None:
-        context[CAPTION] = text_feature(caption)
-    if folds:
-        context[FOLDS] = _texts(folds)
-    return tf.train.SequenceExample(
-        context=tf.train.Features(feature=context),
-        feature_lists=tf.train.FeatureLists(feature_list=lists),
-    )
-
-
-def identity_context(
-    example_id: str,
-    filename: str,
-    start_us: int,
-    end_us: int,
-    labels: Sequence[int],
-    label_texts: Sequence[str],
-    label_strings: Sequence[str],
-) -> dict[str, tf.train.Feature]:
-    """What a clip is called, where it comes from and what it is labelled."""
-    context = {
-        EXAMPLE_ID: text_feature(example_id),
-        FILENAME: text_feature(filename),
-        START: int_feature(start_us),
-        END: int_feature(end_us),
-    }
-    if labels:
-        strings = label_strings or label_texts
-        if not len(labels) == len(label_texts) == len(strings):
-            raise DataError(
-                f"clip {example_id}: labels={list(labels)} need as many names, got "
-                f"{list(label_texts)} and {list(strings)}"
-            )
-        context[LABEL_INDEX] = int_feature(*labels)
-        context[LABEL_TEXT] = _texts(label_texts)
-        context[LABEL_STRING] = _texts(strings)
-    return context
-
-
-def _check_waveform(example_id: str, waveform: np.ndarray) -> np.ndarray:
-    waveform = np.asarray(waveform)
-    if not np.issubdtype(waveform.dtype, np.floating):
-        raise DataError(
-            f"clip {example_id}: waveform must be float32 in [-1, 1], got {waveform.dtype}; divide "
-            "16-bit samples by 32768.0"
-        )
-    waveform = waveform.astype(np.float32, copy=False)
-    if waveform.ndim != 1 or not waveform.size:
-        raise DataError(
-            f"clip {example_id}: waveform must have shape [S] with S > 0, got {waveform.shape}"
-        )
-    # Written so that NaN fails too.
-    if not float(np.max(np.abs(waveform))) <= 1.0:
-        raise DataError(f"clip {example_id}: waveform must be finite and within [-1, 1]")
-    return waveform
+_CONTEXT = {
+    LABEL_INDEX: tf.io.VarLenFeature(tf.int64),
+    LABEL_TEXT: tf.io.VarLenFeature(tf.string),
+    LABEL_STRING: tf.io.VarLenFeature(tf.string),
+    FOLDS: tf.io.VarLenFeature(tf.string),
+    FILENAME: tf.io.FixedLenFeature([], tf.string, default_value=b""),
+    EXAMPLE_ID: tf.io.FixedLenFeature([], tf.string, default_value=b""),
+    FRAME_RATE: tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
+    SAMPLE_RATE: tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
+}
+_LISTS = {
+    IMAGE: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True),
+    WAVEFORM: tf.io.VarLenFeature(tf.float32),
+    WAVEFORM_TIMESTAMP: tf.io.VarLenFeature(tf.int64),
+}
 
 
 def clip_id_of(example_id: tf.Tensor) -> tf.Tensor:
@@ -216,56 +87,24 @@ def parse_example(
       serialized: [] string, a `tf.train.SequenceExample`.
       manifest: of the split, for what records made elsewhere may need: its classes give indices to
         labels that are names only, or that were numbered in several ways, and its rates cut off
-        frames that outlast the sound.
+        frames that outlast the audio.
 
     Returns:
-      `frames_jpeg` [T] string, `waveform` [S] float32 (T or S is 0 where the record lacks picture
-      or sound), `clip_id` [] int64, `label` [] int64 (-1 where the record has none or several),
+      `frames_jpeg` [T] string, `waveform` [S] float32 (T or S is 0 where the record lacks video
+      or audio), `clip_id` [] int64, `label` [] int64 (-1 where the record has none or several),
       `labels` [L] int64, `filename` [] string, `example_id` [] string, `folds` [F] string,
       `frame_rate` [] float32, `sample_rate` [] float32 (0 where the record does not say).
 
     Raises:
       tf.errors.InvalidArgumentError: the record is damaged, or breaks the contract.
     """
-    context, lists = parse_parts(
-        serialized,
-        {
-            LABEL_INDEX: tf.io.VarLenFeature(tf.int64),
-            LABEL_TEXT: tf.io.VarLenFeature(tf.string),
-            LABEL_STRING: tf.io.VarLenFeature(tf.string),
-            FOLDS: tf.io.VarLenFeature(tf.string),
-            FILENAME: tf.io.FixedLenFeature([], tf.string, default_value=b""),
-            EXAMPLE_ID: tf.io.FixedLenFeature([], tf.string, default_value=b""),
-            FRAME_RATE: tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
-            SAMPLE_RATE: tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
-        },
-        {
-            IMAGE: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True),
-            WAVEFORM: tf.io.VarLenFeature(tf.float32),
-            WAVEFORM_TIMESTAMP: tf.io.VarLenFeature(tf.int64),
-        },
-    )
+    context, lists = parse_parts(serialized, _CONTEXT, _LISTS)
     example_id, labels = context[EXAMPLE_ID], context[LABEL_INDEX].values
-    frames_jpeg, waveform = lists[IMAGE], lists[WAVEFORM].values
-    # Packets with a time stamp each are in order, and without gaps: `record_check` looks at that.
-    packets, stamps = (lists[key].dense_shape[0] for key in (WAVEFORM, WAVEFORM_TIMESTAMP))
-    tf.debugging.assert_equal(
-        tf.logical_or(packets <= 1, packets == stamps),
-        True,
-        f"{WAVEFORM} must be one feature with all samples, or packets with a {WAVEFORM_TIMESTAMP} "
-        "each",
-    )
-    # True for all, so that NaN fails too.
-    is_sound = tf.reduce_all(tf.abs(waveform) <= MOST_OVERSHOOT)
-    tf.debugging.assert_equal(is_sound, True, f"{WAVEFORM} must be samples in [-1, 1]")
+    frames_jpeg, waveform = lists[IMAGE], _join_packets(lists)
     if manifest is not None:
         labels = _find_labels(labels, context, manifest)
         if manifest.streams == "both":
-            rate = manifest.frame_rate / manifest.sample_rate  # As in `frames_with_audio`.
-            covered = tf.math.ceil(
-                (tf.cast(tf.size(waveform), tf.float64) + 0.5) * rate + _ROUNDING
-            )
-            frames_jpeg = frames_jpeg[: tf.cast(covered, tf.int32) - 1]
+            frames_jpeg = frames_jpeg[: _frames_covered(waveform, manifest)]
     # A record made elsewhere may have no name: then it is known by what is in it.
     name = tf.where(tf.equal(example_id, ""), serialized, example_id)
     return {
@@ -306,6 +145,30 @@ def parse_parts(
     with tf.control_dependencies(tf.nest.flatten(found, expand_composites=True)):
         serialized = tf.identity(serialized)
     return tf.io.parse_single_example(serialized, context), found
+
+
+def _join_packets(lists: dict[str, Any]) -> tf.Tensor:
+    """All samples [S] float32 of a record, whose waveform must be as the contract has it."""
+    waveform = lists[WAVEFORM].values
+    # Packets with a time stamp each are in order, and without gaps: `record_check` looks at that.
+    packets, stamps = (lists[key].dense_shape[0] for key in (WAVEFORM, WAVEFORM_TIMESTAMP))
+    tf.debugging.assert_equal(
+        tf.logical_or(packets <= 1, packets == stamps),
+        True,
+        f"{WAVEFORM} must be one feature with all samples, or packets with a {WAVEFORM_TIMESTAMP} "
+        "each",
+    )
+    # True for all, so that NaN fails too.
+    in_range = tf.reduce_all(tf.abs(waveform) <= MOST_OVERSHOOT)
+    tf.debugging.assert_equal(in_range, True, f"{WAVEFORM} must be samples in [-1, 1]")
+    return waveform
+
+
+def _frames_covered(waveform: tf.Tensor, manifest: Manifest) -> tf.Tensor:
+    """`frames_with_audio` [] int32 of a waveform [S], in a graph."""
+    rate = manifest.frame_rate / manifest.sample_rate
+    covered = tf.math.ceil((tf.cast(tf.size(waveform), tf.float64) + 0.5) * rate + _ROUNDING)
+    return tf.cast(covered, tf.int32) - 1
 
 
 def only_label(labels: tf.Tensor) -> tf.Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from actcl_tf.data.records import records
+from actcl_tf.data.records import example_building, records
 
 PATH = "clip/data_path"
 START_SECONDS = "clip/start/seconds"
@@ -28,7 +28,7 @@ def build(
     """Builds the record of a clip that stays in its video.
 
     Args:
-      example_id: as of `records.build_example`, like the others not named here.
+      example_id: as of `example_building.build_example`, like the others not named here.
       filename: name of the video, relative to the data set's source.
       path: of the video, as it can be opened.
       start: of the clip in the video, seconds.
@@ -39,15 +39,20 @@ def build(
       label_texts: names.
       label_strings: machine names.
     """
-    start_us, end_us = round(start * 1e6), round(end * 1e6)
-    context = records.identity_context(
-        example_id, filename, start_us, end_us, labels, label_texts, label_strings
+    context = example_building.identity_context(
+        example_id=example_id,
+        filename=filename,
+        start_us=round(start * 1e6),
+        end_us=round(end * 1e6),
+        labels=labels,
+        label_texts=label_texts,
+        label_strings=label_strings,
     )
-    context[PATH] = records.text_feature(path)
-    context[START_SECONDS] = records.text_feature(repr(float(start)))  # To the last digit.
-    context[NUM_FRAMES] = records.int_feature(num_frames)
+    context[PATH] = example_building.text_feature(path)
+    context[START_SECONDS] = example_building.text_feature(repr(float(start)))  # To the last digit.
+    context[NUM_FRAMES] = example_building.int_feature(num_frames)
     if has_jumps:
-        context[HAS_JUMPS] = records.int_feature(1)
+        context[HAS_JUMPS] = example_building.int_feature(1)
     return tf.train.SequenceExample(context=tf.train.Features(feature=context))
 
 

@@ -4,6 +4,7 @@ import concurrent.futures
 import os
 import struct
 import tempfile
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -13,6 +14,8 @@ from actcl_tf.storage import files
 _LENGTH = struct.Struct("<Q")
 # A TFRecord is: length (8 bytes), its checksum (4), the data, their checksum (4).
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4
+_BUFFER_BYTES = 8 << 20
+_GZIP = b"\x1f\x8b"
 
 
 def record_offsets(path: records.PathLike) -> tuple[list[int], int]:
@@ -80,6 +83,34 @@ def read_record(path: records.PathLike, number: int) -> bytes:
             raise records.DataError("its checksum is wrong") from error
 
 
+def whole_records(path: records.PathLike) -> Iterator[bytes]:
+    """The records of a shard, one after the other, until one that is damaged.
+
+    Raises:
+      records.DataError: the file cannot be read, or it is damaged: then all records before were
+        given out.
+    """
+    # A record that claims to go on beyond its file is not read: TensorFlow would set aside memory
+    # for all of it.
+    offsets, end = record_offsets(path)
+    dataset = tf.data.TFRecordDataset(os.fspath(path), buffer_size=_BUFFER_BYTES)
+    good, why = 0, "" if end == files.size(path) else "it is cut off"
+    try:
+        for record in dataset.take(len(offsets)).as_numpy_iterator():
+            yield record
+            good += 1
+    except tf.errors.OpError as error:
+        why = error.message
+    if why:
+        why = "it is compressed with gzip: unpack it" if _is_gzip(path) else why
+        raise records.DataError(f"{path} is damaged after {good} whole records ({why})")
+
+
+def _is_gzip(path: records.PathLike) -> bool:
+    with files.naming(path, "read"), tf.io.gfile.GFile(os.fspath(path), "rb") as file:
+        return file.read(len(_GZIP)) == _GZIP
+
+
 def open_split(
     data_dir: records.PathLike, split: str, *, allow_index: bool = False, check_shards: bool = True
 ) -> tuple[records.Manifest, list[str]]:
@@ -140,13 +171,20 @@ def find_damage(data_dir: records.PathLike, split: str) -> str:
     """
     folder = files.join(data_dir, split)
     for shard in records.read_manifest(folder).shards:
-        path = files.join(folder, shard["name"])
-        good = 0
         try:
-            for _ in tf.data.TFRecordDataset(path):
-                good += 1
-        except tf.errors.DataLossError as error:
-            return (
-                f"{path} is damaged after {good} whole records ({error.message}): prepare it again"
-            )
+            for _ in whole_records(files.join(folder, shard["name"])):
+                pass
+        except records.DataError as error:
+            return f"{error}: prepare it again"
     return ""
+
+
+def damage_error(
+    error: tf.errors.DataLossError, data_dir: records.PathLike, *splits: str
+) -> records.DataError:
+    """What to raise instead of TensorFlow's error on a damaged record; see `find_damage`."""
+    for split in splits:
+        damage = find_damage(data_dir, split)
+        if damage:
+            return records.DataError(damage)
+    return records.DataError(f"{data_dir}: a record cannot be read: {error.message}")

@@ -48,7 +48,7 @@ def find_faults(split: SplitFiles, shards: Sequence[ShardFacts]) -> list[str]:
 
 def _against(manifest: Manifest, path: str, clips: Sequence[RecordFacts]) -> list[str]:
     """Where a shard's records are not what the manifest says, a line a kind."""
-    has_picture, has_sound = manifest.streams != "audio", manifest.streams != "video"
+    has_video, has_audio = manifest.streams != "audio", manifest.streams != "video"
     rates = {name: getattr(manifest, name) for name in ("frame_rate", "sample_rate")}
     counts: dict[str, list[str]] = {}
     for clip in clips:
@@ -58,12 +58,12 @@ def _against(manifest: Manifest, path: str, clips: Sequence[RecordFacts]) -> lis
             if getattr(clip, name)
             and not math.isclose(getattr(clip, name), rate, rel_tol=_RATE_TOLERANCE)
         ]
-        if has_picture and not clip.frames:
-            wrong.append("lack the picture")
-        elif has_picture and clip.frames < manifest.min_frames:
+        if has_video and not clip.frames:
+            wrong.append("lack the video")
+        elif has_video and clip.frames < manifest.min_frames:
             wrong.append(f"have fewer than {manifest.min_frames} frames")
-        if has_sound and not clip.samples:
-            wrong.append("lack the sound")
+        if has_audio and not clip.samples:
+            wrong.append("lack the audio")
         wrong += _label_faults(manifest, clip)
         for each in wrong:
             counts.setdefault(each, []).append(clip.clip)

@@ -25,7 +25,7 @@ from actcl_tf.storage.errors import DataError
 
 _RATE_TOLERANCE = 1e-6  # Records hold rates as 32-bit floats.
 _MOST_CLASSES = 10**6
-# Sound and picture of whole clips end together, but for a frame or two and an encoder's padding.
+# Audio and video of whole clips end together, but for a frame or two and an encoder's padding.
 _SECONDS_APART, _SHARE_APART = 0.2, 0.01
 
 Scanned = Mapping[str, Sequence[ShardFacts]]
@@ -96,7 +96,7 @@ def make_manifests(
 
     Raises:
       config.ConfigError: a rate is missing, or is not what the records say.
-      DataError: records disagree on a rate or a class, or have neither picture nor sound in common.
+      DataError: records disagree on a rate or a class, or have neither video nor audio in common.
     """
     labels, classes = (LABELS_NONE, []) if unlabelled else _labels(splits, scanned)
     clips = [clip for name in scanned for clip in _clips(scanned[name])]
@@ -128,7 +128,7 @@ def make_manifests(
 
 
 def length_notes(manifest: Manifest, shards: Iterable[ShardFacts]) -> list[str]:
-    """Says where sound and picture of a clip do not end together; of splits that have both.
+    """Says where audio and video of a clip do not end together; of splits that have both.
 
     Raises:
       DataError: so it is with most clips: a rate must be wrong.
@@ -137,22 +137,22 @@ def length_notes(manifest: Manifest, shards: Iterable[ShardFacts]) -> list[str]:
         return []
     apart, lengths = [], []
     for clip in _clips(shards):
-        picture, sound = clip.frames / manifest.frame_rate, clip.samples / manifest.sample_rate
-        lengths.append((picture, sound))
-        if abs(picture - sound) > _SECONDS_APART + _SHARE_APART * max(picture, sound):
-            apart.append((abs(picture - sound), clip.clip))
+        video, audio = clip.frames / manifest.frame_rate, clip.samples / manifest.sample_rate
+        lengths.append((video, audio))
+        if abs(video - audio) > _SECONDS_APART + _SHARE_APART * max(video, audio):
+            apart.append((abs(video - audio), clip.clip))
     if not apart:
         return []
     if 2 * len(apart) > len(lengths):
-        pictures, sounds = (statistics.median(each) for each in zip(*lengths))
+        videos, audios = (statistics.median(each) for each in zip(*lengths))
         raise DataError(
-            f"split {manifest.split}: clips last {pictures:.2f} s at {manifest.frame_rate:g} "
-            f"frames a second, and {sounds:.2f} s at {manifest.sample_rate:g} samples a second: "
-            "picture and sound must span the same time, check --frame_rate and --sample_rate"
+            f"split {manifest.split}: clips last {videos:.2f} s at {manifest.frame_rate:g} "
+            f"frames a second, and {audios:.2f} s at {manifest.sample_rate:g} samples a second: "
+            "video and audio must span the same time, check --frame_rate and --sample_rate"
         )
     worst, name = max(apart)
     return [
-        f"{manifest.split}: in {len(apart)} of {len(lengths)} clips picture and sound do not end "
+        f"{manifest.split}: in {len(apart)} of {len(lengths)} clips video and audio do not end "
         f"together, by up to {worst:.2f} s ({name}); the rest of the longer one is not used"
     ]
 
@@ -171,23 +171,23 @@ def _describe(
     clips = list(_clips(shards))
     if not clips:
         raise DataError(f"split {name} holds no clips: remove it")
-    has_picture, has_sound = (
+    has_video, has_audio = (
         all(getattr(clip, what) for clip in clips) for what in ("frames", "samples")
     )
-    if not (has_picture or has_sound):
+    if not (has_video or has_audio):
         raise DataError(
             f"split {name}: {sum(not clip.samples for clip in clips)} of {len(clips)} clips lack "
-            f"sound and {sum(not clip.frames for clip in clips)} picture: all must have one of "
+            f"audio and {sum(not clip.frames for clip in clips)} video: all must have one of "
             "them, or both"
         )
-    streams = "both" if has_picture and has_sound else "video" if has_picture else "audio"
+    streams = "both" if has_video and has_audio else "video" if has_video else "audio"
     frame_rate, sample_rate = rates["frame_rate"], rates["sample_rate"]
-    frames = [clip.frames if has_picture else 0 for clip in clips]
-    samples = [clip.samples if has_sound else 0 for clip in clips]
+    frames = [clip.frames if has_video else 0 for clip in clips]
+    samples = [clip.samples if has_audio else 0 for clip in clips]
     if streams == "both":
         frames = [
-            min(count, records.frames_with_audio(sound, frame_rate, sample_rate))
-            for count, sound in zip(frames, samples)
+            min(count, records.frames_with_audio(audio, frame_rate, sample_rate))
+            for count, audio in zip(frames, samples)
         ]
     heights, widths = ({getattr(clip, side) for clip in clips} for side in ("height", "width"))
     return Manifest(
@@ -207,7 +207,7 @@ def _describe(
         min_width=min(widths),
         height=heights.pop() if len(heights) == 1 else None,
         width=widths.pop() if len(widths) == 1 else None,
-        duration=sum(frames) / frame_rate if has_picture else sum(samples) / sample_rate,
+        duration=sum(frames) / frame_rate if has_video else sum(samples) / sample_rate,
         tool_version=TOOL_VERSION,
         streams=streams,
         multi_label=labels != LABELS_NONE

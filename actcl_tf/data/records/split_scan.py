@@ -4,8 +4,6 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Callable, NamedTuple, Optional
 
-import tensorflow as tf
-
 from actcl_tf.console import bars
 from actcl_tf.data.records import record_check, shard_files, shards
 from actcl_tf.data.records.manifest import Manifest, load_manifest
@@ -13,10 +11,8 @@ from actcl_tf.storage import files
 from actcl_tf.storage.errors import DataError
 from actcl_tf.storage.files import PathLike
 
-_BUFFER_BYTES = 8 << 20
 _UNNAMED = "shards"
 _ABOVE = "../"
-_GZIP = b"\x1f\x8b"
 
 
 class SplitFiles(NamedTuple):
@@ -177,22 +173,7 @@ def scan(
 
 def _records(path: str, facts: ShardFacts) -> Iterator[tuple[int, bytes]]:
     """The records of a shard and their numbers; what ends them early becomes a fault."""
-    # A record that claims to go on beyond its file is not read: TensorFlow would set aside memory
-    # for all of it.
-    offsets, end = shards.record_offsets(path)
-    dataset = tf.data.TFRecordDataset(path, buffer_size=_BUFFER_BYTES).take(len(offsets))
-    good, why = 0, "" if end == facts.num_bytes else "it is cut off"
     try:
-        for record in dataset.as_numpy_iterator():
-            yield good, record
-            good += 1
-    except tf.errors.OpError as error:
-        why = error.message
-    if why:
-        why = "it is compressed with gzip: unpack it" if _is_gzip(path) else why
-        facts.faults.append(f"{path} is damaged after {good} whole records ({why})")
-
-
-def _is_gzip(path: str) -> bool:
-    with files.naming(path, "read"), tf.io.gfile.GFile(path, "rb") as file:
-        return file.read(len(_GZIP)) == _GZIP
+        yield from enumerate(shards.whole_records(path))
+    except DataError as error:
+        facts.faults.append(str(error))

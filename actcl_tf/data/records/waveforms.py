@@ -1,4 +1,4 @@
-"""The sound of a record: one feature with all samples, or packets with time stamps, joined."""
+"""The audio of a record: one feature with all samples, or packets with time stamps, joined."""
 
 from collections.abc import Sequence
 
@@ -11,20 +11,20 @@ from actcl_tf.storage.errors import DataError
 KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "integers"}
 # Between two packets; clocks of containers are no finer, and nobody sees or hears that.
 _LARGEST_GAP = 0.02
-# Of samples that are no sound as floats, from which on they are taken for integers.
+# Of samples that make no sense as floats, from which on they are taken for integers.
 _NO_FLOATS = 0.5
-_FAINTEST = 1e-6  # -120 dB; samples of sound are rarely below, and hardly ever denormal.
+_FAINTEST = 1e-6  # -120 dB; samples of audio are rarely below, and hardly ever denormal.
 
 
 def read(example: tf.train.SequenceExample, sample_rate: float) -> np.ndarray:
-    """Reads the sound of a record.
+    """Reads the audio of a record.
 
     Args:
       example: the record.
       sample_rate: samples a second; 0 if it is not known.
 
     Returns:
-      [S] float32; S is 0 without sound.
+      [S] float32; S is 0 without audio.
 
     Raises:
       DataError: it is not mono in [-1, 1], or its packets do not follow each other.

@@ -100,10 +100,7 @@ def read(data_dir: str, splits: Sequence[str], progress: Optional[Progress] = No
                 if progress is not None:
                     progress(split, done, manifest.num_clips)
         except tf.errors.DataLossError as error:
-            damage = shards.find_damage(data_dir, split)
-            raise records.DataError(
-                damage or f"{data_dir}/{split}: a record cannot be read: {error.message}"
-            ) from error
+            raise shards.damage_error(error, data_dir, split) from error
     columns = list(zip(*rows))
     clip_ids = np.array(columns[1], np.int64)
     _require_unique(data_dir, clip_ids, columns[2])

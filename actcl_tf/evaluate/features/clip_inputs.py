@@ -57,10 +57,7 @@ class ClipInputs:
         """What to raise instead of TensorFlow's error, which names operations and no files."""
         data_dir = self.data.data_dir
         if isinstance(error, tf.errors.DataLossError):
-            for split in self.table.manifests:
-                damage = shards.find_damage(data_dir, split)
-                if damage:
-                    return records.DataError(damage)
+            return shards.damage_error(error, data_dir, *self.table.manifests)
         for tag in (clip_sampling.TOO_SHORT, clip_sampling.AUDIO_TOO_SHORT):
             if tagged_errors.message_of(error, tag):
                 return records.DataError(f"{data_dir}: {tag}")
@@ -85,8 +82,8 @@ def build_inputs(
     seconds, alone = settings.audio_window, streams == ("audio",)
     if seconds and not alone:
         raise config.ConfigError(
-            f"--audio_window={seconds:g}: has a meaning where sound is measured alone, with "
-            "--modality=audio; beside pictures, sound has their length"
+            f"--audio_window={seconds:g}: has a meaning where audio is measured alone, with "
+            "--modality=audio; beside video, audio has its length"
         )
     if checkpoint is not None:
         sample_rate, trained_on = checkpoint.sample_rate, checkpoint.num_audio_samples
@@ -100,4 +97,12 @@ def build_inputs(
         num_samples = round(seconds * manifest.sample_rate) if seconds else trained_on
     if checkpoint is None and num_samples is not None:
         trained_on = num_samples
-    return ClipInputs(table, settings, data, streams, num_samples, sample_rate, trained_on)
+    return ClipInputs(
+        table=table,
+        settings=settings,
+        data=data,
+        streams=streams,
+        num_samples=num_samples,
+        sample_rate=sample_rate,
+        num_audio_samples=trained_on,
+    )

@@ -253,11 +253,11 @@ def match_rates(
       given: settings that the user named: a stride among them is kept.
 
     Raises:
-      records.DataError: no stride gives that rate, or the sound has another sample rate.
+      records.DataError: no stride gives that rate, or the audio has another sample rate.
     """
     if manifest.streams != "video" and round(manifest.sample_rate) != checkpoint.sample_rate:
         raise records.DataError(
-            f"{data.data_dir} has sound of {manifest.sample_rate:g} samples a second, and the "
+            f"{data.data_dir} has audio of {manifest.sample_rate:g} samples a second, and the "
             f"audio encoder takes {checkpoint.sample_rate}: prepare the data with "
             f"--sample_rate={checkpoint.sample_rate}"
         )

@@ -57,7 +57,7 @@ def make(
     if not kinds:
         raise config.ConfigError("--checkpoint=: must name what to measure, or name --baselines")
     if "log_mel" in kinds and "audio" not in inputs.streams:
-        raise config.ConfigError("--baselines=log_mel: no sound is measured")
+        raise config.ConfigError("--baselines=log_mel: no audio is measured")
     tf.keras.mixed_precision.set_global_policy(strategy.resolve_precision(precision))
     maker = _Maker(inputs, checkpoint, mel_bands, cache_dir)
     sets = []

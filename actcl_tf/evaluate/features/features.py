@@ -12,8 +12,8 @@ class Features(NamedTuple):
     """What both towers make of n clips, W windows each; rows are in the data set's order.
 
     Attributes:
-      video: [n, W, d_v] float32, backbone features of the pictures.
-      audio: [n, W, d_a] float32, backbone features of the sound.
+      video: [n, W, d_v] float32, backbone features of the video.
+      audio: [n, W, d_a] float32, backbone features of the audio.
       video_embedding: [n, W, D] float32, unit vectors.
       audio_embedding: [n, W, D] float32, unit vectors.
       labels: [n] int64, class index, -1 for none.

@@ -94,7 +94,7 @@ class Features:
     def _read(self, stream: int, clips: np.ndarray) -> np.ndarray:
         x = np.asarray(self._streams[stream][clips])
         if len(self._streams) > 1 and x.shape[1] > self._num_windows:
-            # Crops have no sound of their own.
+            # Crops have no audio of their own.
             x = x.reshape(len(x), self._num_windows, -1, x.shape[-1]).mean(axis=2)
         return rows(x, self._how, self._num_windows)
 

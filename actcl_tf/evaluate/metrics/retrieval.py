@@ -1,4 +1,4 @@
-"""Cross-modal retrieval: does a clip's picture find its sound among all sounds, and back?"""
+"""Cross-modal retrieval: does a clip's video find its audio among that of all clips, and back?"""
 
 from typing import NamedTuple
 
@@ -46,14 +46,14 @@ class CrossModal(NamedTuple):
 def cross_modal(video_embedding: np.ndarray, audio_embedding: np.ndarray) -> CrossModal:
     """Scores retrieval among n clips in both directions.
 
-    The score of a picture and a sound is the mean, over their windows in order, of the cosine of
+    The score of a video and an audio is the mean, over their windows in order, of the cosine of
     the two windows' embeddings. Ranks are pessimistic: every candidate whose score equals that of
     the partner, to within `TIE`, comes before it. So encoders that map everything to one point rank
     every partner last, and of two identical clips neither is found first.
 
     Args:
-      video_embedding: [n, W, D] float, embeddings of the pictures.
-      audio_embedding: [n, W, D] float, embeddings of the sounds; row i belongs to picture i.
+      video_embedding: [n, W, D] float, embeddings of the videos.
+      audio_embedding: [n, W, D] float, embeddings of the audio; row i belongs to video i.
 
     Raises:
       ValueError: shapes do not fit, there is no clip, or a value is NaN or infinite.

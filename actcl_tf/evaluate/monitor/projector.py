@@ -125,7 +125,7 @@ def build_projector(
 
 
 def points(encoded: features.Features) -> np.ndarray:
-    """[2n, D] float32 unit vectors: of all pictures, then of all sounds, in one space.
+    """[2n, D] float32 unit vectors: of all videos, then of all audio, in one space.
 
     Args:
       encoded: n clips; the embeddings of a clip's windows are averaged.
@@ -152,7 +152,7 @@ def metadata_text(encoded: features.Features, classes: Sequence[str]) -> str:
     ]
     columns = ("clip", "modality", "label") if any(labels) else ("clip", "modality")
     lines = [columns]
-    for modality in ("picture", "sound"):
+    for modality in ("video", "audio"):
         for name, label in zip(encoded.filenames, labels):
             lines.append((name, modality, label or "none")[: len(columns)])
     return "".join("\t".join(map(_one_cell, line)) + "\n" for line in lines)
@@ -172,14 +172,14 @@ def sprites(frames: tf.Tensor) -> tf.Tensor:
 
     Returns:
       [S * rows, S * columns, 3] uint8, S = SPRITE_SIZE; a square number of places, at least 2n. The
-      sprites of sounds have a frame around them.
+      sprites of audio have a frame around them.
     """
     small = tf.image.resize(frames, [SPRITE_SIZE, SPRITE_SIZE], method="area")
     border = SPRITE_SIZE // 16
     inner = tf.ones([1, SPRITE_SIZE - 2 * border, SPRITE_SIZE - 2 * border, 1])
     inside = tf.pad(inner, [[0, 0], [border, border], [border, border], [0, 0]])
-    sounds = small * inside + tf.constant([255.0, 140.0, 0.0]) * (1.0 - inside)
-    both = tf.concat([small, sounds], axis=0)
+    framed = small * inside + tf.constant([255.0, 140.0, 0.0]) * (1.0 - inside)
+    both = tf.concat([small, framed], axis=0)
     num = both.shape[0]
     columns = math.ceil(math.sqrt(num))
     filled = tf.pad(both, [[0, columns * columns - num], [0, 0], [0, 0], [0, 0]])

@@ -37,7 +37,7 @@ class Job:
       num_classes: C.
       multi_label: whether a clip may have several labels.
       num_train: training clips.
-      crops: of each test window's picture.
+      crops: of each test window's video.
       make_towers: gives modality -> Tower with the weights to begin with.
       make_batches: (batch size, start step) -> endless batches, see
         `labelled_pipeline.build_labelled_dataset`.

@@ -54,7 +54,16 @@ def rows(
                 started = time.perf_counter()
                 scored = [
                     classified.ScoredFold(
-                        fold, *_train(context, modality, targets, subset, fold, strategy, precision)
+                        fold,
+                        *_train(
+                            context,
+                            modality,
+                            targets,
+                            subset=subset,
+                            fold=fold,
+                            strategy=strategy,
+                            precision=precision,
+                        ),
                     )
                     for fold in subset.folds
                 ]
@@ -83,7 +92,15 @@ def _train(
 ) -> prediction.Prediction:
     if modality == "late_fusion":
         parts = [
-            _train(context, each, targets, subset, fold, strategy, precision)
+            _train(
+                context,
+                each,
+                targets,
+                subset=subset,
+                fold=fold,
+                strategy=strategy,
+                precision=precision,
+            )
             for each in windows.MODALITIES
         ]
         scores = np.mean([part.scores for part in parts], axis=0)

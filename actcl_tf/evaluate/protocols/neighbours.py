@@ -110,4 +110,11 @@ def _middle(clip: dict[str, tf.Tensor], manifest: records.Manifest) -> playable.
         start = max(0, (len(waveform) - most) // 2)
         waveform = waveform[start : start + most]
     heard = waveform if len(waveform) else None
-    return playable.Clip("", None, frames, frame_rate, heard, sample_rate)
+    return playable.Clip(
+        caption="",
+        is_right=None,
+        frames=frames,
+        frame_rate=frame_rate,
+        waveform=heard,
+        sample_rate=sample_rate,
+    )

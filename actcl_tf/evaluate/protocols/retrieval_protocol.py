@@ -36,7 +36,9 @@ def rows(
         for targets in context.targets:
             folds = splits.labelled(context.folds, targets)
             for modality in context.modalities_of(each):
-                yield within(each, modality, targets, folds, names, settings)
+                yield within(
+                    each, modality, targets, folds=folds, filenames=names, settings=settings
+                )
         if all(f"{stream}_embedding" in each.arrays for stream in windows.MODALITIES):
             yield from across(each, context.folds, names, settings)
 
@@ -104,7 +106,7 @@ def across(
     filenames: Sequence[str],
     settings: config.EvaluationConfig,
 ) -> list[results.Measurement]:
-    """Sound and picture of the test clips search each other by their embeddings; two rows.
+    """Audio and video of the test clips search each other by their embeddings; two rows.
 
     Args:
       features: with the embeddings of both streams.

@@ -14,8 +14,8 @@ from actcl_tf.evaluate.metrics import retrieval
 Scores = dict[str, float]
 
 _DIRECTIONS = {
-    "video_to_audio": "picture finds sound",
-    "audio_to_video": "sound finds picture",
+    "video_to_audio": "video finds audio",
+    "audio_to_video": "audio finds video",
 }
 _ENCODERS = {"video": "video encoder", "audio": "audio encoder"}
 _RETRIEVAL = {

@@ -158,7 +158,7 @@ class ClassifierModel(packed_logs.PackedLogsModel):
         Args:
           clips: `video` [B, W * crops, T, H, W, 3] uint8 and `audio` [B, W, S] float32, as far as
             there are towers.
-          crops: of each window's picture; where there is sound, their features are averaged.
+          crops: of each window's video; where there is audio, their features are averaged.
         """
         features = []
         for modality, tower in self.towers.items():

@@ -53,8 +53,8 @@ class DataFacts:
 
     Attributes:
       frame_rate: stored frames a second.
-      sample_rate: samples of sound a second.
-      num_audio_samples: samples of sound of a training clip (S).
+      sample_rate: samples of audio a second.
+      num_audio_samples: samples of audio of a training clip (S).
       num_clips: clips of the training split.
       digest: fingerprint of the training split's manifest.
       classes: sorted class names; empty if unlabelled.

@@ -25,7 +25,7 @@ def test_ffmpeg_writes_as_many_frames_and_samples(tmp_path):
     out = tmp_path / "out"
     prepare_time._convert(prepare_time.find_ffmpeg(), str(video), str(out))
     assert len(list(out.glob("*.jpg"))) == 25  # 12.5 a second.
-    samples = (out / "sound.f32").stat().st_size // 4
+    samples = (out / "audio.f32").stat().st_size // 4
     assert samples == pytest.approx(32000, abs=1100)  # AAC fills its last frame.
 
 

@@ -4,7 +4,6 @@ import pathlib
 import subprocess
 import sys
 
-import pytest
 import tensorflow as tf
 
 from actcl_tf.benchmark import host
@@ -21,7 +20,6 @@ def _peak_of_sorting(jit):
     return os.getpid(), host.peak_extra_bytes(lambda: call(numbers).numpy())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak can be reset on Linux only")
 def test_what_tensorflow_takes_is_seen_in_a_second_call():
     # In a process whose fork server is not that of other tests, with the kernels that they have.
     command = f"from {__name__} import check; check()"
@@ -39,5 +37,8 @@ def check():
             process, seen[jit] = fresh.submit(_peak_of_sorting, jit).result(timeout=120)
         assert process != os.getpid()
     assert os.environ.get("TF_ENABLE_ONEDNN_OPTS") == before
+    if sys.platform != "linux":  # The peak cannot be reset elsewhere.
+        assert set(seen.values()) == {None}
+        return
     # Sorting makes at least one copy of all numbers.
     assert min(seen.values()) > 0.9 * SIZE and max(seen.values()) < 6 * SIZE

@@ -186,7 +186,7 @@ ROWS = {
         ["1.mp4", "1.wav", "1.jpg", "2.jpg", "1.srt", "notes.txt", "list", "0.yuv"],
         {"1.mp4": ("train", None)},
         "none; test drawn by video: 0 of 1; classes: 0.",
-        {"sound": 1, ".jpg": 2, ".srt": 1, ".txt": 1, "no media": 1, ".yuv": 1},
+        {"audio": 1, ".jpg": 2, ".srt": 1, ".txt": 1, "no media": 1, ".yuv": 1},
     ),
     "names with dots, spaces and quotes": (
         ["a b.c/v1.2 (final).mp4", "it's/№ 5.mkv", "$HOME/x y.mov"],
@@ -238,7 +238,7 @@ def test_a_file_without_an_ending_is_opened(tmp_path):
 
 
 def test_every_ending_that_ffmpeg_knows_has_a_kind():
-    """Moving pictures first; sounds, stills, subtitles and headerless data are none."""
+    """Videos first; audio, stills, subtitles and headerless data are none."""
     videos = "mp4 mov avi mkv webm flv f4v mpg mpeg ts m2ts wmv asf ogv 3gp y4m nut mxf vob gxf"
     sounds = "wav mp3 flac ogg m4a opus mka ac3 wma aiff"
     others = "jpg png gif avif heic webp srt ass vtt mks txt nfo json yuv rgb m3u8 mpd py csv"

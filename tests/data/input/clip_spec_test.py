@@ -41,7 +41,7 @@ def test_what_is_used(manifest, modalities, num_samples, expected):
 @pytest.mark.parametrize(
     "streams, modalities, message",
     [
-        ("audio", ("video", "audio"), "hold audio alone, and picture and sound are needed.*=both"),
+        ("audio", ("video", "audio"), "hold audio alone, and video and audio are needed.*=both"),
         ("audio", ("video",), "hold audio alone, and video is needed.*--streams=video"),
         ("video", ("audio",), "hold video alone, and audio is needed.*--streams=audio"),
     ],

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from actcl_tf.config import DataConfig
 from actcl_tf.data.input import clip_sources, clip_spec, evaluation_clips
-from actcl_tf.data.records import records
+from actcl_tf.data.records import example_building, records
 from tests import split_files
 
 CONFIG = DataConfig(num_frames=4, frame_stride=2, image_size=16)
@@ -57,7 +57,7 @@ def test_sound_alone_is_covered_from_end_to_end(manifest, num_samples, windows, 
 
 def test_sound_of_a_clip_without_picture(manifest):
     waveform = np.linspace(-1, 1, 2000).astype(np.float32)
-    record = records.build_example(
+    record = example_building.build_example(
         example_id="sound",
         filename="sound.wav",
         frames_jpeg=[],

@@ -363,7 +363,7 @@ def test_clips_of_one_stream_are_refused(data_dir, tmp_path):
     split_files.write_split(tmp_path, "noise", [split_files.ramp_clip("a")])
     manifest = records.read_manifest(tmp_path / "noise")
     records.write_manifest(tmp_path / "noise", dataclasses.replace(manifest, streams="video"))
-    with pytest.raises(records.DataError, match="hold video alone, and picture and sound are"):
+    with pytest.raises(records.DataError, match="hold video alone, and video and audio are"):
         pipeline.build_train_dataset(_config(tmp_path), batch_size=1, seed=0)
 
 

@@ -465,4 +465,4 @@ def test_clips_of_one_stream(videos, tmp_path, streams):
             lengths = len(parsed["frames_jpeg"]), len(parsed["waveform"])
             assert lengths == ((12, 0) if streams == "video" else (0, 15360))
     text = prepare_report.summary_text(summary)
-    assert "tools/train.py" not in text and ("sound at" in text) == (streams == "audio")
+    assert "tools/train.py" not in text and ("audio at" in text) == (streams == "audio")

@@ -8,7 +8,13 @@ from actcl_tf import config
 from actcl_tf.data import catalogs
 from actcl_tf.data.input import pipeline
 from actcl_tf.data.prepare import prepare, shard_writing
-from actcl_tf.data.records import records, split_faults, split_manifests, split_scan
+from actcl_tf.data.records import (
+    example_building,
+    records,
+    split_faults,
+    split_manifests,
+    split_scan,
+)
 from tests import contract_writer
 from tests.data.records import contract_reader
 from tests.media_files import tone, write_clip
@@ -74,7 +80,7 @@ def test_our_records_are_media_sequences(ours):
 
 
 def test_several_labels_and_a_caption(tmp_path):
-    example = records.build_example(
+    example = example_building.build_example(
         example_id="a",
         filename="a.mp4",
         frames_jpeg=[contract_writer.jpeg()],

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.data.records import records
+from actcl_tf.data.records import example_building, records
 
 
 def example(**changes):
@@ -21,7 +21,7 @@ def example(**changes):
         "start_us": 0,
         "end_us": 160000,
     }
-    return records.build_example(**{**values, **changes})
+    return example_building.build_example(**{**values, **changes})
 
 
 def test_keys_are_those_of_media_sequence():

@@ -75,8 +75,8 @@ def test_streams_that_are_not_there(folder):
     write(first, [clip(12, 0), clip(12, 0)])
     write(second, [clip(0)])
     assert [fault.split(": ")[1].split(",")[0] for fault in faults(folder)] == [
-        "2 clips lack the sound",
-        "1 clips lack the picture",
+        "2 clips lack the audio",
+        "1 clips lack the video",
     ]
 
 

@@ -128,7 +128,7 @@ def test_streams_and_shortest_clips(tmp_path, clips, streams, sizes):
 
 def test_no_stream_in_common(tmp_path):
     write_splits(tmp_path, train=[clip(20, 0), clip(0, 5), clip(0, 6)])
-    with pytest.raises(records.DataError, match="1 of 3 clips lack sound and 2 picture"):
+    with pytest.raises(records.DataError, match="1 of 3 clips lack audio and 2 video"):
         make(tmp_path, **RATES)
 
 
@@ -261,7 +261,7 @@ def test_lengths_that_differ_are_noted_or_refused(tmp_path):
     _, (written, note) = write_missing(tmp_path, **RATES)
     assert written.startswith("Written: ")
     assert note == (
-        "Note: train: in 1 of 3 clips picture and sound do not end together, by up to 0.80 s (x); "
+        "Note: train: in 1 of 3 clips video and audio do not end together, by up to 0.80 s (x); "
         "the rest of the longer one is not used"
     )
     (tmp_path / "train" / "manifest.json").unlink()

@@ -26,7 +26,7 @@ def _encoded(num=3, windows=2, labels=(1, -1, 0), names=None):
     )
 
 
-def test_points_are_unit_means_over_windows_pictures_first():
+def test_points_are_unit_means_over_windows_videos_first():
     encoded = _encoded()
     found = projector.points(encoded)
     assert found.shape == (6, 4)
@@ -49,15 +49,15 @@ def test_opposite_windows_give_no_nan():
             ["a.mp4", "b.mp4"],
             [
                 "clip\tmodality\tlabel",
-                "a.mp4\tpicture\tdog",
-                "b.mp4\tpicture\tnone",
-                "a.mp4\tsound\tdog",
-                "b.mp4\tsound\tnone",
+                "a.mp4\tvideo\tdog",
+                "b.mp4\tvideo\tnone",
+                "a.mp4\taudio\tdog",
+                "b.mp4\taudio\tnone",
             ],
         ),
-        ((-1,), ["a.mp4"], ["clip\tmodality", "a.mp4\tpicture", "a.mp4\tsound"]),
-        ((7,), ["a"], ["clip\tmodality\tlabel", "a\tpicture\t7", "a\tsound\t7"]),
-        ((-1,), ["t\tn\n\udcff.mp4"], ["clip\tmodality", "t n \ufffd.mp4\tpicture"]),
+        ((-1,), ["a.mp4"], ["clip\tmodality", "a.mp4\tvideo", "a.mp4\taudio"]),
+        ((7,), ["a"], ["clip\tmodality\tlabel", "a\tvideo\t7", "a\taudio\t7"]),
+        ((-1,), ["t\tn\n\udcff.mp4"], ["clip\tmodality", "t n \ufffd.mp4\tvideo"]),
     ],
 )
 def test_metadata_has_a_line_for_each_point(labels, names, expected):

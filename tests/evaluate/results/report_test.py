@@ -39,7 +39,7 @@ def test_the_table_shows_each_number_in_its_column():
     assert words.count(["R@20", "0.012", "0.963", "0.100"]) == 2
     assert words.count(["median", "rank", "99.5", "3.0", "100.5"]) == 2
     assert words.count(["digit", "0.312", "0.925", "0.062", "[0.91,", "0.94]"]) == 2
-    assert "Retrieval: sound finds picture among 200 clips" in text
+    assert "Retrieval: audio finds video among 200 clips" in text
     assert "Linear probe of the audio encoder, accuracy on 200 clips" in text
     assert "averaged over a clip's windows: label." in text
     assert "windows side by side: digit." in text

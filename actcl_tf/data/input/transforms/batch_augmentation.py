@@ -12,7 +12,7 @@ import tensorflow as tf
 from actcl_tf.config import DataConfig
 from actcl_tf.data.input.transforms import audio_ops, video_augmentation, video_ops
 
-SEEDS = "augmentation_seeds"  # [B, 2, 2] int32: of the looks and of the sound of each clip.
+SEEDS = "augmentation_seeds"  # [B, 2, 2] int32: of the looks and of the audio of each clip.
 
 Batch = dict[str, tf.Tensor]
 
@@ -43,7 +43,7 @@ def build_augmentation(config: DataConfig) -> Callable[[Batch], Batch]:
                     blur_probability=config.blur_probability,
                 )
             if prefix + "audio" in batch:
-                result[prefix + "audio"] = augment_sounds(
+                result[prefix + "audio"] = augment_audio(
                     batch[prefix + "audio"],
                     seeds[:, 1],
                     gain_db=config.audio_gain_db,
@@ -108,7 +108,7 @@ def augment_videos(
     return tf.ensure_shape(result, videos.shape)
 
 
-def augment_sounds(
+def augment_audio(
     waveforms: tf.Tensor, seeds: tf.Tensor, *, gain_db: float, noise: float
 ) -> tf.Tensor:
     """`audio_ops.augment` of several waveforms.

@@ -1,1 +1,1 @@
-"""A media file -> decoded frames and sound with their times, and what of it is damaged."""
+"""A media file -> decoded frames and audio with their times, and what of it is damaged."""

@@ -2,7 +2,7 @@
 
 Time is presentation time: start offsets and edit lists come out of FFmpeg in the time stamps. Zero
 is where the container says it begins, which is what players and annotations count from, without the
-priming of its sound.
+priming of its audio.
 """
 
 import math
@@ -24,7 +24,7 @@ from actcl_tf.data.media.containers.part_decoding import PartDecoder
 from actcl_tf.data.media.containers.part_packets import NOTHING, Skip, leave_out, of_part
 from actcl_tf.data.media.containers.parts import WHOLE, Part
 
-STREAMS = ("both", "video", "audio")  # Picture and sound, the picture alone, the sound alone.
+STREAMS = ("both", "video", "audio")  # Video and audio, the video alone, the audio alone.
 END_SLACK = 0.5  # Seconds by which a video may be shorter than its container announces.
 # Formats without a table of contents: FFmpeg guesses their length from the first bit rate, or takes
 # it from the last stamps that it finds.
@@ -34,10 +34,10 @@ _LENGTH_IS_END = frozenset({"matroska,webm", "nut", "ogg"})
 
 
 class Media:
-    """An open container whose moving picture and sound, or one of them, are decoded in step.
+    """An open container whose video and audio, or one of them, are decoded in step.
 
     Of several streams of a kind the first that the file marks as the default one is taken, else the
-    first. Covers and other attached pictures are no moving picture.
+    first. Covers and other attached pictures are no video.
     """
 
     def __init__(self, path: PathLike, streams: str = "both") -> None:
@@ -53,9 +53,9 @@ class Media:
         self.container = open_container(path)
         try:
             moving = media_streams.video_streams(self.container)
-            sounds = self.container.streams.audio
+            audios = self.container.streams.audio
             self.video = None if streams == "audio" else _choose(moving, "no_video")
-            self.audio = None if streams == "video" else _choose(sounds, "no_audio")
+            self.audio = None if streams == "video" else _choose(audios, "no_audio")
         except MediaError:
             self.container.close()
             raise
@@ -135,7 +135,7 @@ def _choose(streams: Sequence[Stream], none_reason: str) -> Stream:
 
 
 def first_times(path: PathLike, seek_to: float, streams: str = "both") -> tuple[float, ...]:
-    """Time of the first picture and of the first sound, or of one of them, seconds.
+    """Time of the first frame and of the first sample, or of one of them, seconds.
 
     Args:
       path: of the file, local or remote.

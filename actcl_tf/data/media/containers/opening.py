@@ -1,7 +1,7 @@
 """Opens media files, local or of any file system that TensorFlow knows, such as `gs://`.
 
 Only the file itself is read: FFmpeg could also follow what a file refers to, other files or
-addresses on the net, and would then give pictures and sound that are not in it.
+addresses on the net, and would then give video and audio that are not in it.
 """
 
 import os

@@ -15,13 +15,13 @@ from actcl_tf.data.media.containers.parts import Part
 TICK = 1e-3  # Seconds; shorter than a frame.
 # What FFmpeg reports as an error although every picture comes out whole.
 HARMLESS = ("mmco: unref short failure", "SEI type")
-_DAMAGED_AUDIO = 0.1  # Seconds of sound that a damaged packet spoils.
+_DAMAGED_AUDIO = 0.1  # Seconds of audio that a damaged packet spoils.
 
 Frame = Union[av.VideoFrame, av.AudioFrame]
 
 
 class DamagedInterval(NamedTuple):
-    """A span of time, seconds, in which picture or sound is not what was recorded."""
+    """A span of time, seconds, in which video or audio is not what was recorded."""
 
     start: float
     end: float
@@ -33,7 +33,7 @@ Event = Union[av.VideoFrame, av.AudioFrame, DamagedInterval]
 
 @dataclasses.dataclass
 class _StreamState:
-    """Where a stream is. Its picture is intact, or broken since damage until a key frame.
+    """Where a stream is. Its video is intact, or broken since damage until a key frame.
 
     Attributes:
       shift: added to the stamps of its frames, in ticks.
@@ -120,7 +120,7 @@ class PartDecoder:
             yield frame
 
     def _note_damage(self, stream: Stream, time: float) -> Iterator[DamagedInterval]:
-        """Damaged sound is over soon, a damaged picture at the next key frame."""
+        """Damaged audio is over soon, a damaged video at the next key frame."""
         if stream.type == "audio":
             yield DamagedInterval(time, time + _DAMAGED_AUDIO, "damaged")
         else:

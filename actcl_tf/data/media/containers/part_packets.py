@@ -13,12 +13,12 @@ class Skip(NamedTuple):
     """What is not decoded, in seconds on the time axis of all parts.
 
     Attributes:
-      picture: what is shown before the last key frame before this time.
-      sound: what is heard before this time.
+      video: what is shown before the last key frame before this time.
+      audio: what is heard before this time.
     """
 
-    picture: float = -math.inf
-    sound: float = -math.inf
+    video: float = -math.inf
+    audio: float = -math.inf
 
 
 NOTHING = Skip()
@@ -31,7 +31,7 @@ _RUN_UP = 1.0  # Seconds that decoders get before what is wanted.
 class Approach(NamedTuple):
     """How to get to a time of a file: where to seek to (seconds; 0: the front), and what to skip.
 
-    Within the first half minute all sound is decoded: resampling that begins elsewhere gives sound
+    Within the first half minute all audio is decoded: resampling that begins elsewhere gives audio
     that is shifted by less than a sample.
     """
 
@@ -51,7 +51,7 @@ class Approach(NamedTuple):
         if ahead < _DECODED:
             return cls(0.0, NOTHING)
         if ahead < _READ:
-            return cls(0.0, Skip(picture=run_up))
+            return cls(0.0, Skip(video=run_up))
         return cls(run_up, NOTHING) if can_seek else cls(0.0, Skip(run_up, run_up))
 
 
@@ -88,15 +88,15 @@ def leave_out(packets: Iterator[Packet], skip: Skip, zero: float) -> Iterator[Pa
       zero: seconds to take from stamps for the time axis of `skip`.
     """
     group: list[Packet] = []  # From the last key frame on; its frames may be needed.
-    waits = skip.picture > -math.inf
+    waits = skip.video > -math.inf
     for packet in packets:
         time = None if packet.pts is None else float(packet.pts * packet.time_base) - zero
         if packet.stream.type == "audio":
-            if time is None or time >= skip.sound:
+            if time is None or time >= skip.audio:
                 yield packet
         elif not waits:
             yield packet
-        elif time is not None and time >= skip.picture:
+        elif time is not None and time >= skip.video:
             waits = False
             yield from group
             yield packet

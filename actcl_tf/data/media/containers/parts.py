@@ -1,7 +1,7 @@
 """Where the time stamps of a file start anew or jump: the parts that it was put together from.
 
 Recordings put end to end, cut by a recorder or by a network that dropped out have stamps that jump,
-in picture and sound alike but not at the same packet, nor by quite the same amount. Packets are
+in video and audio alike but not at the same packet, nor by quite the same amount. Packets are
 looked at without decoding them. Each part gets one shift for both, so that they stay in step; where
 one of them jumps alone, nobody can tell what belongs together, and what follows is in no part.
 """
@@ -66,7 +66,7 @@ class Part(NamedTuple):
         return any(stream.index in self.stops for stream in streams)
 
 
-WHOLE = Part(0.0, -math.inf, math.inf, {}, {}, {})
+WHOLE = Part(shift=0.0, begin=-math.inf, end=math.inf, firsts={}, stops={}, starts={})
 
 
 class Timeline(NamedTuple):
@@ -185,7 +185,7 @@ def is_end(packet: Packet) -> bool:
 
 
 def _lay(runs: Runs, is_running_on: bool, is_steady: bool, origin: float) -> Timeline:
-    """Lays parts one after the other, by the stream that leads: the picture, if there is one."""
+    """Lays parts one after the other, by the stream that leads: the video, if there is one."""
     all_members = runs.parts()
     streams, shift, before, parts = runs.streams, 0.0, None, []
     for members in all_members:

@@ -1,4 +1,4 @@
-"""Runs of packets whose time stamps go on, and which runs of picture and sound belong together.
+"""Runs of packets whose time stamps go on, and which runs of video and audio belong together.
 
 A stream that jumps begins a new run. When the other one jumps to nearly the same time, a moment
 before or after, both runs are of the same part of the file, and partners. A short jump ahead of one
@@ -69,7 +69,7 @@ class _Stream:
 
 
 class Runs:
-    """Takes the packets of a file's picture and sound, or of one of them, in the file's order."""
+    """Takes the packets of a file's video and audio, or of one of them, in the file's order."""
 
     def __init__(self, streams: Sequence[int]) -> None:
         """Takes the indices of the streams in their container."""

@@ -1,4 +1,4 @@
-"""Which streams of a container are its picture and its sound."""
+"""Which streams of a container are its video and its audio."""
 
 from collections.abc import Sequence
 from typing import Optional
@@ -27,7 +27,7 @@ def choose(streams: Sequence[Stream]) -> Optional[Stream]:
 
 
 def chosen(container: InputContainer) -> list[Stream]:
-    """Its picture and its sound, as far as it has them."""
+    """Its video and its audio, as far as it has them."""
     kinds = (video_streams(container), container.streams.audio)
     return [stream for stream in map(choose, kinds) if stream is not None]
 
@@ -35,13 +35,13 @@ def chosen(container: InputContainer) -> list[Stream]:
 def zero_of(container: InputContainer) -> float:
     """The stamp, in seconds, that times of a file are counted from.
 
-    It is where the container says that it begins, or where its picture does if only the priming of
-    its sound comes before: the recording began with the picture then.
+    It is where the container says that it begins, or where its video does if only the priming of
+    its audio comes before: the recording began with the video then.
     """
     start = (container.start_time or 0) / av.time_base
-    picture = choose(video_streams(container))
-    if picture is not None and picture.start_time is not None:
-        seen = float(picture.start_time * picture.time_base)
+    video = choose(video_streams(container))
+    if video is not None and video.start_time is not None:
+        seen = float(video.start_time * video.time_base)
         if start < seen <= start + _MOST_PRIMING:
             return seen
     return start

@@ -34,7 +34,7 @@ def test_videos_are_those_of_clips_one_by_one(rng, settings):
 
 def test_sounds_are_those_of_clips_one_by_one(rng):
     waveforms = tf.constant(rng.uniform(-1, 1, (5, 300)).astype(np.float32))
-    found = batch_augmentation.augment_sounds(waveforms, _seeds(5), gain_db=6.0, noise=0.1)
+    found = batch_augmentation.augment_audio(waveforms, _seeds(5), gain_db=6.0, noise=0.1)
     for waveform, seed, one in zip(waveforms, _seeds(5), found):
         expected = audio_ops.augment(waveform, seed, gain_db=6.0, noise=0.1)
         np.testing.assert_allclose(one, expected, rtol=1e-6)
