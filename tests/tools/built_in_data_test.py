@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pathlib
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_knobs_reach_the_data_and_name_its_folder(tmp_path):
     settings = json.loads((tmp_path / name / "videos/dataset.json").read_text())
     for key, value in {"builds": 2, "takes": 3, "zipf": 1.0, "size": 32, "seconds": 1.5}.items():
         assert settings[key] == value
-    rows = list(csv.DictReader(open(quantities)))
+    rows = list(csv.DictReader(pathlib.Path(quantities).read_text().splitlines()))
     assert len(rows) == 24
     # Beats are shared and size is not.
     assert all(row["video/period"] == row["audio/period"] for row in rows)
