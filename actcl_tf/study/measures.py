@@ -16,9 +16,17 @@ SCORES = {
         "retrieval/video_to_audio/mean_reciprocal_rank",
         "retrieval/audio_to_video/mean_reciprocal_rank",
     ),
+    "R@1 by class": (  # The nearest clip of the other modality is of the query's class.
+        "retrieval/video_to_audio/class_r1",
+        "retrieval/audio_to_video/class_r1",
+    ),
     "R@1 of rarest": (  # Of clips of the quarter of classes with the fewest training clips.
         "retrieval/video_to_audio/rarest_r1",
         "retrieval/audio_to_video/rarest_r1",
+    ),
+    "R@1 by class of rarest": (
+        "retrieval/video_to_audio/rarest_class_r1",
+        "retrieval/audio_to_video/rarest_class_r1",
     ),
     "video probe": ("probe/video/label/accuracy",),
     "audio probe": ("probe/audio/label/accuracy",),

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from actcl_tf.evaluate.clips.label_patterns import LABEL, compile_pattern, labels_from_names
 from actcl_tf.evaluate.features import features
-from actcl_tf.evaluate.metrics import retrieval
+from actcl_tf.evaluate.metrics import class_retrieval, retrieval
 from actcl_tf.evaluate.monitor import quantities
 from actcl_tf.evaluate.protocols import probes
 
@@ -124,10 +124,12 @@ class Evaluator:
           `retrieval/video_to_audio/{r1, r5, r10, r20, median_rank, mean_reciprocal_rank}`; for
           each encoder and label `probe/video/NAME/{accuracy, low, high, chance, c, num_train,
           num_test, num_unseen, windows_in_order}`, see `probes.ProbeResult`; windows_in_order is 1
-          if the windows of a clip were joined side by side, 0 if averaged. Where classes are not
-          equally frequent among the training clips, of the held-out clips of the rarest quarter
-          (`rarest`) `retrieval/DIRECTION/rarest_r1` among all, and `probe/MODALITY/label/
-          rarest_accuracy`; of each known number `regression/MODALITY/NAME/r2`.
+          if the windows of a clip were joined side by side, 0 if averaged. Of clips with classes
+          `retrieval/DIRECTION/class_r1`, how often the nearest is of the query's class. Where
+          classes are not equally frequent among the training clips, of the held-out clips of the
+          rarest quarter (`rarest`) `retrieval/DIRECTION/{rarest_r1, rarest_class_r1}` among all,
+          and `probe/MODALITY/label/rarest_accuracy`. Of each known number
+          `regression/MODALITY/NAME/r2`.
 
         Raises:
           config.ConfigError: a file name does not match the pattern.
@@ -153,6 +155,8 @@ class Evaluator:
         """What can be read from the features, and how the rarest classes fare."""
         rare = rarest(train.labels, test.labels)
         scores = _retrieval_scores_of(test, rare) if rare.any() else {}
+        if (test.labels >= 0).any():
+            scores.update(_class_retrieval_scores(test, rare))
         found = find_probes(train, test, pattern=self._pattern, classes=self._classes)
         for name, labels in found.items():
             for modality in MODALITIES:
@@ -206,6 +210,28 @@ def _retrieval_scores_of(test: features.Features, chosen: np.ndarray) -> dict[st
         f"retrieval/{direction}/rarest_r1": float(np.mean(retrieval.ranks(*pair)[chosen] <= 1))
         for direction, pair in (("video_to_audio", both), ("audio_to_video", both[::-1]))
     }
+
+
+def _class_retrieval_scores(test: features.Features, rare: np.ndarray) -> dict[str, float]:
+    """How often the nearest clip of the other modality is of the query's class.
+
+    Args:
+      test: the held-out clips; those with a label count.
+      rare: [n] bool, of `rarest`; their share is told apart.
+    """
+    known, scores = test.labels >= 0, {}
+    rows = {
+        "video": test.video_embedding[known].reshape(known.sum(), -1),
+        "audio": test.audio_embedding[known].reshape(known.sum(), -1),
+    }
+    labels = test.labels[known]
+    for query, candidate in (MODALITIES, MODALITIES[::-1]):
+        found = class_retrieval.by_label(rows[query], labels, rows[candidate], labels)
+        name = f"retrieval/{query}_to_{candidate}"
+        scores[f"{name}/class_r1"] = found.scores.r1
+        if rare.any():
+            scores[f"{name}/rarest_class_r1"] = float(np.mean(found.ranks[rare[known]] == 1))
+    return scores
 
 
 def _probe(

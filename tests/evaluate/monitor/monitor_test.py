@@ -71,6 +71,7 @@ def test_towers_that_know_all():
     for direction in ("video_to_audio", "audio_to_video"):
         for key in ("r1", "r5", "r10", "r20", "median_rank", "mean_reciprocal_rank"):
             expected[f"retrieval/{direction}/{key}"] = 1.0
+        expected[f"retrieval/{direction}/class_r1"] = 1.0
     for encoder in ("video", "audio"):
         for name, chance, ordered in (("label", 1 / 3, 0.0), ("letter", 1 / 2, 1.0)):
             values = {
@@ -269,6 +270,9 @@ def test_rare_classes_and_known_quantities_are_measured(tmp_path):
     for direction in ("video_to_audio", "audio_to_video"):
         assert scores[f"retrieval/{direction}/r1"] == 0.75
         assert scores[f"retrieval/{direction}/rarest_r1"] == 0.0
+        # The other clip is of the same class: numbers 3, 7 and 11 are all of class 3.
+        assert scores[f"retrieval/{direction}/class_r1"] == 1.0
+        assert scores[f"retrieval/{direction}/rarest_class_r1"] == 1.0
     assert scores["probe/video/label/rarest_accuracy"] == 1.0
     assert scores["regression/video/number/r2"] == pytest.approx(1.0, abs=0.01)
     assert "regression/audio/number/r2" not in scores
