@@ -110,7 +110,7 @@ def _sides(
     tf.keras.mixed_precision.set_global_policy(step_settings.PRECISIONS[precision])
     tf.keras.utils.set_random_seed(run.train.seed)
     tower = loading.build_towers(run, facts)[encoder]
-    # What the frontend gives: pictures and spectrograms, the same numbers for both sides.
+    # What the frontend gives: frames and spectrograms, the same numbers for both sides.
     batch = setup.make_batches(run, facts)[0]
     inputs = tf.cast(tower.frontend(batch[encoder], training=False), tf.float32)
     theirs = _step_of_torch(run, tower.backbone, inputs, precision)

@@ -1,7 +1,7 @@
 """Resizing of frames, by operations that every compiler of models takes, XLA and ONNX among them.
 
 Plain interpolation is such an operation; with a low-pass filter, as `tf.image.resize` has it, it is
-not. Filtered, a picture is multiplied by one matrix along its rows and by another along its
+not. Filtered, a frame is multiplied by one matrix along its rows and by another along its
 columns, to the same values. The rows of such a matrix are different from 0 near their own pixel
 alone, so that it is kept as blocks, each a few rows and the columns which they reach.
 """

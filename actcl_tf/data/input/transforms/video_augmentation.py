@@ -25,7 +25,7 @@ _YIQ_TO_RGB = np.linalg.inv(_RGB_TO_YIQ)
 # Shares of the strength of the colour jitter that each part takes (SimCLR, arXiv 2002.05709, A.1).
 _BRIGHTNESS, _CONTRAST, _SATURATION, _HUE = 0.8, 0.8, 0.8, 0.2
 _PIXELS_A_ROW = 4
-# Standard deviations of the blur, in pixels of a 112-pixel picture.
+# Standard deviations of the blur, in pixels of a 112-pixel frame.
 _BLUR_SIGMA, BLUR_SIDE = (0.1, 2.0), 112
 # Standard deviations from which on a blur is left out: less than one in a million.
 _CUT_OFF = 5.0
@@ -36,7 +36,7 @@ class Looks(NamedTuple):
 
     Attributes:
       blurred: [] bool.
-      sigma: [] float32, standard deviation of the blur, in pixels of a 112-pixel picture.
+      sigma: [] float32, standard deviation of the blur, in pixels of a 112-pixel frame.
       factors: [4] float32: brightness, contrast and saturation factors (1: no change), and the turn
         of hue (0: no change; 1: a full turn).
       grey: [] bool, whether to drop all colour.
@@ -199,7 +199,7 @@ def augment(
         uniform in 1 +- 0.8 strength, the turn of hue in +- 0.2 strength.
       gray_probability: share of clips turned to grey.
       blur_probability: share of clips blurred, with a standard deviation that is uniform from 0.1
-        to 2 pixels at 112 pixels and grows with the picture.
+        to 2 pixels at 112 pixels and grows with the frame.
 
     Returns:
       [T, H, W, 3] uint8.

@@ -12,7 +12,7 @@ from actcl_tf.data.records import jpeg_header
 
 _LOG_ASPECT = math.log(4.0 / 3.0)
 _PNG, _PNG_SIDES = b"\x89PNG", (16, 8)  # How one starts; where its width and height are.
-_RATIOS = (1, 2, 4, 8)  # By which a JPEG decoder can reduce a picture.
+_RATIOS = (1, 2, 4, 8)  # By which a JPEG decoder can reduce a frame.
 
 
 def frame_size(frame_jpeg: tf.Tensor) -> tf.Tensor:
@@ -155,7 +155,7 @@ def decode(frames_jpeg: tf.Tensor, box: tf.Tensor, target: Optional[int] = None)
     Args:
       frames_jpeg: [T] string, JPEG or PNG frames of one size.
       box: [4] int32: top, left, height, width.
-      target: side of the picture that the window will be resized to, pixels; None: full size.
+      target: side of the frame that the window will be resized to, pixels; None: full size.
 
     Returns:
       [T, height, width, 3] uint8, RGB; of a reduced window, its sides divided by the reduction,
@@ -173,7 +173,7 @@ def decode(frames_jpeg: tf.Tensor, box: tf.Tensor, target: Optional[int] = None)
 
 
 def _decode_reduced(frames_jpeg: tf.Tensor, box: tf.Tensor, ratio: int) -> tf.Tensor:
-    # The window is one of the reduced picture, whose sides are rounded up.
+    # The window is one of the reduced frame, whose sides are rounded up.
     start = box[:2] // ratio
     window = tf.concat([start, (box[:2] + box[2:] + ratio - 1) // ratio - start], 0)
     size = frame_size(frames_jpeg[0])

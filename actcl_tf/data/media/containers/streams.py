@@ -7,7 +7,7 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
-# Seconds. The first sound of an encoder is no sound yet, but what its filters are filled with.
+# Seconds. The first audio of an encoder is not heard yet, but what its filters are filled with.
 # Where a container cannot say so, its writer moves everything later by as much, so that nothing
 # begins before zero: 2,048 samples of WMA, 1,024 of AAC, 481 of MP2.
 _MOST_PRIMING = 0.07
