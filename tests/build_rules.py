@@ -74,7 +74,7 @@ RULES = {
         "data/catalogs",
     },
     "study": {"storage", "config", "console", "reporting"},
-    "benchmark": {"train/placement"},
+    "benchmark": {"config", "train/placement"},
     "benchmark/step": {
         *("benchmark", "storage", "config", "console", "contrast", "models", *_INPUT, *_TRAIN),
         "data/prepare",
