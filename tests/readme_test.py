@@ -122,10 +122,16 @@ def test_figures_are_small_and_shown():
         assert name in shown, f"no document shows {name}"
 
 
+def test_each_tool_but_some_is_in_a_block_that_is_run():
+    text = "".join(block.text for _, block in marked_blocks(find_documents()))
+    assert set(re.findall(r"tools/\w+\.py", text)) == set(TOOLS) - NOT_RUN
+
+
+# Quick tests parse every flag of every document, and run each tool in a test of its own.
+@pytest.mark.slow
 def test_commands_of_the_documents_run(tmp_path):
     documents = find_documents()
     text = "".join(block.text for _, block in marked_blocks(documents))
-    assert set(re.findall(r"tools/\w+\.py", text)) == set(TOOLS) - NOT_RUN
     for name in {m.rstrip("/") for m in re.findall(r"--input=(\S+)", text)}:
         make_videos(tmp_path, name)
     run_blocks(documents, tmp_path)

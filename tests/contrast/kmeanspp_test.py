@@ -15,6 +15,35 @@ _MODES = {
     "graph": tf.function(kmeanspp.kmeans_plusplus),
     "xla": tf.function(kmeanspp.kmeans_plusplus, jit_compile=True),
 }
+# What tests that need no shapes of their own ask for, so that each method compiles once a mode:
+# 60 points of which the first are the test's, and the rest may not be picked.
+_NUM_POINTS, _NUM_PICKS = 60, 12
+
+
+def _arguments(points, seed, eligible=None, weights=None):
+    """Arguments of the shapes in common, of at most `_NUM_POINTS` points of at most 8 numbers."""
+    num = tf.nest.flatten(points)[0].shape[0]
+    weights = np.ones(num) if weights is None else weights
+    eligible = np.ones(num, bool) if eligible is None else np.asarray(eligible)
+    added = [0, _NUM_POINTS - num]
+
+    def padded(part):
+        part = part.numpy()
+        return tf.constant(np.pad(part, [added, [0, 8 - part.shape[1]]]), part.dtype)
+
+    fixed = {
+        "eligible": tf.constant(np.pad(eligible, [added])),
+        "weights": tf.constant(np.pad(weights, [added], constant_values=1), tf.float32),
+        "chain_length": 50,
+        "num_shards": 3,
+    }
+    return (tf.nest.map_structure(padded, points), _NUM_PICKS, tf.constant(seed)), fixed
+
+
+def _pick(mode, method, points, seed, **choices):
+    """Indices of the picks, [_NUM_PICKS], by a program that all tests share."""
+    arguments, fixed = _arguments(points, seed, **choices)
+    return _MODES[mode](*arguments, method=method, **fixed).indices.numpy()
 
 
 def _factors(seed, n, size=3, d=4):
@@ -56,7 +85,11 @@ def _program(num_picks, repeats, jit, options):
 
 def _many(factors, num_picks, repeats, jit=None, eligible=None, weights=None, start=0, **options):
     """Picks for seeds (7, start + i), [repeats, num_picks]; the same in either mode."""
-    jit = repeats >= 1000 if jit is None else jit  # What compiling takes, many seeds make up for.
+    jit = repeats >= 2000 if jit is None else jit  # What compiling takes, many seeds make up for.
+    if jit:  # One program for points with and without choices.
+        num = tf.nest.flatten(factors)[0].shape[0]
+        eligible = [True] * num if eligible is None else eligible
+        weights = tf.ones([num]) if weights is None else weights
     if eligible is not None:
         eligible = tf.constant(eligible)
     run = _program(num_picks, repeats, jit, tuple(sorted(options.items())))
@@ -99,7 +132,8 @@ def _follows(picks, law):
 )
 def test_the_first_three_picks_follow_the_d2_law_jointly(seed, method, jit):
     factors = _factors(seed, n=5)
-    picks = _many(factors, 3, 6000, jit, start=seed * 100_000, method=method)
+    repeats = 6000 if jit else 1500
+    picks = _many(factors, 3, repeats, jit, start=seed * 100_000, method=method)
     assert _follows(picks, _law(_squared(factors), 3)) > 1e-3
 
 
@@ -122,7 +156,7 @@ def test_weights_multiply_the_law(method):
 
 @pytest.mark.parametrize("method", _EXACT)
 def test_what_is_not_eligible_is_as_if_it_were_not_there(method):
-    factors, eligible = _factors(4, n=6), [True, True, False, True, False, True]
+    factors, eligible = _factors(4, n=5), [True, True, False, True, True]
     far = tf.where(tf.constant(eligible)[:, tf.newaxis], factors.u, 1e6)
     picks = _many(factors._replace(u=far), 3, 6000, eligible=eligible, method=method)
     assert _follows(picks, _law(_squared(factors), 3, np.float64(eligible))) > 1e-3
@@ -130,7 +164,7 @@ def test_what_is_not_eligible_is_as_if_it_were_not_there(method):
 
 @pytest.mark.parametrize("method", _EXACT)
 def test_largest_norm_starts_with_the_longest_point(method):
-    factors = _factors(5, n=6)
+    factors = _factors(5, n=5)
     lengths = np.sum(np.square(factors.u), 1) * np.sum(np.square(factors.h), 1)
     picks = _many(factors, 3, 6000, method=method, first_pick="largest_norm")
     law = _law(_squared(factors), 3, first=int(lengths.argmax()))
@@ -170,41 +204,27 @@ def test_final_potential_is_distributed_as_scikit_learns(method):
 @pytest.mark.parametrize("method", kmeanspp.METHODS)
 @pytest.mark.parametrize("seed", range(3))
 def test_no_repeats_and_only_eligible(seed, method):
-    rng = np.random.default_rng(seed)
-    eligible = rng.random(200) < 0.6
-    picked = _MODES["xla"](
-        _factors(seed, 200),
-        40,
-        tf.constant([seed, 0]),
-        eligible=tf.constant(eligible),
-        method=method,
-    )
-    picks = picked.indices.numpy()
-    assert len(set(picks)) == 40
+    eligible = np.random.default_rng(seed).random(_NUM_POINTS) < 0.4
+    picks = _pick("xla", method, _factors(seed, _NUM_POINTS), [seed, 0], eligible=eligible)
+    assert len(set(picks)) == _NUM_PICKS
     assert eligible[picks].all()
 
 
 @pytest.mark.parametrize("method", kmeanspp.METHODS)
 def test_same_seed_same_picks_eager_graph_and_xla(method):
-    factors = _factors(3, 200, size=8, d=16)
-    for seed in tf.constant([[5, 6], [7, 8]]):
-        picks = [
-            mode(factors, 16, seed, method=method, chain_length=50, num_shards=3).indices.numpy()
-            for mode in _MODES.values()
-        ]
+    factors = _factors(3, _NUM_POINTS, size=8, d=8)
+    for seed in ([5, 6], [7, 8], [9, 10]):
+        picks = [_pick(mode, method, factors, seed) for mode in _MODES]
         np.testing.assert_array_equal(picks[0], picks[1])
         np.testing.assert_array_equal(picks[0], picks[2])
-    other = _MODES["graph"](
-        factors, 16, tf.constant([5, 7]), method=method, chain_length=50, num_shards=3
-    ).indices.numpy()
-    assert list(other) != list(picks[0])
+    assert list(_pick("graph", method, factors, [9, 11])) != list(picks[0])
 
 
 @pytest.mark.parametrize("method", kmeanspp.METHODS)
 def test_all_zero_gradients_fall_back_to_uniform_among_the_eligible(method):
     factors = GradientFactors(tf.zeros([6, 3]), tf.ones([6, 2]))
     eligible = np.array([True, False, True, True, False, True])
-    picks = _many(factors, 3, 1500, eligible=eligible, method=method, num_shards=2)
+    picks = _many(factors, 3, 600, eligible=eligible, method=method, num_shards=2)
     assert all(len(set(row)) == 3 for row in picks)
     for column in range(3):
         counts = np.bincount(picks[:, column], minlength=6)
@@ -224,14 +244,13 @@ def test_duplicates_are_picked_once_all_else_is_used_up(method):
 @pytest.mark.parametrize(
     ("eligible", "expected"),
     [
-        ([False, False, False], [-1, -1]),
-        ([False, True, False], [1, -1]),
+        ([False, False, False], [-1] * _NUM_PICKS),
+        ([False, True, False], [1] + [-1] * (_NUM_PICKS - 1)),
     ],
 )
 def test_fewer_eligible_than_picks(eligible, expected, method):
-    factors, eligible = _factors(0, 3), tf.constant(eligible)
-    picked = _MODES["xla"](factors, 2, [0, 0], eligible=eligible, method=method, num_shards=2)
-    np.testing.assert_array_equal(picked.indices, expected)
+    picks = _pick("xla", method, _factors(0, 3), [0, 0], eligible=eligible)
+    np.testing.assert_array_equal(picks, expected)
 
 
 @pytest.mark.parametrize("method", kmeanspp.METHODS)
@@ -245,13 +264,7 @@ def test_one_candidate_and_one_pick(method):
 def test_huge_and_tiny_gradients_pick_as_ordinary_ones(scale, method):
     factors = _factors(4, 30)
     scaled = factors._replace(u=factors.u * scale)
-    picks = [
-        _MODES["graph"](f, 10, [1, 2], method=method).indices.numpy() for f in (factors, scaled)
-    ]
-    np.testing.assert_array_equal(*picks)
-
-
-_LEFT = GradientFactors(tf.eye(4), tf.ones([4, 1]))
+    np.testing.assert_array_equal(*(_pick("graph", method, f, [1, 2]) for f in (factors, scaled)))
 
 
 @pytest.mark.parametrize(
@@ -269,16 +282,15 @@ def test_in_a_graph_what_is_not_finite_is_passed_over(method, mode):
             GradientFactors(tf.constant(u), tf.constant(h)),
             GradientFactors(tf.constant(whole), tf.constant(broken_h)),
         ):
-            picked = _MODES[mode](points, 5, tf.constant([1, 2]), method=method, num_shards=2)
-            assert sorted(picked.indices.numpy()) == [-1, 1, 2, 3, 4]
+            picks = _pick(mode, method, points, [1, 2])
+            assert sorted(picks) == [-1] * (_NUM_PICKS - 4) + [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("method", kmeanspp.METHODS)
 def test_in_a_graph_weights_that_are_none_are_passed_over(method):
-    weights = tf.constant([1.0, np.nan, -1.0, np.inf])
-    options = {"method": method, "weights": weights, "num_shards": 2}
-    picked = _MODES["graph"](_LEFT, 2, tf.constant([1, 2]), **options)
-    np.testing.assert_array_equal(picked.indices, [0, -1])
+    points = GradientFactors(tf.eye(4), tf.ones([4, 1]))
+    picks = _pick("graph", method, points, [1, 2], weights=[1.0, np.nan, -1.0, np.inf])
+    np.testing.assert_array_equal(picks, [0] + [-1] * (_NUM_PICKS - 1))
 
 
 def test_huge_weights_are_proportions_like_any():
@@ -299,11 +311,7 @@ def test_numbers_whose_squares_overflow_or_vanish_pick_as_ordinary_ones(scale, m
     scale = np.float32(2.0 ** np.round(np.log2(scale)))
     points = tf.concat([_factors(4, 30).u, [[0.0, 0.0, 0.0]]], axis=0)
     for make in (lambda u: u, lambda u: GradientFactors(u, tf.ones([31, 2]))):
-        run = _MODES[mode]
-        picks = [
-            run(make(u), 10, tf.constant([1, 2]), method=method).indices.numpy()
-            for u in (points, points * scale)
-        ]
+        picks = [_pick(mode, method, make(u), [1, 2]) for u in (points, points * scale)]
         np.testing.assert_array_equal(*picks)
 
 
@@ -315,7 +323,7 @@ def test_groups_are_told_apart_however_far_from_the_origin(offset, method):
     group = np.arange(60) % 3
     centers = offset + np.array([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0]])
     points = tf.constant(centers[group] + 0.01 * rng.normal(size=(60, 2)), tf.float32)
-    picks = _many(points, 3, 30, method=method, num_shards=3)
+    picks = np.stack([_pick("graph", method, points, [7, i])[:3] for i in range(30)])
     assert [set(row) for row in group[picks]] == [{0, 1, 2}] * 30
 
 
@@ -340,10 +348,9 @@ def test_the_longest_point_is_the_one_farthest_from_the_origin_and_not_from_the_
 def test_near_duplicates_give_no_repeats(length, method):
     rng = np.random.default_rng(0)
     base = rng.normal(size=(1, 8))
-    u = tf.constant(length * (base + 1e-7 * rng.normal(size=(40, 8))), tf.float32)
-    factors = GradientFactors(u, tf.ones([40, 4]))
-    picked = _MODES["xla"](factors, 40, [0, 3], method=method, num_shards=2)
-    assert sorted(picked.indices.numpy()) == list(range(40))
+    u = tf.constant(length * (base + 1e-7 * rng.normal(size=(_NUM_PICKS, 8))), tf.float32)
+    factors = GradientFactors(u, tf.ones([_NUM_PICKS, 4]))
+    assert sorted(_pick("xla", method, factors, [0, 3])) == list(range(_NUM_PICKS))
 
 
 @pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16])
@@ -351,8 +358,7 @@ def test_near_duplicates_give_no_repeats(length, method):
 def test_half_precision_factors_are_measured_in_float32(method, dtype):
     factors = GradientFactors(*(tf.cast(f, dtype) for f in _factors(6, 50)))
     wide = GradientFactors(*(tf.cast(f, tf.float32) for f in factors))
-    picks = [_MODES["graph"](f, 12, [2, 2], method=method).indices.numpy() for f in (factors, wide)]
-    np.testing.assert_array_equal(*picks)
+    np.testing.assert_array_equal(*(_pick("eager", method, f, [2, 2]) for f in (factors, wide)))
 
 
 @pytest.mark.parametrize("method", kmeanspp.METHODS)
@@ -373,7 +379,7 @@ def test_the_compiled_program_stays_on_the_device_and_its_shapes_are_static(meth
 def test_points_are_picked_as_by_their_own_distances():
     points = np.random.default_rng(8).normal(size=(5, 2)).astype(np.float32)
     law = _law(((points[:, None] - points[None]) ** 2).sum(-1), 3)
-    picks = _many(tf.constant(points), 3, 6000)
+    picks = _many(tf.constant(points), 3, 1500)
     assert _follows(picks, law) > 1e-3
 
 

@@ -89,12 +89,17 @@ def test_a_chain_must_have_a_step():
         _potentials(_clustered(), 2, 1, method="afkmc2", chain_length=0)
 
 
+@pytest.fixture(scope="module")
+def exact_and_spread_out():
+    """Potentials of exact seeding, and of picks that hardly look at distances."""
+    exact = np.mean(_scikit_learn(_clustered(), 12, 200, n_local_trials=1))
+    return exact, _potentials(_clustered(), 12, 200, method="afkmc2", chain_length=1)
+
+
 @pytest.mark.parametrize("num_shards", [1, 3, 7])
-def test_two_levels_come_close_to_the_potential_of_exact_seeding(num_shards):
-    factors = _clustered()
-    exact = np.mean(_scikit_learn(factors, 12, 200, n_local_trials=1))
-    parts = _potentials(factors, 12, 200, method="two_level", num_shards=num_shards)
-    spread_out = _potentials(factors, 12, 200, method="afkmc2", chain_length=1)
+def test_two_levels_come_close_to_the_potential_of_exact_seeding(num_shards, exact_and_spread_out):
+    exact, spread_out = exact_and_spread_out
+    parts = _potentials(_clustered(), 12, 200, method="two_level", num_shards=num_shards)
     assert np.mean(parts) < 1.3 * exact
     assert np.mean(parts) < np.mean(spread_out)
 

@@ -4,40 +4,31 @@ from __future__ import annotations
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from actcl_tf.data.records import records
-from tests import split_files
+from tests import programs, split_files
 from tests.fuzz import mutations, program, targets
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Cases that take a few seconds.
 QUICK = {
-    "records": 1500,
+    "records": 800,
     "shards": 2,
-    "media": 60,
-    "catalogs": 1500,
-    "metadata": 2500,
-    "checkpoints": 150,
+    "media": 40,
+    "catalogs": 800,
+    "metadata": 1200,
+    "checkpoints": 100,
 }
 _LATER = 1_000_000  # Cases that the quick tests do not try.
 
 
 def run(code, *arguments):
     """Runs a program in a process of its own; returns its status, what it found and its errors."""
-    done = subprocess.run(
-        [sys.executable, *code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=900,
-        check=False,
-    )
+    done = programs.run(*code, *arguments, cwd=ROOT, timeout=900)
     found = json.loads(done.stdout) if done.stdout else {}
     return done.returncode, found, done.stderr
 

@@ -85,6 +85,7 @@ def test_sampler_is_measured_several_ways(tmp_path):
 TINY_STEP = (*TINY, "--dictionary_size=12", "--pool_size=20", "--batch_size=6")
 
 
+@pytest.mark.slow  # The parts are tested in tests/benchmark/step, and the tool above.
 def test_step_is_measured_in_parts_on_noise(tmp_path):
     output = tmp_path / "figures.json"
     done = _run(

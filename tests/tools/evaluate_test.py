@@ -336,7 +336,9 @@ OTHERS = sorted(
 )
 
 
-@pytest.mark.parametrize("names", [FROZEN, pytest.param(OTHERS, marks=pytest.mark.slow)])
+# Quick tests parse the configurations, read both layouts, and run the tool with other flags.
+@pytest.mark.slow
+@pytest.mark.parametrize("names", [FROZEN, OTHERS])
 def test_configs_of_ucf101_and_hmdb51_run_to_the_end(benchmarks, run_dir, tmp_path, names):
     """Their own flags but for the data, the length of windows and of training."""
     short = ["--num_frames=4", "--clips=2", "--precision=float32", f"--cache_dir={tmp_path}/cache"]

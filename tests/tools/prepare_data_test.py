@@ -1,14 +1,15 @@
+import csv
 import os
 import pathlib
 import re
+import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
 from actcl_tf.data.records import records
+from tests import programs
 from tests.media_files import tone, write_clip
 
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "prepare_data.py"
@@ -17,13 +18,7 @@ SMALL = ["--short_side=32", "--num_workers=1"]
 
 def start(*flags):
     quiet = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
-    return subprocess.Popen(
-        [sys.executable, str(TOOL), *map(str, flags)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=quiet,
-    )
+    return programs.start(TOOL, *flags, env=quiet)
 
 
 def finish(process):
@@ -136,15 +131,33 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path, sent):
 
 
 def test_a_benchmark_is_prepared_by_name(tmp_path, shared_data):
-    data = tmp_path / "esc10"
-    flags = ["--dataset=esc50", f"--input={shared_data / 'esc10'}", f"--output={data}", "--fold=2"]
+    data, part = tmp_path / "esc10", tmp_path / "part"
+    whole = shared_data / "esc10"
+    with (whole / "meta" / "esc50.csv").open() as table:
+        rows = list(csv.DictReader(table))
+    kept = [
+        row
+        for name in sorted({row["category"] for row in rows})
+        for row in [row for row in rows if row["category"] == name][::9]
+    ]
+    for folder in ("meta", "audio"):
+        (part / folder).mkdir(parents=True)
+    with (part / "meta" / "esc50.csv").open("w") as table:
+        writer = csv.DictWriter(table, rows[0])
+        writer.writeheader()
+        writer.writerows(kept)
+    for row in kept:
+        shutil.copy(whole / "audio" / row["filename"], part / "audio")
+    flags = ["--dataset=esc50", f"--input={part}", f"--output={data}", "--fold=2"]
     status, out, err = finish(start(*flags, "--num_workers=2"))
     assert status == 0, err
     assert "audio at 16000 Hz" in out and "tools/train.py" not in out
     manifests = {split: records.read_manifest(data / split) for split in ("train", "test")}
+    tests = sum(row["fold"] == "2" for row in kept)
+    assert 0 < tests < len(kept) == 50
     assert {split: found.num_clips for split, found in manifests.items()} == {
-        "train": 320,
-        "test": 80,
+        "train": 50 - tests,
+        "test": tests,
     }
     assert len(manifests["train"].classes) == 10
 

@@ -33,7 +33,11 @@ def published(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def begun(published, tiny_config, tmp_path_factory):
-    """A run of one step: (configuration, what it said, features of a clip before any step)."""
+    """A run of one step: (configuration, what it said, features of a clip before any step).
+
+    The smallest published network is as large as it is: its run is slow. That both towers start
+    from the file, and what is wrong with one, quick tests see.
+    """
     folder = tmp_path_factory.mktemp("begun") / "run"
     run = tiny_config(folder, init_from=str(published), **CHANGES)
     said, features = [], []
@@ -63,6 +67,7 @@ def test_query_and_key_encoders_start_from_the_file(published, tiny_run):
     np.testing.assert_array_equal(stem[2, 5, 6, 1, 40], theirs[40, 1, 2, 5, 6])
 
 
+@pytest.mark.slow
 def test_the_encoders_as_initialised_are_those_of_the_file(begun, published, tiny_run):
     _, said, features = begun
     line = f"The video encoder starts from {published}: 100 tensors, "

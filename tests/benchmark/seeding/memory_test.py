@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
 import tensorflow as tf
 
 from actcl_tf.benchmark import host
@@ -20,6 +21,8 @@ def _peak_of_sorting(jit):
     return os.getpid(), host.peak_extra_bytes(lambda: call(numbers).numpy())
 
 
+# Starts TensorFlow anew four times. Quick tests of the benchmark see what two ways take, too.
+@pytest.mark.slow
 def test_what_tensorflow_takes_is_seen_in_a_second_call():
     # In a process whose fork server is not that of other tests, with the kernels that they have.
     command = f"from {__name__} import check; check()"

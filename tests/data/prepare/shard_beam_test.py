@@ -31,6 +31,8 @@ def videos(tmp_path_factory):
     return root
 
 
+# Beam's own workers take their time to start; tests of the tool run it in one process.
+@pytest.mark.slow
 def test_several_processes_of_beam_make_what_local_ones_make(videos, tmp_path):
     catalog = catalogs.from_folder(str(videos), test_fraction=0.3)
     beam = dataclasses.replace(LOCAL, runner="beam", pipeline_args=SEVERAL_PROCESSES)

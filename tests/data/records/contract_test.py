@@ -1,5 +1,7 @@
 """Our records, read by the contract alone; and records written by it, read by us."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -23,20 +25,28 @@ ONE_PROCESS = prepare.Execution(num_workers=1, progress=False)
 RATES = {"frame_rate": 10.0, "sample_rate": 1000.0}
 
 
-def prepared(folder, streams):
-    """A data set made by this project out of real media; its shards."""
+@pytest.fixture(scope="module")
+def media(tmp_path_factory):
+    """A folder of three videos each of two classes."""
+    folder = tmp_path_factory.mktemp("media")
     for index, level in enumerate((60, 120, 180)):
-        for name in ("bell", "dög"):
-            write_clip(folder / "in" / name / f"{index}.mp4", levels=(level,), sounds=[tone(2.0)])
-    catalog = catalogs.from_folder(str(folder / "in"), test_fraction=0.34, seed=0)
+        first = write_clip(folder / "bell" / f"{index}.mp4", levels=(level,), sounds=[tone(2.0)])
+        (folder / "dög").mkdir(exist_ok=True)
+        shutil.copy(first, folder / "dög")
+    return folder
+
+
+def prepared(media, folder, streams):
+    """A data set made by this project out of real media; its shards."""
+    catalog = catalogs.from_folder(str(media), test_fraction=0.34, seed=0)
     settings = shard_writing.PrepareSettings(short_side=32, streams=streams, frame_rate=10.0)
     prepare.prepare(catalog, str(folder / "out"), settings, ONE_PROCESS)
     return sorted((folder / "out").glob("*/*.tfrecord"))
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory):
-    return prepared(tmp_path_factory.mktemp("ours"), "both")
+def ours(media, tmp_path_factory):
+    return prepared(media, tmp_path_factory.mktemp("ours"), "both")
 
 
 def test_our_records_are_dmvrs(ours):
@@ -103,22 +113,27 @@ def test_several_labels_and_a_caption(tmp_path):
 
 
 @pytest.mark.parametrize("streams", ["video", "audio"])
-def test_our_records_of_one_stream(streams, tmp_path):
-    paths = prepared(tmp_path, streams)
+def test_our_records_of_one_stream(streams, media, tmp_path):
+    paths = prepared(media, tmp_path, streams)
     wanted = {"image": streams == "video", "audio": streams == "audio"}
     clips = [clip for path in paths for clip in contract_reader.read_like_dmvr(str(path), **wanted)]
     assert len(clips) == 6
     assert all(clip[key].size for clip in clips for key, there in wanted.items() if there)
 
 
-def read_by_us(folder, split="train", **changes):
-    """All clips of a split, by the pipeline of evaluation; after a training batch, too."""
-    data = config.DataConfig(
-        data_dir=str(folder), train_split=split, num_frames=4, frame_stride=1, image_size=16
-    )
+def train_on(folder):
+    """Makes a training batch."""
+    data = config.DataConfig(data_dir=str(folder), num_frames=4, image_size=16)
     (trained,) = pipeline.build_train_dataset(data, batch_size=2, seed=0).take(1)
     assert trained["video"].shape == (2, 4, 16, 16, 3)
     assert trained["audio"].shape == (2, 400)
+
+
+def read_by_us(folder, split="train"):
+    """All clips of a split, by the pipeline of evaluation."""
+    data = config.DataConfig(
+        data_dir=str(folder), train_split=split, num_frames=4, frame_stride=1, image_size=16
+    )
     dataset = pipeline.build_eval_dataset(data, split=split, batch_size=2, num_windows=1)
     return {
         key: np.concatenate([batch[key].numpy() for batch in dataset])
@@ -152,6 +167,7 @@ def test_records_made_elsewhere_are_read(tmp_path):
     assert (manifest.num_clips, manifest.classes) == (5, ["b", "a", "c"])
     assert (manifest.min_frames, manifest.min_samples) == (20, 2000)
     assert (manifest.height, manifest.width, manifest.streams) == (24, 32, "both")
+    train_on(tmp_path)
     found = read_by_us(tmp_path)
     assert found["label"].tolist() == [2, 0, 0, 1, 1]
     assert found["filename"].tolist() == [b"c.mp4", b"b.mp4", b"b.mp4", b"a.mp4", b"a.mp4"]
@@ -183,6 +199,7 @@ def test_media_sequences_packets_and_png_frames_are_read(tmp_path):
     describe(tmp_path, **RATES)
     manifest = records.read_manifest(tmp_path / "train")
     assert (manifest.streams, manifest.min_samples, manifest.height) == ("both", 2000, 24)
+    train_on(tmp_path)
     found = read_by_us(tmp_path)
     levels = found["video"].mean(axis=(1, 2, 3, 4, 5))
     np.testing.assert_allclose(levels, 6 * 9.5, atol=0.5)
