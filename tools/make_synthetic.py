@@ -38,10 +38,10 @@ _SHARED_CAUSES = flags.DEFINE_string(
     "or all. The other causes are drawn apart for the audio.",
 )
 _NUM_WORKERS = flags.DEFINE_integer("num_workers", None, "Rendering processes; none: one a core.")
-_SIZE = flags.DEFINE_integer("size", 96, "Height and width of the picture, in pixels.")
+_SIZE = flags.DEFINE_integer("size", 96, "Height and width of the frames, in pixels.")
 _FRAME_RATE = flags.DEFINE_float("frame_rate", 12.5, "Frames a second.")
 _SECONDS = flags.DEFINE_float("seconds", 3.0, "Length of a clip.")
-_SAMPLE_RATE = flags.DEFINE_integer("sample_rate", 16000, "Samples of sound a second.")
+_SAMPLE_RATE = flags.DEFINE_integer("sample_rate", 16000, "Samples of audio a second.")
 
 
 def _interrupt(*_: object) -> None:

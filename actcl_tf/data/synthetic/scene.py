@@ -1,4 +1,4 @@
-"""Scenes of the built-in data set: what causes picture and sound, and what is nuisance.
+"""Scenes of the built-in data set: what causes video and audio, and what is nuisance.
 
 A scene is one sounding object. Its `Causes` (motion, material, build, size, rhythm, height) show in
 the video *and* in the audio; its `Nuisance` (colours, background, shake, noise, gain ...) comes
@@ -76,7 +76,7 @@ class Nuisance:
     """What varies without meaning; drawn without knowing the category.
 
     Attributes:
-      seed: seed of the noise fields in picture and sound.
+      seed: seed of the noise fields in video and audio.
       background: kind of the background's texture.
       background_colors, object_colors: two RGB colours each, 0 to 1.
       outline: grey level of the outline and of the mark, 0 or 1.
@@ -86,10 +86,10 @@ class Nuisance:
       orientation: angle of the mark in radians for all motions but the spin.
       spin_direction: 1 clockwise, -1 anticlockwise.
       shake: standard deviation of the camera's shake.
-      picture_noise: standard deviation of the sensor's noise, of a range of 1.
-      sound_noise_db: level of the background noise against the object's sound.
-      sound_noise_tilt: spectral slope of that noise: power falls as frequency ** -tilt.
-      gain_db: level of the whole sound; 0 is the loudest.
+      video_noise: standard deviation of the sensor's noise, of a range of 1.
+      audio_noise_db: level of the background noise against the object's voice.
+      audio_noise_tilt: spectral slope of that noise: power falls as frequency ** -tilt.
+      gain_db: level of the whole audio; 0 is the loudest.
     """
 
     seed: int
@@ -103,9 +103,9 @@ class Nuisance:
     orientation: float
     spin_direction: int
     shake: float
-    picture_noise: float
-    sound_noise_db: float
-    sound_noise_tilt: float
+    video_noise: float
+    audio_noise_db: float
+    audio_noise_tilt: float
     gain_db: float
 
 
@@ -216,7 +216,7 @@ def draw_nuisance(seed: int, split: str, index: int) -> Nuisance:
       Nuisance: from a random stream of its own.
     """
     rng = _generator(seed, split, index, _NUISANCE_STREAM)
-    # The object is the brightest thing in the picture, in grey too: what it is can be learned in
+    # The object is the brightest thing in the frame, in grey too: what it is can be learned in
     # minutes, and where it ends is never in doubt.
     background_level = rng.uniform(0.15, 0.4)
     object_level = rng.uniform(0.75, 0.9)
@@ -236,9 +236,9 @@ def draw_nuisance(seed: int, split: str, index: int) -> Nuisance:
         orientation=rng.uniform(-np.pi, np.pi),
         spin_direction=int(rng.choice((-1, 1))),
         shake=rng.uniform(0.0, 0.012),
-        picture_noise=rng.uniform(0.0, 0.02),
-        sound_noise_db=rng.uniform(-40.0, -20.0),
-        sound_noise_tilt=rng.uniform(0.0, 1.5),
+        video_noise=rng.uniform(0.0, 0.02),
+        audio_noise_db=rng.uniform(-40.0, -20.0),
+        audio_noise_tilt=rng.uniform(0.0, 1.5),
         gain_db=rng.uniform(-12.0, 0.0),
     )
 
@@ -330,7 +330,7 @@ def pitch_contour(causes: Causes, height: np.ndarray) -> np.ndarray:
 
 
 def loudness(causes: Causes, times: np.ndarray) -> np.ndarray:
-    """Envelope of the sound, made by the motion.
+    """Envelope of the voice, made by the motion.
 
     Args:
       causes: of the clip.

@@ -28,7 +28,7 @@ import numpy as np
 
 from actcl_tf.config import cores
 from actcl_tf.console import bars
-from actcl_tf.data.synthetic import render, sound
+from actcl_tf.data.synthetic import audio, video
 from actcl_tf.data.synthetic.mp4 import PARTIAL_SUFFIX, write_mp4
 from actcl_tf.data.synthetic.plan import (
     Item,
@@ -60,8 +60,8 @@ def render_clip(settings: SyntheticSettings, item: Item) -> tuple[np.ndarray, np
     """
     seen, heard, nuisance = draw_scene(settings, item)
     times = np.arange(settings.num_frames) / settings.frame_rate
-    frames = render.render_picture(seen, nuisance, times=times, size=settings.size)
-    waveform = sound.render_sound(
+    frames = video.render_video(seen, nuisance, times=times, size=settings.size)
+    waveform = audio.render_audio(
         heard,
         nuisance,
         num_samples=settings.num_samples,

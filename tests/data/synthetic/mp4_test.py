@@ -1,4 +1,4 @@
-"""MP4 files as other programs see them: streams, time stamps, and sound in step with picture."""
+"""MP4 files as other programs see them: streams, time stamps, and audio in step with video."""
 
 import av
 import numpy as np
@@ -8,7 +8,7 @@ from actcl_tf.data.synthetic import mp4, plan, synthetic
 
 
 def read(path):
-    """Decodes a file: pictures with their seconds, and samples with the second of the first."""
+    """Decodes a file: frames with their seconds, and samples with the second of the first."""
     with av.open(str(path)) as container:
         frames = [
             (frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)
@@ -36,18 +36,18 @@ def test_file_holds_what_was_written(tmp_path, frame_rate, count):
         assert (video.codec_context.name, audio.codec_context.name) == ("h264", "aac")
         assert (video.width, video.height) == (64, 64)
         assert (audio.rate, audio.channels) == (16000, 1)
-    decoded, sound, _ = read(path)
+    decoded, audio, _ = read(path)
     times = [time for time, _ in decoded]
     np.testing.assert_allclose(times, np.arange(count) / frame_rate, atol=2e-3)
-    pictures = np.stack([picture for _, picture in decoded]).astype(float)
-    assert np.abs(pictures - frames).mean() < 4
-    assert 16000 <= sound.size < 16000 + 2048
-    assert np.abs(sound[200:15000] - waveform[200:15000]).mean() < 0.02
+    images = np.stack([image for _, image in decoded]).astype(float)
+    assert np.abs(images - frames).mean() < 4
+    assert 16000 <= audio.size < 16000 + 2048
+    assert np.abs(audio[200:15000] - waveform[200:15000]).mean() < 0.02
     assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("sample_rate", [8000, 16000, 44100])
-def test_sound_and_picture_are_in_step(tmp_path, sample_rate):
+def test_audio_and_video_are_in_step(tmp_path, sample_rate):
     """A flash and a click at the same moments come out at the same time stamps."""
     moments = (0.4, 0.96, 1.6)
     frames = np.full((25, 64, 64, 3), 30, np.uint8)
@@ -59,13 +59,13 @@ def test_sound_and_picture_are_in_step(tmp_path, sample_rate):
         waveform[start : start + 64] = burst
     path = tmp_path / "clip.mp4"
     mp4.write_mp4(path, frames, waveform, frame_rate=12.5, sample_rate=sample_rate)
-    decoded, sound, first = read(path)
-    flashes = [time for time, picture in decoded if picture.mean() > 120]
+    decoded, audio, first = read(path)
+    flashes = [time for time, image in decoded if image.mean() > 120]
     np.testing.assert_allclose(flashes, moments, atol=1e-3)
     assert first == pytest.approx(0.0, abs=1e-6)
     for moment in moments:
         start = round((moment - first) * sample_rate)
-        window = sound[start - 100 : start + 200]
+        window = audio[start - 100 : start + 200]
         lag = np.correlate(window, burst, "valid").argmax() - 100
         assert abs(lag) <= 2
 

@@ -12,8 +12,8 @@ import time
 import numpy as np
 import pytest
 
-from actcl_tf.data.synthetic import plan, render, scene, synthetic
-from actcl_tf.data.synthetic import sound as synthetic_sound
+from actcl_tf.data.synthetic import audio as synthetic_audio
+from actcl_tf.data.synthetic import plan, scene, synthetic, video
 from actcl_tf.data.synthetic.mp4 import write_mp4
 from tests.data.synthetic.mp4_test import read
 
@@ -55,7 +55,7 @@ def test_same_seed_same_clips_whoever_renders_them(tmp_path):
 
 def test_another_seed_gives_other_clips(tmp_path):
     settings = [plan.SyntheticSettings(seed=seed, size=32, seconds=0.6) for seed in (0, 1)]
-    item = plan.Item("train", 0, "spin_bell")
+    item = plan.Item("train", 0, "spin_bell", 0)
     (frames, waveform), (other_frames, other_waveform) = (
         synthetic.render_clip(setting, item) for setting in settings
     )
@@ -66,7 +66,7 @@ def test_another_seed_gives_other_clips(tmp_path):
 def test_splits_share_no_clip_and_clips_of_a_category_differ():
     settings = plan.SyntheticSettings(size=32, seconds=0.6)
     clips = [
-        synthetic.render_clip(settings, plan.Item(split, index, "bounce_wood"))
+        synthetic.render_clip(settings, plan.Item(split, index, "bounce_wood", index))
         for split in ("train", "test")
         for index in range(4)
     ]
@@ -167,29 +167,29 @@ def test_rendering_needs_no_tensorflow():
 
 @pytest.mark.parametrize("material", ["bell", "buzz", "wood"])
 def test_impacts_are_seen_and_heard_in_the_same_frame(tmp_path, material):
-    """Measured in the decoded file: where the object is lowest, and where the sound sets in."""
-    item = plan.Item("train", 3, f"bounce_{material}")
+    """Measured in the decoded file: where the object is lowest, and where the audio sets in."""
+    item = plan.Item("train", 3, f"bounce_{material}", 3)
     settings = plan.SyntheticSettings()
-    causes, nuisance = plan.draw_scene(settings, item)
+    causes, _, nuisance = plan.draw_scene(settings, item)
     causes = dataclasses.replace(causes, period=0.7, radius=0.15)
     grey = ((0.2,) * 3,) * 2
     nuisance = dataclasses.replace(
         nuisance, background="plain", background_colors=grey, shake=0.0, outline=1.0
     )
     times = np.arange(38) / 12.5
-    frames = render.render_picture(causes, nuisance, times=times, size=96)
-    waveform = synthetic_sound.render_sound(causes, nuisance, num_samples=48000, sample_rate=16000)
+    frames = video.render_video(causes, nuisance, times=times, size=96)
+    waveform = synthetic_audio.render_audio(causes, nuisance, num_samples=48000, sample_rate=16000)
     write_mp4(tmp_path / "clip.mp4", frames, waveform, frame_rate=12.5, sample_rate=16000)
-    decoded, sound, first = read(tmp_path / "clip.mp4")
+    decoded, audio, first = read(tmp_path / "clip.mp4")
 
     heights = []
-    for _, picture in decoded:
-        rows = np.nonzero((np.abs(picture.astype(int) - 51) > 60).any(-1))[0]
+    for _, image in decoded:
+        rows = np.nonzero((np.abs(image.astype(int) - 51) > 60).any(-1))[0]
         heights.append(-rows.mean())
     heights = np.array(heights)
     low = np.flatnonzero((heights[1:-1] <= heights[:-2]) & (heights[1:-1] < heights[2:])) + 1
     seen = np.array([decoded[index][0] for index in low])
-    level = np.abs(sound[: sound.size // 160 * 160]).reshape(-1, 160).mean(1)
+    level = np.abs(audio[: audio.size // 160 * 160]).reshape(-1, 160).mean(1)
     rise = np.diff(level)
     heard = [i for i in range(2, rise.size - 2) if rise[i] == rise[max(0, i - 30) : i + 30].max()]
     heard = first + 0.01 * (1 + np.array(heard))

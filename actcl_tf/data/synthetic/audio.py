@@ -1,4 +1,4 @@
-"""Sound of the built-in data set: an oscillator of the object's material, driven by its course."""
+"""Audio of the built-in data set: an oscillator of the object's material, driven by its course."""
 
 import numpy as np
 
@@ -19,39 +19,39 @@ _ROUGHNESS_HZ = 35.0
 _PEAK = 0.9
 
 
-def render_sound(
+def render_audio(
     causes: scene.Causes, nuisance: scene.Nuisance, *, num_samples: int, sample_rate: int
 ) -> np.ndarray:
-    """Renders the sound of a scene.
+    """Renders the audio of a scene.
 
     Args:
       causes: what is seen and heard.
       nuisance: noise and gain.
-      num_samples: S, length of the sound.
+      num_samples: S, length in samples.
       sample_rate: samples a second.
 
     Returns:
-      [S] float32 waveform in (-1, 1); sample s is the sound at s / sample_rate seconds.
+      [S] float32 waveform in (-1, 1); sample s is taken at s / sample_rate seconds.
     """
     rng = np.random.default_rng([nuisance.seed, 1])
     voice = render_voice(causes, nuisance, num_samples=num_samples, sample_rate=sample_rate)
-    noise = _shaped_noise(rng, num_samples, sample_rate, nuisance.sound_noise_tilt)
+    noise = _shaped_noise(rng, num_samples, sample_rate, nuisance.audio_noise_tilt)
     # Against the loudest tenth of the voice, so that a short strike and a long tone compare.
     level = np.sqrt(np.quantile(voice**2, 0.9))
-    sound = voice + noise * level * 10.0 ** (nuisance.sound_noise_db / 20.0)
-    sound *= _PEAK * 10.0 ** (nuisance.gain_db / 20.0) / np.abs(sound).max()
-    return sound.astype(np.float32)
+    waveform = voice + noise * level * 10.0 ** (nuisance.audio_noise_db / 20.0)
+    waveform *= _PEAK * 10.0 ** (nuisance.gain_db / 20.0) / np.abs(waveform).max()
+    return waveform.astype(np.float32)
 
 
 def render_voice(
     causes: scene.Causes, nuisance: scene.Nuisance, *, num_samples: int, sample_rate: int
 ) -> np.ndarray:
-    """Renders the object's own sound, without background noise and gain.
+    """Renders the object's own voice, without background noise and gain.
 
     Args:
       causes: what is seen and heard.
       nuisance: of the scene; of it the seed of the hiss only.
-      num_samples: S, length of the sound.
+      num_samples: S, length in samples.
       sample_rate: samples a second.
 
     Returns:

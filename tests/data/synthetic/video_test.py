@@ -1,12 +1,12 @@
-"""Picture: measured size, place and direction of the object; the background knows no cause."""
+"""Video: measured size, place and direction of the object; the background knows no cause."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from actcl_tf.data.synthetic import render as synthetic_render
 from actcl_tf.data.synthetic import scene
+from actcl_tf.data.synthetic import video as synthetic_video
 
 PLAIN = dataclasses.replace(
     scene.draw_nuisance(0, "train", 0),
@@ -18,12 +18,12 @@ PLAIN = dataclasses.replace(
     x_reach=0.0,
     orientation=0.0,
     shake=0.0,
-    picture_noise=0.0,
+    video_noise=0.0,
 )
 
 
 def render(causes, nuisance=PLAIN, times=(0.0,), size=96):
-    return synthetic_render.render_picture(causes, nuisance, times=np.asarray(times), size=size)
+    return synthetic_video.render_video(causes, nuisance, times=np.asarray(times), size=size)
 
 
 def still(material, radius, height=0.5):
@@ -82,9 +82,9 @@ def test_mark_shows_the_direction(material):
 
 
 def test_materials_look_different():
-    pictures = [render(still(material, 0.2))[0].astype(float) for material in scene.MATERIALS]
-    for i, one in enumerate(pictures):
-        for other in pictures[:i]:
+    images = [render(still(material, 0.2))[0].astype(float) for material in scene.MATERIALS]
+    for i, one in enumerate(images):
+        for other in images[:i]:
             assert np.abs(one - other)[mask(one.astype(np.uint8))].mean() > 10
 
 
@@ -138,7 +138,7 @@ def test_shake_stays_on_the_backdrop(shake):
 
 
 def test_sensor_noise_has_its_level():
-    nuisance = dataclasses.replace(PLAIN, picture_noise=0.02)
+    nuisance = dataclasses.replace(PLAIN, video_noise=0.02)
     corner = render(still("bell", 0.2), nuisance, np.arange(10) / 12.5)[:, :20, :20, 0]
     assert corner.astype(float).std() / 255 == pytest.approx(0.02, rel=0.1)
 

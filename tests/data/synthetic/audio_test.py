@@ -1,12 +1,12 @@
-"""Sound: measured pitch, timbre, onsets and beats against the causes that made them."""
+"""Audio: measured pitch, timbre, onsets and beats against the causes that made them."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
+from actcl_tf.data.synthetic import audio as synthetic_audio
 from actcl_tf.data.synthetic import scene
-from actcl_tf.data.synthetic import sound as synthetic_sound
 
 RATE = 16000
 NUISANCE = dataclasses.replace(scene.draw_nuisance(0, "train", 0), gain_db=0.0)
@@ -18,13 +18,13 @@ def still(material, radius):
 
 
 def voice(causes, seconds=1.0):
-    return synthetic_sound.render_voice(
+    return synthetic_audio.render_voice(
         causes, NUISANCE, num_samples=round(seconds * RATE), sample_rate=RATE
     )
 
 
-def sound(causes, nuisance=NUISANCE, seconds=1.0):
-    return synthetic_sound.render_sound(
+def audio(causes, nuisance=NUISANCE, seconds=1.0):
+    return synthetic_audio.render_audio(
         causes, nuisance, num_samples=round(seconds * RATE), sample_rate=RATE
     )
 
@@ -45,7 +45,7 @@ def test_measured_pitch_is_set_by_the_size(material):
     measured = []
     for radius in (0.11, 0.15, 0.2, 0.28):
         causes = still(material, radius)
-        frequencies, spectrum = power(sound(causes))
+        frequencies, spectrum = power(audio(causes))
         measured.append(frequencies[spectrum.argmax()])
         assert measured[-1] == pytest.approx(causes.pitch, rel=0.01, abs=1.0)
     assert np.all(np.diff(measured) < 0) and np.log2(measured[0] / measured[-1]) > 2.5
@@ -126,8 +126,8 @@ def test_spin_sets_the_beat():
 
 
 def test_gain_is_the_peak_and_nothing_is_clipped():
-    loud = sound(BELL := still("bell", 0.2))
-    quiet = sound(BELL, dataclasses.replace(NUISANCE, gain_db=-12.0))
+    loud = audio(BELL := still("bell", 0.2))
+    quiet = audio(BELL, dataclasses.replace(NUISANCE, gain_db=-12.0))
     assert loud.dtype == np.float32 and np.abs(loud).max() == pytest.approx(0.9, abs=1e-6)
     np.testing.assert_allclose(quiet, loud * 10 ** (-12 / 20), atol=1e-7)
 
@@ -135,7 +135,7 @@ def test_gain_is_the_peak_and_nothing_is_clipped():
 @pytest.mark.parametrize("level_db", [-40.0, -20.0])
 def test_background_noise_has_its_level(level_db):
     causes = still("wood", 0.2)
-    noisy = sound(causes, dataclasses.replace(NUISANCE, sound_noise_db=level_db), 2.0)
+    noisy = audio(causes, dataclasses.replace(NUISANCE, audio_noise_db=level_db), 2.0)
     clean = voice(causes, 2.0)
     scale = np.dot(noisy, clean) / np.dot(clean, clean)
     noise = noisy - scale * clean
@@ -148,7 +148,7 @@ def test_background_noise_has_its_level(level_db):
 def test_every_category_sounds_in_every_span(category):
     for index in range(3):
         causes = scene.draw_causes(3, "test", index, category, 3.0)
-        waveform = sound(causes, scene.draw_nuisance(3, "test", index), 3.0)
+        waveform = audio(causes, scene.draw_nuisance(3, "test", index), 3.0)
         assert waveform.shape == (48000,) and np.isfinite(waveform).all()
         spans = waveform[: 48000 // 19200 * 19200].reshape(-1, 19200)
         assert np.abs(spans).max(1).min() > 0.1 * np.abs(waveform).max()
@@ -156,18 +156,18 @@ def test_every_category_sounds_in_every_span(category):
 
 def test_low_sample_rate_does_not_alias():
     causes = scene.Causes("swing", "bell", 0.15, 1.0, 0.0, 0.5, 0.0)
-    waveform = synthetic_sound.render_voice(causes, NUISANCE, num_samples=8000, sample_rate=8000)
+    waveform = synthetic_audio.render_voice(causes, NUISANCE, num_samples=8000, sample_rate=8000)
     spectrum = np.abs(np.fft.rfft(waveform * np.hanning(8000)))
     peaks = np.flatnonzero(spectrum > 0.05 * spectrum.max())
     # 1100 Hz and 3036 Hz; the higher partials lie above 4 kHz and are left out.
     assert np.all((np.abs(peaks - 1100) < 4) | (np.abs(peaks - 3036) < 4))
 
 
-def test_same_scene_same_sound():
+def test_same_scene_same_audio():
     causes = still("hiss", 0.2)
-    np.testing.assert_array_equal(sound(causes), sound(causes))
-    other = sound(causes, dataclasses.replace(NUISANCE, seed=NUISANCE.seed + 1))
-    assert np.abs(sound(causes) - other).max() > 0.1
+    np.testing.assert_array_equal(audio(causes), audio(causes))
+    other = audio(causes, dataclasses.replace(NUISANCE, seed=NUISANCE.seed + 1))
+    assert np.abs(audio(causes) - other).max() > 0.1
 
 
 def test_each_companion_whistles_its_tone():

@@ -1,4 +1,4 @@
-"""Picture of the built-in data set: one object of its material's shape before a background."""
+"""Video of the built-in data set: one object of its material's shape before a background."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _COMPANION_PLACES = (-0.6, 0.6, -1.6, 1.6)
 _MARGIN = 0.0625
 
 
-def render_picture(
+def render_video(
     causes: scene.Causes, nuisance: scene.Nuisance, *, times: np.ndarray, size: int
 ) -> np.ndarray:
     """Renders the frames of a scene.
@@ -45,9 +45,9 @@ def render_picture(
     stretch = course.stretch.astype(np.float32)[:, None, None]
     frames = _paint_companions(frames, right, up, causes, nuisance, size)
     frames = _paint(frames, right * stretch, up / stretch, course.angle, causes, nuisance, size)
-    if nuisance.picture_noise > 0:
+    if nuisance.video_noise > 0:
         grain = rng.standard_normal(frames.shape[:3], dtype=np.float32)
-        frames += (nuisance.picture_noise * grain)[..., None]
+        frames += (nuisance.video_noise * grain)[..., None]
     return (np.clip(frames, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
 
