@@ -13,6 +13,7 @@ from actcl_tf.study.differences import Difference
 
 Results = dict[plan.Cell, measures.Measured]
 _SIGNIFICANT = 0.05
+_COLUMNS = 3  # Of the figure of differences.
 # Figures of the dictionaries that are shown, mean of both.
 _FIGURES = ("categories", "biased_keys", "ineffective_keys", "distinct_clips", "effective_rank")
 
@@ -250,6 +251,8 @@ def _csv(results: Results) -> str:
 
 
 def _draw_courses(folder: pathlib.Path, results: Results) -> Optional[pathlib.Path]:
+    if not any(len(measured.course) > 1 for measured in results.values()):
+        return None
     settings = list(dict.fromkeys(cell.setting for cell in results))
     strategies = list(dict.fromkeys(cell.strategy for cell in results))
     figure = drawing.new_figure(2.4 * len(settings) + 0.4, layout="constrained")
@@ -286,9 +289,11 @@ def _draw_differences(
         return None
     shown = list(dict.fromkeys(each.measure for each in told))
     names = list(dict.fromkeys(_row_name(each.setting, each.strategy) for each in told))
-    figure = drawing.new_figure(0.3 * len(names) + 1.2, layout="constrained")
-    for column, measure in enumerate(shown):
-        axes = figure.add_subplot(1, len(shown), column + 1)
+    places = -np.arange(len(names))
+    num_rows = -(-len(shown) // _COLUMNS)
+    figure = drawing.new_figure(num_rows * (0.25 * len(names) + 0.7) + 0.2, layout="constrained")
+    for index, measure in enumerate(shown):
+        axes = figure.add_subplot(num_rows, _COLUMNS, index + 1)
         for each in told:
             if each.measure != measure:
                 continue
@@ -300,8 +305,8 @@ def _draw_differences(
         axes.axvline(0, color=drawing.POOL, linewidth=1)
         axes.set_title(measure, fontsize=9)
         axes.tick_params(labelsize=7)
-        axes.locator_params(axis="x", nbins=3)
-        places = -np.arange(len(names))
-        axes.set_yticks(places, [drawing.shorten(name, 34) for name in names] if not column else [])
+        axes.locator_params(axis="x", nbins=4)
+        is_first = not index % _COLUMNS
+        axes.set_yticks(places, [drawing.shorten(name, 34) for name in names] if is_first else [])
         axes.set_ylim(places[-1] - 0.5, 0.5)
     return drawing.save(figure, folder / "differences.png")

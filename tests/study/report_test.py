@@ -117,3 +117,17 @@ def test_everything_is_written(tmp_path):
         (f"zipf={zipf}", strategy) for zipf in (0, 1) for strategy in SHIFTS
     }
     assert float(rows[0]["value"]) == results[CELLS[0]].scores["R@1"]
+
+
+def test_one_evaluation_makes_no_course(tmp_path):
+    results = {cell: found._replace(course={2: 0.5}) for cell, found in _results().items()}
+    paths = report.write(
+        tmp_path,
+        results,
+        report.compare(results, STRATEGIES[0]),
+        STRATEGIES[0],
+        command="the command",
+        num_cells=30,
+    )
+    assert [path.name for path in paths[3:]] == ["differences.png"]
+    assert "Course of" not in paths[1].read_text()
