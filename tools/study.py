@@ -1,7 +1,7 @@
 """Compares ways of choosing negatives: a grid of runs, paired by seed, and what follows from it.
 
-  python tools/study.py --flagfile=configs/pretrain.cfg --strategies=random,active --num_seeds=5
-  python tools/study.py --flagfile=configs/pretrain.cfg --vary=dictionary_size=32,128 --jobs=2
+  python tools/study.py --flagfile=configs/study.cfg [--data_dir=FOLDER]
+  python tools/study.py --flagfile=configs/study.cfg --vary=dictionary_size=32,128 --jobs=2
 
 All flags of tools/train.py are those of the runs, on the built-in data or on your own (--data_dir).
 Each run has the data, the initial weights and the clips in the order of the same seed. The same
