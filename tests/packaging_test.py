@@ -133,11 +133,12 @@ def make(tmp_path):
         shutil.copy2(ROOT / name, tmp_path / name)
     fake = write_script(tmp_path / "bin" / "python3.11", FAKE_PYTHON)
 
-    def run(*arguments, fails=False, uv="no-uv"):
+    def run(*arguments, fails=False, uv="no-uv", **variables):
         log = tmp_path / "log"
         log.write_text("")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-        environment.update(PYTHON=str(fake), TEST_WORKERS="2", UV=uv)
+        environment.update(PYTHON=str(fake), TEST_WORKERS="2", UV=uv, GPU="0")
+        environment.update(variables)
         result = subprocess.run(
             ["make", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
@@ -208,6 +209,64 @@ def test_make_replaces_an_environment_that_does_not_run(make):
     assert make("venv")[0] == "-m venv --clear .venv"
 
 
+GPU_INSTALLED = "--no-deps --require-hashes --requirement requirements-gpu.lock"
+
+
+def test_make_installs_nvidias_libraries_when_told_to(make):
+    (make.folder / "requirements-gpu.lock").touch()
+    assert len(make("venv")) == 3
+    (gpu,) = make("venv", "GPU=1")
+    assert gpu.endswith(GPU_INSTALLED)
+    assert make("venv", "GPU=1") == [] == make("venv", "GPU=0")
+    assert make("pretrain", "GPU=1") == ["tools/train.py --flagfile=configs/pretrain.cfg"]
+    (make.folder / ".venv" / ".installed").unlink()
+    assert make("venv", "GPU=1")[-1] == gpu, "an environment made anew has them too"
+
+
+def makes_gpu(make, **variables) -> bool:
+    """Whether a plain `make pretrain` would install NVIDIA's libraries."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    environment.pop("GPU", None)
+    (make.folder / "requirements-gpu.lock").touch()
+    return (
+        GPU_INSTALLED
+        in subprocess.run(
+            ["make", "-n", "pretrain"],
+            cwd=make.folder,
+            env={**environment, "NVIDIA_DEVICE": str(make.folder / "nvidia0"), **variables},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    )
+
+
+@pytest.mark.skipif(
+    os.uname()[0::4] != ("Linux", "x86_64"), reason="NVIDIA's packages are for Linux on x86-64"
+)
+def test_make_finds_out_whether_there_is_a_gpu(make):
+    path = f"{make.folder}/bin{os.pathsep}{os.environ['PATH']}"
+    tool = write_script(
+        make.folder / "bin" / "nvidia-smi", "echo 'NVIDIA-SMI has failed'; exit 9\n"
+    )
+    assert not makes_gpu(make, PATH=path)
+    write_script(tool, "echo 'GPU 0: NVIDIA A100 (UUID: GPU-1)'\n")
+    assert makes_gpu(make, PATH=path)
+    assert not makes_gpu(make, PATH=path, GPU="0")
+    write_script(tool, "exit 9\n")
+    assert makes_gpu(make, PATH=path, GPU="1")
+    (make.folder / "nvidia0").touch()
+    assert makes_gpu(make, PATH=path)
+
+
+def test_make_says_how_to_do_without_a_gpu(make):
+    make("venv")
+    (make.folder / "requirements-gpu.lock").touch()
+    write_script(make.folder / ".venv" / "bin" / "python", "exit 1\n")
+    make("venv", "GPU=1", fails=True)
+    assert not (make.folder / ".venv" / ".gpu_installed").exists()
+
+
 def test_make_test_checks_style_and_runs_the_tests(make):
     (make.folder / "requirements-beam.lock").touch()
     *lint, beam, tests = make("test")[3:]
@@ -265,7 +324,14 @@ def declared(key: str) -> list:
     return [Requirement(entry) for entry in ast.literal_eval(array)]
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-beam.lock"])
+LOCKS = {
+    "requirements.lock": ["dev"],
+    "requirements-beam.lock": ["dev", "beam"],
+    "requirements-gpu.lock": ["dev", "gpu"],
+}
+
+
+@pytest.mark.parametrize("name", LOCKS)
 def test_locks_name_hashes_and_no_hosts(name):
     text = (ROOT / name).read_text()
     assert "://" not in text and "-index" not in text and "--find-links" not in text
@@ -275,9 +341,7 @@ def test_locks_name_hashes_and_no_hosts(name):
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-@pytest.mark.parametrize(
-    "name, extras", [("requirements.lock", ["dev"]), ("requirements-beam.lock", ["dev", "beam"])]
-)
+@pytest.mark.parametrize("name, extras", LOCKS.items())
 def test_locks_satisfy_the_project(name, extras, python):
     locked = pins(name, python)
     for requirement in [each for key in ("dependencies", *extras) for each in declared(key)]:
@@ -286,10 +350,23 @@ def test_locks_satisfy_the_project(name, extras, python):
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_beam_only_adds_packages(python):
-    assert (
-        pins("requirements.lock", python).items() <= pins("requirements-beam.lock", python).items()
-    )
+@pytest.mark.parametrize("name", LOCKS)
+def test_other_locks_only_add_packages(name, python):
+    assert pins("requirements.lock", python).items() <= pins(name, python).items()
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_gpus_need_the_libraries_that_tensorflow_names(python):
+    added = pins("requirements-gpu.lock", python)
+    for name in pins("requirements.lock", python):
+        del added[name]
+    required = map(Requirement, importlib.metadata.requires("tensorflow"))
+    named = {
+        r.name: str(r.specifier).removeprefix("==")
+        for r in required
+        if r.marker and r.marker.evaluate({"extra": "and-cuda"}) and r.name.startswith("nvidia-")
+    }
+    assert added == named and "nvidia-cudnn-cu12" in named
 
 
 def test_the_stack_is_the_one_that_loads_together():
