@@ -55,7 +55,7 @@ def version_of(*version: int) -> str:
 
 def find_python(folder: pathlib.Path, **environment: str) -> subprocess.CompletedProcess:
     """Runs the finder where no commands but those of the folder and of the system's tools exist."""
-    for tool in ("sh", "sed", "head"):
+    for tool in ("sh", "sed", "head", "mktemp", "mkdir", "cp", "rm"):
         link = folder / tool
         if not link.exists():
             link.symlink_to(shutil.which(tool))
@@ -98,7 +98,7 @@ def test_finder_knows_the_versions(tmp_path, minor, fits):
 def test_finder_says_what_was_found_and_what_is_needed(tmp_path):
     write_script(tmp_path / "python3.11", "echo 'shim: no such version' >&2; exit 127\n")
     write_python(tmp_path / "python3.10", "sys.modules['ensurepip'] = None")
-    write_python(tmp_path / "python3", version_of(3, 13, 0))
+    write_python(tmp_path / "python3", version_of(3, 13, 0) + "; sys.modules['ensurepip'] = None")
     result = find_python(tmp_path, PYTHON="nowhere")
     assert result.returncode == 1 and result.stdout == ""
     for expected in (
@@ -107,10 +107,76 @@ def test_finder_says_what_was_found_and_what_is_needed(tmp_path):
         f"{tmp_path}/python3.11: does not run: shim: no such version",
         f"{tmp_path}/python3: Python 3.13.0\n",
         "but without the module ensurepip",
+        "error: no usable Python found, and there is neither uv nor a Python 3 with venv",
+        "to do: install Python 3.11 (on Debian and Ubuntu python3.11-venv), or name one: make",
     ):
         assert expected in result.stderr
+    assert result.stderr.count("error: ") == 1
     (tmp_path / "empty").mkdir()
     assert "none of python3.11," in find_python(tmp_path / "empty").stderr
+
+
+def write_uv(path: pathlib.Path, fetched: pathlib.Path) -> pathlib.Path:
+    """A uv that fetches a Python, and writes its arguments to a file `said` beside that."""
+    return write_script(
+        path,
+        f'echo "$*" >> {fetched.parent}/said\n'
+        f'case "$*" in "python find --managed-python 3.11") echo {fetched} ;; esac\n',
+    )
+
+
+def test_finder_has_uv_fetch_one_where_there_is_none(tmp_path):
+    write_python(tmp_path / "python3.12", version_of(3, 12, 1))
+    fetched = write_python(tmp_path / "fetched" / "python", version_of(3, 11, 9))
+    write_uv(tmp_path / "uv", fetched)
+    result = find_python(tmp_path)
+    assert (result.returncode, result.stdout) == (0, f"{sys.executable}\n"), result.stderr
+    said = (fetched.parent / "said").read_text().splitlines()
+    assert said == ["python install 3.11", "python find --managed-python 3.11"]
+    assert f"{tmp_path}/python3.12: Python 3.12.1" in result.stderr
+    assert result.stderr.endswith("fetching CPython 3.11 with uv\n")
+
+
+# A Python 3.13 whose `-m venv FOLDER` makes another one, whose pip installs the file `a_uv` as uv.
+NEW_PYTHON = """
+case "$*" in
+*SystemExit*|*sys.exit*) echo 'Python 3.13.0' >&2; exit 1 ;;
+"-c "*) exit 0 ;;
+"-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+*"pip "*" uv") [ -e HERE/a_uv ] || { echo 'ERROR: none found for uv' >&2; exit 1; }
+  cp HERE/a_uv "${0%/*}/uv" ;;
+*) exit 3 ;;
+esac
+"""
+
+
+def test_finder_installs_uv_for_a_moment(tmp_path):
+    write_script(tmp_path / "python3", NEW_PYTHON.replace("HERE", str(tmp_path)))
+    fetched = write_python(tmp_path / "fetched" / "python", version_of(3, 11, 9))
+    (tmp_path / "moment").mkdir()
+    without = find_python(tmp_path, TMPDIR=str(tmp_path / "moment"))
+    assert without.returncode == 1
+    assert "and uv cannot be installed: none found for uv; to do: install" in without.stderr
+    write_uv(tmp_path / "a_uv", fetched)
+    result = find_python(tmp_path, TMPDIR=str(tmp_path / "moment"))
+    assert (result.returncode, result.stdout) == (0, f"{sys.executable}\n"), result.stderr
+    assert "installing uv for a moment, with python3\n" in result.stderr
+    assert os.listdir(tmp_path / "moment") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("error: Failed to install it\n  cause: Request failed\n  cause: no DNS", "it: no DNS;"),
+        ("error: Failed to install it", "uv cannot fetch one: Failed to install it; to do"),
+    ],
+)
+def test_finder_gives_the_reason_of_uv_in_one_line(tmp_path, said, shown):
+    write_script(tmp_path / "uv", f"echo '{said}' >&2; exit 2\n")
+    result = find_python(tmp_path)
+    assert result.returncode == 1 and result.stdout == ""
+    (line,) = [each for each in result.stderr.splitlines() if each.startswith("error: ")]
+    assert shown in line and "make PYTHON=/path/to/python3.11" in line
 
 
 # Stands for Python in a copy of the Makefile's surroundings: logs its arguments, makes the
