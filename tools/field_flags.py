@@ -6,6 +6,7 @@ What they import at the top, settings and errors, needs none of it.
 """
 
 import dataclasses
+import logging
 import os
 import pathlib
 import sys
@@ -91,6 +92,7 @@ def parse(argv: list[str]) -> list[str]:
     on, no file that the program writes can be changed by everybody, whatever the user's umask.
     """
     streams.escape_what_cannot_be_shown()
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # It tells of its caches.
     program = sys.modules["__main__"]
     program.__doc__ = commands.as_called(program.__doc__ or "")
     os.umask(os.umask(0o077) | 0o002)
