@@ -97,6 +97,7 @@ def parse(argv: list[str]) -> list[str]:
     program.__doc__ = commands.as_called(program.__doc__ or "")
     os.umask(os.umask(0o077) | 0o002)
     for flag in of_tools():
+        flag.help = commands.as_called(flag.help)
         flags.FLAGS.register_key_flag_for_module(argv[0], flag)
     try:
         return flags.FLAGS(_with_packaged_flagfiles(argv))

@@ -30,10 +30,10 @@ def this() -> str:
 
 
 def as_called(text: str) -> str:
-    """A text in which each `python tools/NAME.py` is what starts that tool here."""
+    """A text in which each `python tools/NAME.py`, or the path alone, is what starts the tool."""
     if not _INSTALLED.exists():
         return text
-    return re.sub(r"python tools/(\w+\.py)", lambda match: tool(match[1]), text)
+    return re.sub(r"(?:python )?\btools/(\w+\.py)", lambda match: tool(match[1]), text)
 
 
 def _tool(name: str) -> list[str]:
