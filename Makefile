@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BEAM_STAMP := $(VENV)/.beam_installed
+GPU_STAMP := $(VENV)/.gpu_installed
 RUN := $(BIN)/python -m
 
 # uv installs the same packages in a fraction of the time; pip does where there is no uv, or where
@@ -14,6 +15,13 @@ UV ?= uv
 PIP_INSTALL := $(RUN) pip --disable-pip-version-check install
 UV_INSTALL := $(if $(shell command -v $(UV) 2>/dev/null),$(UV) pip install --python $(BIN)/python)
 INSTALL = $(if $(UV_INSTALL),$(UV_INSTALL) $(1) || )$(PIP_INSTALL) $(1)
+
+# 1: also install NVIDIA's libraries, which TensorFlow computes on GPUs with; 0: do without. As it
+# comes: whether there is a GPU. NVIDIA's packages of this CUDA are for x86-64 alone.
+NVIDIA_DEVICE ?= /dev/nvidia0
+GPU ?= $(shell [ "$$(uname -sm)" = "Linux x86_64" ] \
+  && { [ -e $(NVIDIA_DEVICE) ] || nvidia-smi -L 2>/dev/null | grep -q "^GPU "; } && echo 1 || echo 0)
+GPU_PART = $(if $(filter 1,$(GPU)),$(GPU_STAMP))
 
 # Test processes: one a core, at most 4 (each needs about 1 GB). Files run in the order that
 # tests/conftest.py puts them in.
@@ -31,17 +39,22 @@ COMPILE = $(UV) pip compile pyproject.toml --quiet --extra dev --universal --pyt
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-venv: $(STAMP)  ## make .venv and install the locked packages (done by the others when needed)
+venv: $(STAMP) $(GPU_PART)  ## make .venv and install the locked packages (done by the others when needed)
 
 # The stamp is written last, so that an interrupted installation is taken up again. An environment
 # that cannot run, or that another Python has made, is made anew.
 $(STAMP): requirements.lock pyproject.toml
-	@rm -f $@ $(BEAM_STAMP)
+	@rm -f $@ $(BEAM_STAMP) $(GPU_STAMP)
 	@$(BIN)/python -c 'import pip, sys; assert (3, 9) <= sys.version_info[:2] <= (3, 11)' \
 	  2>/dev/null || { python=$$(PYTHON='$(PYTHON)' tools/find_python.sh) \
 	  && echo "making $(VENV) with $$python" && "$$python" -m venv --clear $(VENV); }
 	$(call INSTALL,--no-deps --require-hashes --requirement requirements.lock)
 	$(call INSTALL,--no-deps --no-build-isolation --editable .)
+	@touch $@
+
+$(GPU_STAMP): $(STAMP) requirements-gpu.lock
+	$(call INSTALL,--no-deps --require-hashes --requirement requirements-gpu.lock) \
+	  || { echo "error: NVIDIA's libraries were not installed; make venv GPU=0 does without" >&2; exit 1; }
 	@touch $@
 
 beam: $(BEAM_STAMP)  ## also install Apache Beam, to prepare data on many machines
@@ -68,12 +81,13 @@ format: venv  ## put the code into the house style
 	$(RUN) ruff format .
 
 # Versions stay as they are unless pyproject.toml rules them out: LOCK_FLAGS=--upgrade takes the
-# newest. All of requirements.lock stands in requirements-beam.lock as well, so that `make beam`
-# only adds packages. uv knows no upper bound of Python, so rows for 3.12 and later are cut.
-lock:  ## write both lock files from pyproject.toml (needs uv; LOCK_FLAGS=--upgrade for newer)
+# newest. All of requirements.lock stands in the two others as well, so that `make beam` and GPU=1
+# only add packages. uv knows no upper bound of Python, so rows for 3.12 and later are cut.
+lock:  ## write the lock files from pyproject.toml (needs uv; LOCK_FLAGS=--upgrade for newer)
 	$(COMPILE) --extra beam --output-file requirements-beam.lock
 	$(COMPILE) --constraints requirements-beam.lock --output-file requirements.lock
-	for file in requirements.lock requirements-beam.lock; do \
+	$(COMPILE) --extra gpu --constraints requirements-beam.lock --output-file requirements-gpu.lock
+	for file in requirements.lock requirements-beam.lock requirements-gpu.lock; do \
 	  awk "/^[a-z]/ {keep = !/>= '3\.12'/} /^#/ || keep" $$file > $$file.new \
 	  && mv $$file.new $$file || exit 1; done
 

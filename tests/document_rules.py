@@ -24,8 +24,8 @@ SUBCOMMANDS = {"tools/search.py": {"index": 1, "query": 0}}
 # Commands of others, whose arguments are theirs to check.
 FOREIGN = {"cd", "git", "pip", "tensorboard", "mkdir", "source", ".", "ls", "tail", "docker"}
 
-# Flags of absl, TensorBoard and uv.
-FOREIGN_FLAGS = {"flagfile", "help", "logdir", "upgrade"}
+# Flags of absl, TensorBoard, uv and Docker.
+FOREIGN_FLAGS = {"flagfile", "gpus", "help", "logdir", "upgrade"}
 
 # Defines the flags of a tool and parses lists of arguments.
 PARSER = """

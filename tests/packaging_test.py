@@ -55,7 +55,7 @@ def version_of(*version: int) -> str:
 
 def find_python(folder: pathlib.Path, **environment: str) -> subprocess.CompletedProcess:
     """Runs the finder where no commands but those of the folder and of the system's tools exist."""
-    for tool in ("sh", "sed", "head"):
+    for tool in ("sh", "sed", "head", "mktemp", "mkdir", "cp", "rm"):
         link = folder / tool
         if not link.exists():
             link.symlink_to(shutil.which(tool))
@@ -98,7 +98,7 @@ def test_finder_knows_the_versions(tmp_path, minor, fits):
 def test_finder_says_what_was_found_and_what_is_needed(tmp_path):
     write_script(tmp_path / "python3.11", "echo 'shim: no such version' >&2; exit 127\n")
     write_python(tmp_path / "python3.10", "sys.modules['ensurepip'] = None")
-    write_python(tmp_path / "python3", version_of(3, 13, 0))
+    write_python(tmp_path / "python3", version_of(3, 13, 0) + "; sys.modules['ensurepip'] = None")
     result = find_python(tmp_path, PYTHON="nowhere")
     assert result.returncode == 1 and result.stdout == ""
     for expected in (
@@ -107,10 +107,76 @@ def test_finder_says_what_was_found_and_what_is_needed(tmp_path):
         f"{tmp_path}/python3.11: does not run: shim: no such version",
         f"{tmp_path}/python3: Python 3.13.0\n",
         "but without the module ensurepip",
+        "error: no usable Python found, and there is neither uv nor a Python 3 with venv",
+        "to do: install Python 3.11 (on Debian and Ubuntu python3.11-venv), or name one: make",
     ):
         assert expected in result.stderr
+    assert result.stderr.count("error: ") == 1
     (tmp_path / "empty").mkdir()
     assert "none of python3.11," in find_python(tmp_path / "empty").stderr
+
+
+def write_uv(path: pathlib.Path, fetched: pathlib.Path) -> pathlib.Path:
+    """A uv that fetches a Python, and writes its arguments to a file `said` beside that."""
+    return write_script(
+        path,
+        f'echo "$*" >> {fetched.parent}/said\n'
+        f'case "$*" in "python find --managed-python 3.11") echo {fetched} ;; esac\n',
+    )
+
+
+def test_finder_has_uv_fetch_one_where_there_is_none(tmp_path):
+    write_python(tmp_path / "python3.12", version_of(3, 12, 1))
+    fetched = write_python(tmp_path / "fetched" / "python", version_of(3, 11, 9))
+    write_uv(tmp_path / "uv", fetched)
+    result = find_python(tmp_path)
+    assert (result.returncode, result.stdout) == (0, f"{sys.executable}\n"), result.stderr
+    said = (fetched.parent / "said").read_text().splitlines()
+    assert said == ["python install 3.11", "python find --managed-python 3.11"]
+    assert f"{tmp_path}/python3.12: Python 3.12.1" in result.stderr
+    assert result.stderr.endswith("fetching CPython 3.11 with uv\n")
+
+
+# A Python 3.13 whose `-m venv FOLDER` makes another one, whose pip installs the file `a_uv` as uv.
+NEW_PYTHON = """
+case "$*" in
+*SystemExit*|*sys.exit*) echo 'Python 3.13.0' >&2; exit 1 ;;
+"-c "*) exit 0 ;;
+"-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+*"pip "*" uv") [ -e HERE/a_uv ] || { echo 'ERROR: none found for uv' >&2; exit 1; }
+  cp HERE/a_uv "${0%/*}/uv" ;;
+*) exit 3 ;;
+esac
+"""
+
+
+def test_finder_installs_uv_for_a_moment(tmp_path):
+    write_script(tmp_path / "python3", NEW_PYTHON.replace("HERE", str(tmp_path)))
+    fetched = write_python(tmp_path / "fetched" / "python", version_of(3, 11, 9))
+    (tmp_path / "moment").mkdir()
+    without = find_python(tmp_path, TMPDIR=str(tmp_path / "moment"))
+    assert without.returncode == 1
+    assert "and uv cannot be installed: none found for uv; to do: install" in without.stderr
+    write_uv(tmp_path / "a_uv", fetched)
+    result = find_python(tmp_path, TMPDIR=str(tmp_path / "moment"))
+    assert (result.returncode, result.stdout) == (0, f"{sys.executable}\n"), result.stderr
+    assert "installing uv for a moment, with python3\n" in result.stderr
+    assert os.listdir(tmp_path / "moment") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("error: Failed to install it\n  cause: Request failed\n  cause: no DNS", "it: no DNS;"),
+        ("error: Failed to install it", "uv cannot fetch one: Failed to install it; to do"),
+    ],
+)
+def test_finder_gives_the_reason_of_uv_in_one_line(tmp_path, said, shown):
+    write_script(tmp_path / "uv", f"echo '{said}' >&2; exit 2\n")
+    result = find_python(tmp_path)
+    assert result.returncode == 1 and result.stdout == ""
+    (line,) = [each for each in result.stderr.splitlines() if each.startswith("error: ")]
+    assert shown in line and "make PYTHON=/path/to/python3.11" in line
 
 
 # Stands for Python in a copy of the Makefile's surroundings: logs its arguments, makes the
@@ -133,11 +199,12 @@ def make(tmp_path):
         shutil.copy2(ROOT / name, tmp_path / name)
     fake = write_script(tmp_path / "bin" / "python3.11", FAKE_PYTHON)
 
-    def run(*arguments, fails=False, uv="no-uv"):
+    def run(*arguments, fails=False, uv="no-uv", **variables):
         log = tmp_path / "log"
         log.write_text("")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-        environment.update(PYTHON=str(fake), TEST_WORKERS="2", UV=uv)
+        environment.update(PYTHON=str(fake), TEST_WORKERS="2", UV=uv, GPU="0")
+        environment.update(variables)
         result = subprocess.run(
             ["make", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
@@ -208,6 +275,64 @@ def test_make_replaces_an_environment_that_does_not_run(make):
     assert make("venv")[0] == "-m venv --clear .venv"
 
 
+GPU_INSTALLED = "--no-deps --require-hashes --requirement requirements-gpu.lock"
+
+
+def test_make_installs_nvidias_libraries_when_told_to(make):
+    (make.folder / "requirements-gpu.lock").touch()
+    assert len(make("venv")) == 3
+    (gpu,) = make("venv", "GPU=1")
+    assert gpu.endswith(GPU_INSTALLED)
+    assert make("venv", "GPU=1") == [] == make("venv", "GPU=0")
+    assert make("pretrain", "GPU=1") == ["tools/train.py --flagfile=configs/pretrain.cfg"]
+    (make.folder / ".venv" / ".installed").unlink()
+    assert make("venv", "GPU=1")[-1] == gpu, "an environment made anew has them too"
+
+
+def makes_gpu(make, **variables) -> bool:
+    """Whether a plain `make pretrain` would install NVIDIA's libraries."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    environment.pop("GPU", None)
+    (make.folder / "requirements-gpu.lock").touch()
+    return (
+        GPU_INSTALLED
+        in subprocess.run(
+            ["make", "-n", "pretrain"],
+            cwd=make.folder,
+            env={**environment, "NVIDIA_DEVICE": str(make.folder / "nvidia0"), **variables},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    )
+
+
+@pytest.mark.skipif(
+    os.uname()[0::4] != ("Linux", "x86_64"), reason="NVIDIA's packages are for Linux on x86-64"
+)
+def test_make_finds_out_whether_there_is_a_gpu(make):
+    path = f"{make.folder}/bin{os.pathsep}{os.environ['PATH']}"
+    tool = write_script(
+        make.folder / "bin" / "nvidia-smi", "echo 'NVIDIA-SMI has failed'; exit 9\n"
+    )
+    assert not makes_gpu(make, PATH=path)
+    write_script(tool, "echo 'GPU 0: NVIDIA A100 (UUID: GPU-1)'\n")
+    assert makes_gpu(make, PATH=path)
+    assert not makes_gpu(make, PATH=path, GPU="0")
+    write_script(tool, "exit 9\n")
+    assert makes_gpu(make, PATH=path, GPU="1")
+    (make.folder / "nvidia0").touch()
+    assert makes_gpu(make, PATH=path)
+
+
+def test_make_says_how_to_do_without_a_gpu(make):
+    make("venv")
+    (make.folder / "requirements-gpu.lock").touch()
+    write_script(make.folder / ".venv" / "bin" / "python", "exit 1\n")
+    make("venv", "GPU=1", fails=True)
+    assert not (make.folder / ".venv" / ".gpu_installed").exists()
+
+
 def test_make_test_checks_style_and_runs_the_tests(make):
     (make.folder / "requirements-beam.lock").touch()
     *lint, beam, tests = make("test")[3:]
@@ -265,7 +390,14 @@ def declared(key: str) -> list:
     return [Requirement(entry) for entry in ast.literal_eval(array)]
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-beam.lock"])
+LOCKS = {
+    "requirements.lock": ["dev"],
+    "requirements-beam.lock": ["dev", "beam"],
+    "requirements-gpu.lock": ["dev", "gpu"],
+}
+
+
+@pytest.mark.parametrize("name", LOCKS)
 def test_locks_name_hashes_and_no_hosts(name):
     text = (ROOT / name).read_text()
     assert "://" not in text and "-index" not in text and "--find-links" not in text
@@ -275,9 +407,7 @@ def test_locks_name_hashes_and_no_hosts(name):
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-@pytest.mark.parametrize(
-    "name, extras", [("requirements.lock", ["dev"]), ("requirements-beam.lock", ["dev", "beam"])]
-)
+@pytest.mark.parametrize("name, extras", LOCKS.items())
 def test_locks_satisfy_the_project(name, extras, python):
     locked = pins(name, python)
     for requirement in [each for key in ("dependencies", *extras) for each in declared(key)]:
@@ -286,10 +416,23 @@ def test_locks_satisfy_the_project(name, extras, python):
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_beam_only_adds_packages(python):
-    assert (
-        pins("requirements.lock", python).items() <= pins("requirements-beam.lock", python).items()
-    )
+@pytest.mark.parametrize("name", LOCKS)
+def test_other_locks_only_add_packages(name, python):
+    assert pins("requirements.lock", python).items() <= pins(name, python).items()
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_gpus_need_the_libraries_that_tensorflow_names(python):
+    added = pins("requirements-gpu.lock", python)
+    for name in pins("requirements.lock", python):
+        del added[name]
+    required = map(Requirement, importlib.metadata.requires("tensorflow"))
+    named = {
+        r.name: str(r.specifier).removeprefix("==")
+        for r in required
+        if r.marker and r.marker.evaluate({"extra": "and-cuda"}) and r.name.startswith("nvidia-")
+    }
+    assert added == named and "nvidia-cudnn-cu12" in named
 
 
 def test_the_stack_is_the_one_that_loads_together():

@@ -6,6 +6,7 @@ What they import at the top, settings and errors, needs none of it.
 """
 
 import dataclasses
+import logging
 import os
 import pathlib
 import sys
@@ -14,7 +15,7 @@ from typing import Any, Optional
 from absl import flags
 
 from actcl_tf import config
-from actcl_tf.console import streams
+from actcl_tf.console import commands, streams
 
 _DEFINE = {
     bool: flags.DEFINE_bool,
@@ -91,16 +92,38 @@ def parse(argv: list[str]) -> list[str]:
     on, no file that the program writes can be changed by everybody, whatever the user's umask.
     """
     streams.escape_what_cannot_be_shown()
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # It tells of its caches.
+    program = sys.modules["__main__"]
+    program.__doc__ = commands.as_called(program.__doc__ or "")
     os.umask(os.umask(0o077) | 0o002)
     for flag in of_tools():
+        flag.help = commands.as_called(flag.help)
         flags.FLAGS.register_key_flag_for_module(argv[0], flag)
     try:
-        return flags.FLAGS(argv)
+        return flags.FLAGS(_with_packaged_flagfiles(argv))
     except SystemExit:  # Help was asked for and shown, which absl takes for a failure.
         sys.exit(0)
     except flags.Error as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+
+
+def _with_packaged_flagfiles(arguments: list[str]) -> list[str]:
+    """Puts in the flags of --flagfile=configs/NAME.cfg where that was installed with the tools.
+
+    A file of that name in the working folder comes first. In the repository all is left as it is.
+    """
+    found = []
+    for each in arguments:
+        flag, _, path = each.partition("=")
+        packaged = pathlib.Path(__file__).parent / path
+        is_named = flag in ("--flagfile", "-flagfile") and path.startswith("configs/")
+        if is_named and not os.path.exists(path) and packaged.is_file():
+            lines = packaged.read_text("utf-8").splitlines()
+            found += _with_packaged_flagfiles([line for line in lines if line.startswith("-")])
+        else:
+            found.append(each)
+    return found
 
 
 def require_no_arguments(argv: list[str]) -> None:

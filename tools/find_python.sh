@@ -1,6 +1,8 @@
 #!/bin/sh
 # Prints the path of a Python that can hold this project's environment: 3.9 to 3.11, with venv and
-# ensurepip. $PYTHON is tried first. Where there is none, says what was found and what is needed.
+# ensurepip. $PYTHON is tried first. Where there is none, uv fetches one: the uv that is here ($UV),
+# or one that another Python 3 of this machine installs for a moment. Says what was found, what it
+# does and, where nothing helps, what to do.
 set -u
 
 # Prints the interpreter's path where it fits, else what is wrong with it (and fails).
@@ -19,7 +21,9 @@ print(sys.executable)
 '
 
 found=""
-for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.10 python3.9 python3 python; do
+others=""
+for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.10 python3.9 python3 python \
+    python3.14 python3.13 python3.12; do
     if ! command -v "$candidate" >/dev/null 2>&1; then
         if [ "$candidate" = "${PYTHON:-}" ]; then
             found="$found
@@ -36,7 +40,7 @@ for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.10 python3.9 python3 py
     fi
     # A start script without its interpreter, or a Python 2, says more than a version number.
     case $answer in
-    "Python "*) ;;
+    "Python "*) others="$others $candidate" ;;
     *) answer="does not run: $(printf '%s\n' "$answer" | sed '/^[[:space:]]*$/d' | head -n 1)" ;;
     esac
     found="$found
@@ -44,10 +48,49 @@ for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.10 python3.9 python3 py
 done
 
 printf '%s\n' >&2 \
-    "error: no usable Python found" \
     "needed: CPython 3.9, 3.10 or 3.11 with the modules venv and ensurepip" \
     "found:${found:-
-  none of python3.11, python3.10, python3.9, python3, python}" \
-    "to do: install one (on Debian and Ubuntu with its python3.X-venv package), or name one:" \
-    "  make PYTHON=/path/to/python3.11"
+  none of python3.11, python3.10, python3.9, python3, python}"
+
+# Sets $uv to the command, or $why to the reason for there being none.
+folder=""
+trap '[ -z "$folder" ] || rm -rf "$folder"' EXIT
+uv=${UV:-uv}
+why="there is neither uv nor a Python 3 with venv and ensurepip to install it with"
+if ! command -v "$uv" >/dev/null 2>&1; then
+    uv=""
+    for python in $others; do
+        "$python" -c 'import ensurepip, sys, venv; assert sys.version_info >= (3, 8)' \
+            >/dev/null 2>&1 || continue
+        folder=$(mktemp -d) || break
+        echo "installing uv for a moment, with $python" >&2
+        if said=$("$python" -m venv "$folder" 2>&1) \
+            && said=$("$folder/bin/python" -m pip --disable-pip-version-check install \
+                --quiet --retries 1 uv 2>&1); then
+            uv=$folder/bin/uv
+        else
+            why="uv cannot be installed: $(printf '%s\n' "$said" | sed -n '${s/^ERROR: //;p;}')"
+        fi
+        break
+    done
+fi
+
+if [ -n "$uv" ]; then
+    echo "fetching CPython 3.11 with uv" >&2
+    if said=$("$uv" python install 3.11 2>&1) \
+        && said=$("$uv" python find --managed-python 3.11 2>&1) \
+        && said=$("$said" -c "$check" 2>&1); then
+        printf '%s\n' "$said"
+        exit 0
+    fi
+    # The first line says what failed, the last why.
+    said=$(printf '%s\n' "$said" | sed -e '/^[[:space:]]*$/d' -e 's/^ *[a-zA-Z ]*: //')
+    what=$(printf '%s\n' "$said" | sed -n 1p)
+    last=$(printf '%s\n' "$said" | sed -n '$p')
+    why="uv cannot fetch one: $what"
+    [ "$last" = "$what" ] || why="$why: $last"
+fi
+
+echo "error: no usable Python found, and $why; to do: install Python 3.11 (on Debian and Ubuntu" \
+    "python3.11-venv), or name one: make PYTHON=/path/to/python3.11" >&2
 exit 1

@@ -1,6 +1,8 @@
 """The flags of a run, one for each field of the configuration, and the data that they ask for."""
 
 import dataclasses
+import os
+import pathlib
 from typing import Any
 
 import built_in_data
@@ -27,10 +29,13 @@ _TEST_FRACTION = flags.DEFINE_float(
 )
 
 
-def read_configuration() -> config.PretrainConfig:
+def read_configuration(*, writes: bool = False) -> config.PretrainConfig:
     """The flags as a configuration, with prepared data or an index of videos in `data_dir`.
 
     The built-in data set is made where no data is named, and the index of --input=media.
+
+    Args:
+      writes: whether --run_dir will be written, so that it is refused here where it cannot be.
 
     Raises:
       config.ConfigError: a wrong value, or values that contradict each other.
@@ -38,6 +43,8 @@ def read_configuration() -> config.PretrainConfig:
     """
     values = _values()
     checked = config.from_flat(values)  # Wrong values are found before any data is made.
+    if writes and cluster.find_for(checked.train) is None:
+        _require_writable(checked.train.run_dir)
     if checked.data.input == "media":
         values["data_dir"] = _index(checked.data)
     else:
@@ -60,6 +67,17 @@ def read_without_data() -> config.PretrainConfig:
       config.ConfigError: a wrong value, or values that contradict each other.
     """
     return config.from_flat(_values())
+
+
+def _require_writable(run_dir: str) -> None:
+    """Refuses a run folder that this user cannot make or write to."""
+    folder = pathlib.Path(run_dir).absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        raise config.ConfigError(
+            f"--run_dir={run_dir}: this user cannot write to {folder}; name a folder elsewhere"
+        )
 
 
 def _values() -> dict[str, Any]:

@@ -76,7 +76,7 @@ def main(argv: list[str]) -> int:
     """Trains; returns the exit status."""
     try:
         field_flags.require_no_arguments(argv)
-        _train(run_flags.read_configuration())
+        _train(run_flags.read_configuration(writes=True))
     except (config.UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,26 +1,49 @@
 """Commands for people to copy: quoted for the shell, by the Python that runs, from where it is."""
 
+import importlib.metadata
 import os
 import pathlib
+import re
 import shlex
+import shutil
 import sys
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
+_INSTALLED = _ROOT / "actcl_tf_tools"  # What the folder tools/ is in a wheel.
 
 
 def tool(name: str, *arguments: str) -> str:
-    """The command that starts a tool.
+    """The command that starts a tool: by its file in the repository, by its name once installed.
 
     Args:
       name: of its file in tools/, such as "train.py".
       *arguments: as the tool is to get them.
     """
-    return join([python(), _near(str(_ROOT / "tools" / name)), *arguments])
+    return join([*_tool(name), *arguments])
 
 
 def this() -> str:
     """The command that started this program."""
-    return join([python(), *sys.argv])
+    program = pathlib.Path(sys.argv[0])
+    words = _tool(program.name) if program.parent == _INSTALLED else [python(), sys.argv[0]]
+    return join([*words, *sys.argv[1:]])
+
+
+def as_called(text: str) -> str:
+    """A text in which each `python tools/NAME.py`, or the path alone, is what starts the tool."""
+    if not _INSTALLED.exists():
+        return text
+    return re.sub(r"(?:python )?\btools/(\w+\.py)", lambda match: tool(match[1]), text)
+
+
+def _tool(name: str) -> list[str]:
+    if not _INSTALLED.exists():
+        return [python(), _near(str(_ROOT / "tools" / name))]
+    entries = importlib.metadata.distribution("actcl_tf").entry_points
+    command = next(each.name for each in entries if each.attr == pathlib.Path(name).stem)
+    beside = os.path.join(os.path.dirname(sys.executable), command)
+    is_other = os.path.exists(beside) and shutil.which(command) != beside
+    return [_near(beside) if is_other else command]
 
 
 def python() -> str:

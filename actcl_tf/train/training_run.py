@@ -26,7 +26,7 @@ from actcl_tf.train.callbacks import (
 )
 from actcl_tf.train.callbacks.evaluation import Evaluate, Evaluation
 from actcl_tf.train.model import dictionaries, local_towers, pretrain_model, scalar_names
-from actcl_tf.train.placement import compiler
+from actcl_tf.train.placement import compiler, gpu
 from actcl_tf.train.placement import strategy as strategies
 from actcl_tf.train.runs import checkpoints, errors, loading, run_folder
 
@@ -188,6 +188,9 @@ class TrainingRun:
         train, together = self.configuration.train, self.placement.workers
         precision = strategies.resolve_precision(train.precision)
         self._say(f"Training on {self.placement.why}, in {precision}.")
+        problem = gpu.find_problem()
+        if problem:
+            self._say(f"warning: {problem}")
         tf.keras.utils.set_random_seed(train.seed)
         if train.deterministic:
             tf.config.experimental.enable_op_determinism()

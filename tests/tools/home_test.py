@@ -2,8 +2,14 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
+
+import pytest
+
+from tests.tools.train_test import TINY
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 START = f"""
@@ -50,3 +56,64 @@ def test_without_a_home_folder_the_flag_is_named(tmp_path):
     assert lines[2] == "here"
     assert lines[3].startswith("--init_from=~/weights.pth: Could not determine home directory")
     assert os.listdir(tmp_path) == []
+
+
+# In mounts of its own: the source folder is read-only, and /dev/shm has 64 MB. The user is in no
+# list of users; root's right to read is left to it, as the environment may be root's alone.
+ENTER = f"""
+set -e
+mount --bind {ROOT} {ROOT}
+mount -o remount,ro,bind {ROOT}
+mount -t tmpfs -o size=64m,mode=1777 tmpfs /dev/shm
+cd {ROOT}
+exec setpriv --reuid 54321 --regid 54321 --clear-groups --inh-caps +dac_read_search \\
+  --ambient-caps +dac_read_search env -u HOME -u XDG_CACHE_HOME -u KERAS_HOME "$@"
+"""
+
+
+def _may_mount() -> bool:
+    if not all(map(shutil.which, ("unshare", "setpriv", "mount"))):
+        return False
+    program = ["unshare", "--mount", "sh", "-c", ENTER, "sh", "true"]
+    return subprocess.run(program, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def train():
+    """Runs tools/train.py where little is allowed, from the source folder."""
+    if not _may_mount():
+        pytest.skip("this user may not mount and become another")
+
+    def run(*flags):
+        program = [sys.executable, "tools/train.py", *TINY, *flags]
+        return subprocess.run(
+            ["unshare", "--mount", "sh", "-c", ENTER, "sh", *program],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_run_folder_that_cannot_be_written_is_refused_before_data_is_made(train, tmp_path):
+    tmp_path.chmod(0o777)
+    done = train(f"--cache_dir={tmp_path}/cache")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: --run_dir=runs/pretrain: this user cannot write to {ROOT}; name a folder "
+        "elsewhere\n"
+    )
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.slow
+def test_training_needs_no_home_no_name_no_writable_source_and_little_shared_memory(train):
+    flags = ("--synthetic_train=24", "--synthetic_test=8", "--steps=3", "--eval_every=0")
+    with tempfile.TemporaryDirectory() as folder:  # Pytest's own are its user's alone.
+        os.chmod(folder, 0o777)
+        done = train(*flags, f"--cache_dir={folder}/cache", f"--run_dir={folder}/run")
+        assert done.returncode == 0, done.stderr
+        assert os.path.exists(f"{folder}/run/result.json")
+    assert "Matplotlib" not in done.stderr, "it says nothing of its caches"
