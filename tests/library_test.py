@@ -27,9 +27,11 @@ from tests import media_files
 
 def test_the_version_is_written_once():
     root = pathlib.Path(__file__).resolve().parents[1]
-    project = pyprojecttoml.read_configuration(root / "pyproject.toml")["project"]
+    written = pyprojecttoml.read_configuration(root / "pyproject.toml", expand=False)
+    assert "version" in written["project"]["dynamic"]
+    assert written["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "actcl_tf.__version__"}
     module = re.search(r'module\((?:.|\n)*?version = "(.*?)"', (root / "MODULE.bazel").read_text())
-    assert actcl_tf.__version__ == project["version"] == manifest.TOOL_VERSION == module[1]
+    assert actcl_tf.__version__ == manifest.TOOL_VERSION == module[1]
 
 
 def test_short_names_are_those_of_the_modules():
