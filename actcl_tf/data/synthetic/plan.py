@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from actcl_tf import config
-from actcl_tf.data.synthetic import scene, sharing
+from actcl_tf.data.synthetic import categories, scene, sharing
 
 _TAKE_STREAM = 3
 SAMPLE_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -52,7 +52,7 @@ class SyntheticSettings:
         self._check("num_test", self.num_test >= 0, "at least 0")
         self._check("seed", self.seed >= 0, "at least 0")
         self._check("zipf", 0.0 <= self.zipf <= 5.0, "0 (balanced) to 5")
-        self._check("builds", 1 <= self.builds <= len(scene.BUILDS), "1 to 16")
+        self._check("builds", 1 <= self.builds <= len(categories.BUILDS), "1 to 16")
         self._check("takes", self.takes >= 1, "at least 1")
         try:
             sharing.shared_groups(self.shared_causes)
@@ -91,7 +91,7 @@ class Item:
     Attributes:
       split: train or test.
       index: number within the split.
-      category: one of `scene.list_categories`.
+      category: one of `categories.list_categories`.
       first: index of the first clip of the same object.
     """
 
@@ -116,11 +116,11 @@ def category_counts(num_clips: int, zipf: float, seed: int, builds: int = 1) -> 
       builds: 1 to 16.
 
     Returns:
-      Category to count, in the order of `scene.list_categories`; the sum is `num_clips`.
+      Category to count, in the order of `categories.list_categories`; the sum is `num_clips`.
       Each category has at least one clip where there are as many clips as categories.
     """
-    categories = scene.list_categories(builds)
-    num_categories = len(categories)
+    names = categories.list_categories(builds)
+    num_categories = len(names)
     floor = 1 if num_clips >= num_categories else 0
     shares = np.arange(1, num_categories + 1, dtype=np.float64) ** -zipf
     wanted = shares / shares.sum() * num_clips
@@ -133,7 +133,7 @@ def category_counts(num_clips: int, zipf: float, seed: int, builds: int = 1) -> 
     while counts.sum() > num_clips:
         counts[np.argmax(counts)] -= 1
     ranks = np.random.default_rng([seed, 1]).permutation(num_categories)
-    return {name: int(counts[rank]) for name, rank in zip(categories, ranks)}
+    return {name: int(counts[rank]) for name, rank in zip(names, ranks)}
 
 
 def list_items(settings: SyntheticSettings) -> list[Item]:
@@ -177,7 +177,7 @@ def draw_scene(settings: SyntheticSettings, item: Item) -> ClipScene:
     nuisance = scene.draw_nuisance(*of_object)
     other = seen
     if settings.shared_causes != "all":
-        other = sharing.draw_other(seen, *of_object, seconds=seconds)
+        other = sharing.draw_other(*of_object, item.category, seconds)
     if item.index != item.first:
         rng = np.random.default_rng([settings.seed, _TAKE_STREAM, item.index, *item.split.encode()])
         seen, nuisance = sharing.retake(seen, nuisance, rng, seconds)

@@ -14,11 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-MOTIONS = ("bounce", "hop", "spin", "swing")
-MATERIALS = ("bell", "buzz", "hiss", "wood")
-# A build says which of four small companions an object has: "0000" none, "1000" the first, ...
-NUM_COMPANIONS = 4
-BUILDS = tuple(f"{code:04b}"[::-1] for code in range(2**NUM_COMPANIONS))
+from actcl_tf.data.synthetic import categories
 
 MIN_RADIUS = 0.15
 MAX_RADIUS = 0.32
@@ -41,8 +37,8 @@ class Causes:
     """What is both seen and heard.
 
     Attributes:
-      motion: one of MOTIONS.
-      material: one of MATERIALS.
+      motion: one of `categories.MOTIONS`.
+      material: one of `categories.MATERIALS`.
       radius: radius of the object, MIN_RADIUS to MAX_RADIUS.
       period: seconds between impacts (bounce), hops on average (hop), of a turn (spin) or of a
         swing there and back.
@@ -51,7 +47,7 @@ class Causes:
       travel: highest less lowest height of the centre; 0 for a spin.
       hop_times: [E] seconds of the hops, rising, from before time 0; empty for other motions.
       hop_heights: [E] height of the centre after each hop.
-      build: one of BUILDS.
+      build: one of `categories.BUILDS`.
     """
 
     motion: str
@@ -63,7 +59,7 @@ class Causes:
     travel: float
     hop_times: tuple[float, ...] = ()
     hop_heights: tuple[float, ...] = ()
-    build: str = BUILDS[0]
+    build: str = categories.BUILDS[0]
 
     @property
     def pitch(self) -> float:
@@ -125,18 +121,6 @@ class State(NamedTuple):
     stretch: np.ndarray
 
 
-def list_categories(num_builds: int = 1) -> tuple[str, ...]:
-    """Names of the categories: 16, motion and material, for each of the first builds.
-
-    Args:
-      num_builds: 1 to 16; the name of a build is part of the categories' where there are several.
-    """
-    pairs = [f"{motion}_{material}" for motion in MOTIONS for material in MATERIALS]
-    if num_builds == 1:
-        return tuple(pairs)
-    return tuple(f"{pair}_{build}" for pair in pairs for build in BUILDS[:num_builds])
-
-
 def _generator(seed: int, split: str, index: int, stream: int) -> np.random.Generator:
     # The split's name is part of the seed, so that train and test share no scene.
     return np.random.default_rng([seed, index, stream, *split.encode()])
@@ -149,13 +133,13 @@ def draw_causes(seed: int, split: str, index: int, category: str, seconds: float
       seed: seed of the data set, at least 0.
       split: name of the split.
       index: index of the clip within its split, at least 0.
-      category: one of `list_categories`.
+      category: one of `categories.list_categories`.
       seconds: length of the clip; hops are drawn to its end.
 
     Returns:
       Causes: a function of the arguments only.
     """
-    motion, material, build = [*category.split("_"), BUILDS[0]][:3]
+    motion, material, build = categories.parts(category)
     rng = _generator(seed, split, index, _CAUSE_STREAM)
     radius = MIN_RADIUS * (MAX_RADIUS / MIN_RADIUS) ** rng.uniform()
     shortest, longest = _PERIODS[motion]

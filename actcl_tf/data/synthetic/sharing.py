@@ -38,17 +38,13 @@ def shared_groups(choice: str) -> tuple[str, ...]:
     return tuple(groups)
 
 
-def draw_other(
-    seen: scene.Causes, seed: int, split: str, index: int, seconds: float
-) -> scene.Causes:
+def draw_other(seed: int, split: str, index: int, category: str, seconds: float) -> scene.Causes:
     """Draws the causes of another object of the same category, as those of a clip are drawn.
 
     Args:
-      seen: of the clip's video.
-      seed, split, index: of the clip.
+      seed, split, index, category: of the clip.
       seconds: length of the clip.
     """
-    category = f"{seen.motion}_{seen.material}_{seen.build}"
     rng = np.random.default_rng([seed, index, _OTHER_STREAM, *split.encode()])
     # From a seed that no data set has.
     return scene.draw_causes(int(rng.integers(2**40, 2**41)), split, index, category, seconds)

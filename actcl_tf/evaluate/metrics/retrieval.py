@@ -58,9 +58,19 @@ def cross_modal(video_embedding: np.ndarray, audio_embedding: np.ndarray) -> Cro
     Raises:
       ValueError: shapes do not fit, there is no clip, or a value is NaN or infinite.
     """
+    return CrossModal(*map(score, cross_modal_ranks(video_embedding, audio_embedding)))
+
+
+def cross_modal_ranks(
+    video_embedding: np.ndarray, audio_embedding: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks from 1, [n] int64, of each video's audio and of each audio's video.
+
+    Arguments, ties and errors as of `cross_modal`.
+    """
     pair = {"video_embedding": video_embedding, "audio_embedding": audio_embedding}
     video, audio = _checked(pair)
-    return CrossModal(score(_ranks(video, audio)), score(_ranks(audio, video)))
+    return _ranks(video, audio), _ranks(audio, video)
 
 
 def ranks(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:

@@ -146,15 +146,21 @@ class Evaluator:
         test = encoded["test"]
         if self._observe is not None:
             self._observe(test)
-        scores = _retrieval_scores(test)
+        ranks = retrieval.cross_modal_ranks(test.video_embedding, test.audio_embedding)
+        scores = _retrieval_scores(ranks)
         if "train" in encoded:
-            scores.update(self._probe_scores(encoded["train"], test))
+            rare = rarest(encoded["train"].labels, test.labels)
+            if rare.any():
+                for direction, each in zip(retrieval.CrossModal._fields, ranks):
+                    scores[f"retrieval/{direction}/rarest_r1"] = float(np.mean(each[rare] <= 1))
+            scores.update(self._probe_scores(encoded["train"], test, rare))
         return scores
 
-    def _probe_scores(self, train: features.Features, test: features.Features) -> dict[str, float]:
-        """What can be read from the features, and how the rarest classes fare."""
-        rare = rarest(train.labels, test.labels)
-        scores = _retrieval_scores_of(test, rare) if rare.any() else {}
+    def _probe_scores(
+        self, train: features.Features, test: features.Features, rare: np.ndarray
+    ) -> dict[str, float]:
+        """What can be read from the features, and how the rarest classes, [m] bool, fare."""
+        scores = {}
         if (test.labels >= 0).any():
             scores.update(_class_retrieval_scores(test, rare))
         found = find_probes(train, test, pattern=self._pattern, classes=self._classes)
@@ -193,23 +199,14 @@ def rarest(train_labels: np.ndarray, test_labels: np.ndarray) -> np.ndarray:
     return np.isin(test_labels, quarter)
 
 
-def _retrieval_scores(test: features.Features) -> dict[str, float]:
-    both = retrieval.cross_modal(test.video_embedding, test.audio_embedding)
-    scores = {"retrieval/num_clips": float(both.video_to_audio.num)}
-    for direction, result in both._asdict().items():
-        for key, value in result._asdict().items():
+def _retrieval_scores(ranks: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
+    """Scores of both directions, of `retrieval.cross_modal_ranks`."""
+    scores = {"retrieval/num_clips": float(len(ranks[0]))}
+    for direction, each in zip(retrieval.CrossModal._fields, ranks):
+        for key, value in retrieval.score(each)._asdict().items():
             if key != "num":
                 scores[f"retrieval/{direction}/{key}"] = value
     return scores
-
-
-def _retrieval_scores_of(test: features.Features, chosen: np.ndarray) -> dict[str, float]:
-    """R@1 of the chosen clips, [n] bool, as queries among all."""
-    both = (test.video_embedding, test.audio_embedding)
-    return {
-        f"retrieval/{direction}/rarest_r1": float(np.mean(retrieval.ranks(*pair)[chosen] <= 1))
-        for direction, pair in (("video_to_audio", both), ("audio_to_video", both[::-1]))
-    }
 
 
 def _class_retrieval_scores(test: features.Features, rare: np.ndarray) -> dict[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from actcl_tf.data.synthetic import audio as synthetic_audio
-from actcl_tf.data.synthetic import scene
+from actcl_tf.data.synthetic import categories, scene
 
 RATE = 16000
 NUISANCE = dataclasses.replace(scene.draw_nuisance(0, "train", 0), gain_db=0.0)
@@ -74,7 +74,7 @@ def test_buzz_is_harmonic_and_rough():
 @pytest.mark.parametrize("radius", [0.11, 0.18, 0.28])
 def test_material_sets_the_timbre(radius):
     centroid, spread = {}, {}
-    for material in scene.MATERIALS:
+    for material in categories.MATERIALS:
         causes = still(material, radius)
         frequencies, spectrum = power(voice(causes))
         centroid[material] = (frequencies * spectrum).sum() / spectrum.sum() / causes.pitch
@@ -96,7 +96,7 @@ def test_height_bends_the_tone():
     assert np.log2(pitches[1] / pitches[0]) == pytest.approx(1.25 * 0.6, abs=0.02)
 
 
-@pytest.mark.parametrize("material", scene.MATERIALS)
+@pytest.mark.parametrize("material", categories.MATERIALS)
 @pytest.mark.parametrize("motion", ["bounce", "hop"])
 def test_impacts_are_heard_at_their_time(motion, material):
     for index in range(3):
@@ -144,7 +144,7 @@ def test_background_noise_has_its_level(level_db):
     assert measured == pytest.approx(level_db, abs=0.5)
 
 
-@pytest.mark.parametrize("category", scene.list_categories())
+@pytest.mark.parametrize("category", categories.list_categories())
 def test_every_category_sounds_in_every_span(category):
     for index in range(3):
         causes = scene.draw_causes(3, "test", index, category, 3.0)

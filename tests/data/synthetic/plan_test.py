@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import pytest
 
-from actcl_tf.data.synthetic import plan, scene
+from actcl_tf.data.synthetic import categories, plan
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from actcl_tf.data.synthetic import plan, scene
 )
 def test_category_counts_worked_out_by_hand(num_clips, zipf, expected):
     counts = plan.category_counts(num_clips, zipf, seed=3)
-    assert list(counts) == list(scene.list_categories())
+    assert list(counts) == list(categories.list_categories())
     assert sorted(counts.values(), reverse=True) == expected
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from actcl_tf.data.synthetic import audio as synthetic_audio
-from actcl_tf.data.synthetic import plan, scene, synthetic, video
+from actcl_tf.data.synthetic import categories, plan, synthetic, video
 from actcl_tf.data.synthetic.mp4 import write_mp4
 from tests.data.synthetic.mp4_test import read
 
@@ -203,7 +203,7 @@ def test_impacts_are_seen_and_heard_in_the_same_frame(tmp_path, material):
 
 def test_scene_of_an_item_uses_its_category():
     settings = plan.SyntheticSettings()
-    for category in scene.list_categories():
+    for category in categories.list_categories():
         shown = plan.draw_scene(settings, plan.Item("train", 1, category, 1))
         assert shown.heard == shown.seen
         assert f"{shown.seen.motion}_{shown.seen.material}" == category

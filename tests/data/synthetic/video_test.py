@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from actcl_tf.data.synthetic import scene
+from actcl_tf.data.synthetic import categories, scene
 from actcl_tf.data.synthetic import video as synthetic_video
 
 PLAIN = dataclasses.replace(
@@ -59,7 +59,7 @@ def test_size_is_seen(material, area, tolerance, radius):
     assert seen / radius**2 == pytest.approx(area, rel=tolerance)
 
 
-@pytest.mark.parametrize("motion", scene.MOTIONS)
+@pytest.mark.parametrize("motion", categories.MOTIONS)
 def test_object_is_where_the_scene_says(motion):
     causes = scene.draw_causes(0, "train", 4, f"{motion}_bell", 3.0)
     nuisance = dataclasses.replace(PLAIN, x_reach=0.1)
@@ -71,7 +71,7 @@ def test_object_is_where_the_scene_says(motion):
         assert 1 - (rows.mean() + 0.5) / 96 == pytest.approx(height, abs=0.01)
 
 
-@pytest.mark.parametrize("material", scene.MATERIALS)
+@pytest.mark.parametrize("material", categories.MATERIALS)
 def test_mark_shows_the_direction(material):
     causes = still(material, 0.25)
     up = render(causes)[0].astype(int)
@@ -82,7 +82,7 @@ def test_mark_shows_the_direction(material):
 
 
 def test_materials_look_different():
-    images = [render(still(material, 0.2))[0].astype(float) for material in scene.MATERIALS]
+    images = [render(still(material, 0.2))[0].astype(float) for material in categories.MATERIALS]
     for i, one in enumerate(images):
         for other in images[:i]:
             assert np.abs(one - other)[mask(one.astype(np.uint8))].mean() > 10
@@ -111,7 +111,7 @@ def test_background_is_the_same_whatever_the_cause(background):
         scene.draw_nuisance(5, "train", 7), background=background, x_center=0.5, x_reach=0.0
     )
     times = np.arange(6) / 12.5
-    frames = [render(still(material, 0.15), nuisance, times) for material in scene.MATERIALS]
+    frames = [render(still(material, 0.15), nuisance, times) for material in categories.MATERIALS]
     moving = scene.draw_causes(0, "test", 1, "bounce_bell", 3.0)
     frames.append(render(dataclasses.replace(moving, radius=0.15), nuisance, times))
     for other in frames[1:]:
@@ -157,5 +157,7 @@ def test_companions_are_painted_where_they_belong():
 
 
 def test_all_builds_look_different():
-    frames = [render(dataclasses.replace(still("bell", 0.2), build=b))[0] for b in scene.BUILDS]
+    frames = [
+        render(dataclasses.replace(still("bell", 0.2), build=b))[0] for b in categories.BUILDS
+    ]
     assert len({frame.tobytes() for frame in frames}) == 16
