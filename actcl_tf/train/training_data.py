@@ -8,7 +8,13 @@ from typing import Any, Optional
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data.input import bad_clip_search, pipeline, skip_ledger, training_clips
+from actcl_tf.data.input import (
+    bad_clip_search,
+    data_service,
+    pipeline,
+    skip_ledger,
+    training_clips,
+)
 from actcl_tf.train import failures
 from actcl_tf.train.runs import errors, run_folder
 
@@ -17,7 +23,10 @@ _BATCHES_AHEAD = 8
 
 
 class TrainingBatches:
-    """The endless batches of a run, from any step on; how a clip is made is traced only once."""
+    """The endless batches of a run, from any step on, and the clips of its pools.
+
+    How a clip is made is traced only once.
+    """
 
     def __init__(self, configuration: config.PretrainConfig):
         """Finds what is wrong with the data.
@@ -27,6 +36,7 @@ class TrainingBatches:
 
         Raises:
           records.DataError: the split is missing, damaged or does not fit the configuration.
+          config.ConfigError: nobody makes clips at the address of --data_service.
         """
         self._configuration = configuration
         self._make_clip = training_clips.open_training_clips(
@@ -34,13 +44,26 @@ class TrainingBatches:
             seed=configuration.train.seed,
             views=configuration.contrast.num_views,
         )
-        self.from_step(0, skipping=build_skipping(configuration))
+        _ = self._make_clip.traced  # Here: outside what a strategy puts around its own calls.
+        pipeline.open_train_split(
+            configuration.data, configuration.train.batch_size, build_skipping(configuration)
+        )
+        if configuration.data.data_service:
+            data_service.check_reachable(configuration.data.data_service)
+
+    @functools.cached_property
+    def _make_clip_of_pool(self) -> training_clips.TrainingClips:
+        """What makes the clips of pools, of which there is one view."""
+        if self._configuration.contrast.num_views == 1:
+            return self._make_clip
+        return dataclasses.replace(self._make_clip, views=1)
 
     def first(self) -> dict[str, tf.Tensor]:
         """The first batch, to look at: not of a service, whose clips are counted."""
         own = dataclasses.replace(self._configuration.data, data_service="")
         skipping = build_skipping(self._configuration)
-        return next(iter(self._build(own, 0, tf.distribute.InputContext(), skipping)))
+        context = tf.distribute.InputContext()
+        return next(iter(self._build(own, 0, context, skipping, num_steps=1)))
 
     def from_step(
         self,
@@ -61,12 +84,44 @@ class TrainingBatches:
         context = context or tf.distribute.InputContext()
         return self._build(self._configuration.data, start_step, context, skipping)
 
+    def of_pool(self, strategy: tf.distribute.Strategy, num_workers: int, epoch: int) -> Any:
+        """The random clips that fill the pools of an epoch (--pool=epoch), distributed.
+
+        Args:
+          strategy: what the model was built under.
+          num_workers: that each read a part of every batch.
+          epoch: number of the filling.
+        """
+        make = functools.partial(
+            pipeline.build_random_dataset,
+            self._configuration.data,
+            num_clips=self._configuration.contrast.pool_size,
+            seed=self._configuration.train.seed,
+            epoch=epoch,
+            skipping=build_skipping(self._configuration),
+            make_clip=self._make_clip_of_pool,
+        )
+        batch_size = self._configuration.train.batch_size
+        if num_workers == 1:
+            return strategy.experimental_distribute_dataset(make(batch_size=batch_size))
+
+        def own_part(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            dataset = make(
+                batch_size=batch_size // context.num_input_pipelines,
+                num_input_pipelines=context.num_input_pipelines,
+                input_pipeline_id=context.input_pipeline_id,
+            )
+            return dataset.rebatch(batch_size // context.num_replicas_in_sync)
+
+        return strategy.distribute_datasets_from_function(own_part)
+
     def _build(
         self,
         data: config.DataConfig,
         start_step: int,
         context: tf.distribute.InputContext,
         skipping: Optional[skip_ledger.SkipLedger],
+        num_steps: Optional[int] = None,
     ) -> tf.data.Dataset:
         train = self._configuration.train
         dataset = pipeline.build_train_dataset(
@@ -74,6 +129,7 @@ class TrainingBatches:
             batch_size=train.batch_size // context.num_input_pipelines,
             seed=train.seed,
             start_step=start_step,
+            num_steps=num_steps,
             num_input_pipelines=context.num_input_pipelines,
             input_pipeline_id=context.input_pipeline_id,
             skipping=skipping,
@@ -135,43 +191,6 @@ def build_skipping(
             "--on_bad_record=skip, or name a new --run_dir"
         )
     return None
-
-
-def clips_of_pool(
-    configuration: config.PretrainConfig,
-    strategy: tf.distribute.Strategy,
-    num_workers: int,
-    epoch: int,
-) -> Any:
-    """The random clips that fill the pools of an epoch (--pool=epoch), distributed.
-
-    Args:
-      configuration: of the run.
-      strategy: what the model was built under.
-      num_workers: that each read a part of every batch.
-      epoch: number of the filling.
-    """
-    make = functools.partial(
-        pipeline.build_random_dataset,
-        configuration.data,
-        num_clips=configuration.contrast.pool_size,
-        seed=configuration.train.seed,
-        epoch=epoch,
-        skipping=build_skipping(configuration),
-    )
-    batch_size = configuration.train.batch_size
-    if num_workers == 1:
-        return strategy.experimental_distribute_dataset(make(batch_size=batch_size))
-
-    def own_part(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        dataset = make(
-            batch_size=batch_size // context.num_input_pipelines,
-            num_input_pipelines=context.num_input_pipelines,
-            input_pipeline_id=context.input_pipeline_id,
-        )
-        return dataset.rebatch(batch_size // context.num_replicas_in_sync)
-
-    return strategy.distribute_datasets_from_function(own_part)
 
 
 def explain(

@@ -314,17 +314,16 @@ class TrainingRun:
             logdir = scalar_log.logdir(self._folder)
             found.append(profiling.ProfileSteps(logdir, *train.profile_range))
         if contrast.uses_pool and contrast.pool == "epoch":
-            clips_of_epoch = functools.partial(
-                training_data.clips_of_pool, self.configuration, strategy, together.count
-            )
+            clips_of_epoch = functools.partial(self._batches.of_pool, strategy, together.count)
             found.append(redraw_pool.RedrawPool(clips_of_epoch, strategy))
         if self._evaluation is not None:
             found.append(self._evaluation)
         if train.check_sync_every and strategy.num_replicas_in_sync > 1:
             found.append(replica_check.CheckReplicas(strategy, train.check_sync_every))
         if together.count == 1:  # Pictures need the values of all replicas' statistics.
-            sample = self.model.augment(self._batches.first())
-            found.append(pictures.Pictures(self._log.writer, train.summary_every, sample))
+            found.append(
+                pictures.Pictures(self._log.writer, train.summary_every, self._batches.first)
+            )
         saver = save_checkpoints.SaveCheckpoints(self._checkpoints, train.save_every, together)
         return [*found, saver]
 

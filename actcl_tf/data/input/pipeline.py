@@ -36,13 +36,14 @@ def build_train_dataset(
     batch_size: int,
     seed: int,
     start_step: int = 0,
+    num_steps: Optional[int] = None,
     views: int = 1,
     num_input_pipelines: int = 1,
     input_pipeline_id: int = 0,
     skipping: Optional[skip_ledger.SkipLedger] = None,
     make_clip: Optional[training_clips.TrainingClips] = None,
 ) -> tf.data.Dataset:
-    """Endless batches of augmented training clips; batch t is a function of (seed, t) alone.
+    """Batches of augmented training clips; batch t is a function of (seed, t) alone.
 
     Batches are cut from the endless stream of epochs, so a batch may cross an epoch's end. With
     several input pipelines, pipeline i takes the i-th part of each of those batches: one after the
@@ -54,6 +55,7 @@ def build_train_dataset(
       batch_size: clips a batch (B) of this pipeline.
       seed: seed of the run.
       start_step: batches to skip; skipped clips are not parsed.
+      num_steps: batches to end after, which no more is made than; None for no end.
       views: 1, or 2 for a second augmentation of the same spans.
       num_input_pipelines: hosts that share the stream.
       input_pipeline_id: which of them this is, from 0.
@@ -71,25 +73,51 @@ def build_train_dataset(
       records.DataError: the split is missing or damaged, holds fewer clips than a batch, or holds
         a clip shorter than the span.
     """
-    manifest, paths = _open(config, config.train_split, skipping)
     global_batch = batch_size * num_input_pipelines
-    if global_batch > manifest.num_clips:
-        raise records.DataError(
-            f"--batch_size={global_batch}: must be at most {manifest.num_clips}, the number of "
-            f"clips in {config.data_dir}/{config.train_split}"
-        )
+    manifest, paths = open_train_split(config, global_batch, skipping)
     if make_clip is None:
         make_clip = training_clips.build_training_clips(config, manifest, seed=seed, views=views)
     split = make_clip.slots(manifest, paths)
     source, used = make_clip.source, start_step * global_batch
     if config.data_service:
         clips = _served_clips(config, split, used)
-        return finish(clips.batch(batch_size, drop_remainder=True))
+        return finish(
+            clips.batch(batch_size, drop_remainder=True).take(
+                -1 if num_steps is None else num_steps
+            )
+        )
     reader = _build_reader(
         skipping, every_clip.part_of_batches(batch_size, num_input_pipelines, input_pipeline_id)
     )
-    clips = reader.clips(split, source.num_parallel_calls, start=reader.start_of(used))
+    limit = -1 if num_steps is None else num_steps * global_batch
+    start = reader.start_of(used)
+    clips = reader.clips(split, source.num_parallel_calls, start=start, limit=limit)
     return finish(clips.batch(batch_size, drop_remainder=True), source.num_threads)
+
+
+def open_train_split(
+    config: DataConfig, global_batch: int, skipping: Optional[skip_ledger.SkipLedger] = None
+) -> tuple[records.Manifest, list[str]]:
+    """Checks the split that training reads; of a service, nothing is asked.
+
+    Args:
+      config: data section of the configuration.
+      global_batch: clips a batch, of all pipelines.
+      skipping: as in `build_train_dataset`.
+
+    Returns:
+      The split's manifest and its shards.
+
+    Raises:
+      records.DataError: the split is missing or damaged, or holds fewer clips than a batch.
+    """
+    manifest, paths = _open(config, config.train_split, skipping)
+    if global_batch > manifest.num_clips:
+        raise records.DataError(
+            f"--batch_size={global_batch}: must be at most {manifest.num_clips}, the number of "
+            f"clips in {config.data_dir}/{config.train_split}"
+        )
+    return manifest, paths
 
 
 def build_random_dataset(
@@ -102,6 +130,7 @@ def build_random_dataset(
     num_input_pipelines: int = 1,
     input_pipeline_id: int = 0,
     skipping: Optional[skip_ledger.SkipLedger] = None,
+    make_clip: Optional[training_clips.TrainingClips] = None,
 ) -> tf.data.Dataset:
     """Batches of random training clips with training augmentation, to fill a pool afresh.
 
@@ -117,6 +146,7 @@ def build_random_dataset(
       num_input_pipelines: hosts that share the batches, as in `build_train_dataset`.
       input_pipeline_id: which of them this is, from 0.
       skipping: as in `build_train_dataset`.
+      make_clip: as in `build_train_dataset`, of one view.
 
     Returns:
       Finite dataset of the same batches as `build_train_dataset` gives for one view.
@@ -125,10 +155,9 @@ def build_random_dataset(
       records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
     manifest, paths = _open(config, config.train_split, skipping)
-    make_clip = training_clips.build_training_clips(
-        config, manifest, seed=seed, stream=_POOL_STREAM + epoch
-    )
-    split = make_clip.slots(manifest, paths)
+    if make_clip is None:
+        make_clip = training_clips.build_training_clips(config, manifest, seed=seed)
+    split = make_clip.slots(manifest, paths, _POOL_STREAM + epoch)
     reader = _build_reader(
         skipping, every_clip.part_of_batches(batch_size, num_input_pipelines, input_pipeline_id)
     )

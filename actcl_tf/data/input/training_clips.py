@@ -6,6 +6,7 @@ Sampling comes before decoding, so that only what is used is decoded; every draw
 
 import dataclasses
 import functools
+from typing import Union
 
 import tensorflow as tf
 
@@ -34,7 +35,6 @@ class TrainingClips:
       source: where frames and audio come from.
       spec: how much of a clip is used.
       seed: of the run.
-      stream: streams of different numbers have unrelated draws.
       views: 1, or 2 for a second augmentation of the same span.
     """
 
@@ -42,47 +42,60 @@ class TrainingClips:
     source: clip_sources.Source
     spec: clip_spec.ClipSpec
     seed: int
-    stream: int
     views: int = 1
 
     # AutoGraph has nothing to convert here, and seconds to look for it.
     @tf.autograph.experimental.do_not_convert
-    def __call__(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
+    def __call__(
+        self, epoch: tf.Tensor, record: tf.Tensor, stream: Union[int, tf.Tensor] = TRAIN_STREAM
+    ) -> Clip:
         """A training clip: all phases.
 
         Args:
           epoch: [] int64.
           record: [] string.
+          stream: [] int64; streams of different numbers have unrelated draws.
 
         Returns:
           `clip_id` and `label` [] int64; `seed` [2] int32; for each view, the second one with the
           prefix `key_`: `video` [T, H, W, 3] uint8 and `audio` [S] float32, as far as the span has
           them, and with --augment_on=device `augmentation_seeds` [2, 2] int32.
         """
-        return self.augment(self.decode(self.sample(epoch, record)))
+        return self.augment(self.decode(self.sample(epoch, record, stream)))
 
     @functools.cached_property
     def traced(self) -> tf.types.experimental.ConcreteFunction:
         """`__call__` as a graph, which all data sets share: tracing takes a second or two."""
+        number = tf.TensorSpec([], tf.int64)
         return tf.function(self.__call__, autograph=False).get_concrete_function(
-            tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.string)
+            number, tf.TensorSpec([], tf.string), number
         )
 
-    def slots(self, manifest: records.Manifest, paths: list[str]) -> slots.Slots:
+    def slots(
+        self, manifest: records.Manifest, paths: list[str], stream: int = TRAIN_STREAM
+    ) -> slots.Slots:
         """The clips of a split that `shards.open_split` gave, in the order of their stream."""
+        traced = self.traced
+
+        @tf.autograph.experimental.do_not_convert
+        def make_clip(epoch: tf.Tensor, record: tf.Tensor) -> Clip:
+            return traced(epoch, record, tf.constant(stream, tf.int64))
+
         order = clip_order.build_order(
             manifest,
             paths,
             seed=self.seed,
-            stream=self.stream,
+            stream=stream,
             shuffle_buffer=self.config.shuffle_buffer,
         )
-        return slots.Slots(order, self.traced, manifest.is_index)
+        return slots.Slots(order, make_clip, manifest.is_index)
 
-    def sample(self, epoch: tf.Tensor, record: tf.Tensor) -> Clip:
+    def sample(
+        self, epoch: tf.Tensor, record: tf.Tensor, stream: Union[int, tf.Tensor] = TRAIN_STREAM
+    ) -> Clip:
         """PARSE and SAMPLE: what a record says, and the span that is used, still encoded."""
         clip, spec = self.source.parse(record), self.spec
-        seeds = _clip_seeds(self.seed, self.stream, epoch, clip["clip_id"])
+        seeds = _clip_seeds(self.seed, stream, epoch, clip["clip_id"])
         sampled = {
             "clip_id": clip["clip_id"],
             "label": clip["label"],
@@ -166,7 +179,6 @@ def build_training_clips(
     manifest: records.Manifest,
     *,
     seed: int,
-    stream: int = TRAIN_STREAM,
     views: int = 1,
 ) -> TrainingClips:
     """What makes training clips of the records of a split.
@@ -179,7 +191,6 @@ def build_training_clips(
         source=clip_sources.build_source(config, manifest),
         spec=clip_spec.build_clip_spec(config, manifest),
         seed=seed,
-        stream=stream,
         views=views,
     )
 
@@ -196,7 +207,9 @@ def open_training_clips(config: DataConfig, *, seed: int, views: int) -> Trainin
     return build_training_clips(config, manifest, seed=seed, views=views)
 
 
-def _clip_seeds(seed: int, stream: int, epoch: tf.Tensor, clip_id: tf.Tensor) -> tf.Tensor:
+def _clip_seeds(
+    seed: int, stream: Union[int, tf.Tensor], epoch: tf.Tensor, clip_id: tf.Tensor
+) -> tf.Tensor:
     """Stateless seeds of one clip in one epoch: [8, 2] int32."""
     key = tf.random.fold_in(clip_order.epoch_seed(seed, stream, epoch), clip_id)
     return tf.random.stateless_uniform([8, 2], key, None, None, tf.int32)

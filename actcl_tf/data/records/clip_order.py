@@ -1,6 +1,6 @@
 """The order in which the clips of a split are read, epoch after epoch: a seed decides it."""
 
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, Union
 
 import tensorflow as tf
 
@@ -12,9 +12,9 @@ _CYCLE_LENGTH = 16
 Read = Callable[[tf.Tensor], tf.data.Dataset]  # Of a number [] int64, of a shard or an epoch.
 
 
-def epoch_seed(seed: int, stream: int, epoch: tf.Tensor) -> tf.Tensor:
+def epoch_seed(seed: int, stream: Union[int, tf.Tensor], epoch: tf.Tensor) -> tf.Tensor:
     """The stateless seed [2] int64 of an epoch of a stream: of its order and its clips."""
-    return tf.random.fold_in(tf.constant([seed, stream], tf.int64), epoch)
+    return tf.random.fold_in(tf.convert_to_tensor([seed, stream], tf.int64), epoch)
 
 
 class ClipOrder(NamedTuple):

@@ -1,6 +1,7 @@
 """What TensorBoard shows besides scalars: clips as the encoders get them, and similarities."""
 
-from typing import Any, Optional
+import functools
+from typing import Callable, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -11,19 +12,29 @@ from actcl_tf.train.callbacks import step_callback
 class Pictures(step_callback.StepCallback):
     """Every few hundred steps: frames over their spectrogram, and similarity histograms."""
 
-    def __init__(self, writer: tf.summary.SummaryWriter, every: int, sample: dict[str, Any]):
-        """Keeps one batch to look at.
+    def __init__(
+        self,
+        writer: tf.summary.SummaryWriter,
+        every: int,
+        make_sample: Callable[[], dict[str, tf.Tensor]],
+    ):
+        """Notes what to draw, and when.
 
         Args:
           writer: TensorBoard writer.
           every: steps between pictures.
-          sample: one batch of the training pipeline, as NumPy or tensors.
+          make_sample: gives one batch of the training pipeline to look at; called once, when the
+            first pictures are drawn.
         """
         super().__init__()
         self._writer = writer
         self._every = every
         self._is_beginning = False
-        self._sample = {name: tf.convert_to_tensor(value) for name, value in sample.items()}
+        self._make_sample = make_sample
+
+    @functools.cached_property
+    def _sample(self) -> dict[str, tf.Tensor]:
+        return self.model.augment(self._make_sample())
 
     def on_train_begin(self, logs: Optional[dict] = None) -> None:
         """Notes whether this is the beginning of the run, which is drawn as well."""
