@@ -104,7 +104,7 @@ class Browser:
         finally:
             self._session = None
             self._driver.terminate()
-            self._driver.wait(20)
+            self._driver.wait(120)
             self._driver.stdout.close()
 
     def open(self, url: str) -> None:
@@ -123,7 +123,7 @@ class Browser:
             ".map(n => n.data.trim()).filter(t => t).join('\\n');"
         )
 
-    def wait(self, script: str, seconds: float = 60.0) -> Any:
+    def wait(self, script: str, seconds: float = 300.0) -> Any:
         """What a script returns once that is true; fails with the page's text."""
         deadline = time.monotonic() + seconds
         while True:
@@ -150,7 +150,7 @@ class Browser:
             headers={"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=120) as answer:
+            with urllib.request.urlopen(request, timeout=600) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             raise RuntimeError(error.read().decode()[:1000]) from error

@@ -183,7 +183,7 @@ def start(*arguments, stdout=None, stderr=None, **surroundings) -> Program:
     return program
 
 
-def run(*arguments, timeout: float = 300, **surroundings) -> subprocess.CompletedProcess:
+def run(*arguments, timeout: float = 900, **surroundings) -> subprocess.CompletedProcess:
     """Runs a program to its end."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         program = start(*arguments, stdout=out.fileno(), stderr=errors.fileno(), **surroundings)

@@ -47,13 +47,13 @@ def test_an_error_is_shown_and_counts():
 
 
 def test_it_has_an_id_reads_line_by_line_and_ends_by_a_signal():
-    program = programs.start("-c", "import time; print('up', flush=True); time.sleep(60)")
+    program = programs.start("-c", "import time; print('up', flush=True); time.sleep(600)")
     assert program.stdout.readline() == "up\n"
     assert program.poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
         program.wait(0.01)
     os.kill(program.pid, signal.SIGTERM)
-    assert program.communicate(timeout=60) == ["", ""]
+    assert program.communicate(timeout=600) == ["", ""]
     assert program.returncode == -signal.SIGTERM
 
 

@@ -20,7 +20,7 @@ def _run(*flags):
     command = [sys.executable, str(TOOL), *flags]
     quiet = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, env=quiet
+        command, capture_output=True, text=True, timeout=900, check=False, env=quiet
     )
 
 

@@ -138,7 +138,7 @@ def test_names_that_are_no_text_on_a_terminal_of_ascii(tmp_path):
             env={**os.environ, "PYTHONIOENCODING": "ascii"},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -103,7 +103,7 @@ def _start(tool, *flags):
         [sys.executable, "-c", PROGRAM.replace("SLOW", repr(SLOW)), str(TOOLS / tool), *flags],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     *out, slow = done.stdout.splitlines()

@@ -69,7 +69,7 @@ def _tensorboard(logdir):
         yield f"http://127.0.0.1:{port[1]}"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(120)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def look(board, window, tmp_path_factory):
         window.open("about:blank")
         window.open(f"{board}/{query}#{name}")
         window.wait(shows)
-        for _ in range(60):
+        for _ in range(360):
             picture = Image.open(io.BytesIO(window.screenshot(folder / f"{name}.png")))
             if in_picture(picture.convert("RGB")):
                 return
@@ -129,7 +129,7 @@ _LOADED = "all.filter(e => e.tagName === 'IMG' && e.naturalWidth > 0).length"
 def test_a_run_alone_is_found_too(runs, folder, name):
     with _tensorboard(runs / folder) as address:
         for plugin in ("scalars/tags", "projector/runs", "images/tags", "custom_scalars/layout"):
-            for _ in range(100):  # It reads the files in the background.
+            for _ in range(1000):  # It reads the files in the background.
                 with urllib.request.urlopen(f"{address}/data/plugin/{plugin}") as answer:
                     found = json.load(answer)
                 if found:

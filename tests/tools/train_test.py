@@ -119,14 +119,14 @@ def stopped(tiny_data, tmp_path_factory):
     ]
     process = programs.start(ROOT / "tools" / "train.py", *TINY, *flags, "--steps=100000")
     lines = folder / "run" / "scalars.jsonl"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not (lines.exists() and len(lines.read_text().splitlines()) > 3):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.2)
     beside = _run("train.py", *flags, "--steps=100000")
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     step = json.loads(lines.read_text().splitlines()[-1])["step"]
     return Stopped(flags, step, process, errors, beside)
 

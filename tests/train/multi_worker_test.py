@@ -54,7 +54,7 @@ def _tf_configs(count=2):
     ]
 
 
-def _wait(processes, folder, timeout=240):
+def _wait(processes, folder, timeout=900):
     """Exit statuses and outputs; ends what does not end by itself."""
     deadline = time.monotonic() + timeout
     try:
@@ -152,7 +152,7 @@ def pair(tmp_path, tiny_data):
 
 
 def _wait_for_step(tmp_path, processes, step):
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + 600
     lines = tmp_path / "run" / "scalars.jsonl"
     while not (lines.exists() and len(lines.read_text().splitlines()) >= step):
         assert all(process.poll() is None for process in processes)
@@ -174,12 +174,12 @@ def test_when_a_worker_is_lost_the_other_ends_and_both_go_on_later(tmp_path, pai
     processes[lost].send_signal(getattr(signal, how))
     began = time.monotonic()
     try:
-        status = processes[1 - lost].wait(TIMEOUT + 10)
+        status = processes[1 - lost].wait(TIMEOUT + 60)
         took = time.monotonic() - began
     finally:
         _, texts = _wait_killed(processes, tmp_path)
     assert status == 1
-    assert took < TIMEOUT + 5  # The timeout itself, and what it takes to leave.
+    assert took < TIMEOUT + 30  # The timeout itself, and what it takes to leave.
     told = [line for line in texts[1 - lost].splitlines() if line.startswith("error: ")]
     assert len(told) == 1
     assert "another of the 2 workers died or went silent after step" in told[0]
@@ -204,7 +204,7 @@ def test_a_notice_to_one_worker_saves_and_ends_all_at_one_step(tmp_path, pair, t
     processes = pair("--steps=100000", "--save_every=100000")
     _wait_for_step(tmp_path, processes, 4)
     processes[told].send_signal(signal.SIGTERM)
-    statuses, texts = _wait(processes, tmp_path, timeout=30)
+    statuses, texts = _wait(processes, tmp_path)
     assert statuses == [128 + signal.SIGTERM] * 2, texts
     assert all("Stopped: ended by SIGTERM; the state is saved" in text for text in texts)
     step = _saved_step(tmp_path)

@@ -38,7 +38,7 @@ def service():
         codes = []
         for process, _ in reversed(processes):
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+            process.communicate(timeout=600)
             codes.append(process.returncode)
     assert codes == [143, 143, 143]
 
@@ -191,6 +191,6 @@ def test_a_repeatable_run_refuses_it():
     ],
 )
 def test_wrong_flags_of_the_tool_end_it(flags_of_tool):
-    done = programs.run(TOOL, "--all_interfaces", *flags_of_tool, timeout=120)
+    done = programs.run(TOOL, "--all_interfaces", *flags_of_tool)
     assert done.returncode in (1, 2) and done.stdout == ""
     assert "--dispatcher" in done.stderr or "--role" in done.stderr or "flag" in done.stderr

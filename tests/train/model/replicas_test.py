@@ -1,6 +1,5 @@
 """The same mathematics on one, two and four replicas: logical CPU devices of another process."""
 
-import multiprocessing
 import tempfile
 
 import numpy as np
@@ -11,7 +10,7 @@ from actcl_tf.train import model_building, run_checks, training_data
 from actcl_tf.train.callbacks import replica_check
 from actcl_tf.train.model import dictionaries, optimizers, replicas
 from actcl_tf.train.runs import checkpoints, errors
-from tests import small_models
+from tests import programs, small_models
 
 NUM_STEPS = 10
 ADAMW = (optimizers.AdamW, tf.keras.optimizers.AdamW)
@@ -53,26 +52,17 @@ def _train(strategy, model, batches):
     return losses, held
 
 
-def _on_devices(function, arguments, answers):
+def _on_devices(function, arguments):
     cpus = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(
         cpus[0], [tf.config.LogicalDeviceConfiguration()] * 4
     )
-    answers.put(function(*arguments))
+    return function(*arguments)
 
 
 def _elsewhere(function, *arguments):
     """Calls a function in a process with four devices, which are made at start-up."""
-    context = multiprocessing.get_context("spawn")
-    answers = context.Queue()
-    process = context.Process(target=_on_devices, args=(function, arguments, answers))
-    process.start()
-    while answers.empty() and process.is_alive():
-        process.join(0.2)
-    assert not answers.empty(), "the process ended without an answer"
-    answer = answers.get(timeout=10)
-    process.join()
-    return answer
+    return programs.call(_on_devices, function, arguments)
 
 
 def _train_small(strategy, negatives, batches, **options):

@@ -15,7 +15,7 @@ import sys
 from actcl_tf.train.placement import rendezvous
 with rendezvous.ends_on_signals():
     print("waiting", flush=True)
-    rendezvous.wait(sys.argv[2:], int(sys.argv[1]), 60.0)
+    rendezvous.wait(sys.argv[2:], int(sys.argv[1]), 600.0)
 print("all here", flush=True)
 """
 
@@ -53,7 +53,7 @@ def start(addresses):
 def test_a_signal_ends_the_wait_with_one_line_and_its_status(start, place, number):
     process = start(place)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 128 + number
     assert errors == f"Stopped: ended by {number.name} while waiting for the other workers.\n"
 
@@ -66,17 +66,17 @@ def test_all_go_on_once_all_are_there_in_any_order_and_after_one_was_replaced(st
     gone.wait()
     again = start(1)
     for process in (last, first, again):
-        assert process.communicate(timeout=60)[0] == "all here\n"
+        assert process.communicate(timeout=600)[0] == "all here\n"
         assert process.returncode == 0
 
 
 def test_the_port_is_free_afterwards_and_who_is_missing_is_named(addresses):
     others = [
-        threading.Thread(target=rendezvous.wait, args=(addresses, place, 60.0)) for place in (1, 2)
+        threading.Thread(target=rendezvous.wait, args=(addresses, place, 600.0)) for place in (1, 2)
     ]
     for other in others:
         other.start()
-    rendezvous.wait(addresses, 0, 60.0)
+    rendezvous.wait(addresses, 0, 600.0)
     for other in others:
         other.join()
     with pytest.raises(rendezvous.Missing, match="b:1, c:1 did not come"):
@@ -87,7 +87,7 @@ def test_the_port_is_free_afterwards_and_who_is_missing_is_named(addresses):
 
 def test_strangers_are_not_counted(addresses):
     host, port = addresses[0].split(":")
-    leader = threading.Thread(target=rendezvous.wait, args=(addresses[:2], 0, 60.0))
+    leader = threading.Thread(target=rendezvous.wait, args=(addresses[:2], 0, 600.0))
     leader.start()
     while True:
         try:
@@ -98,7 +98,7 @@ def test_strangers_are_not_counted(addresses):
     stranger.sendall(b"GET / HTTP/1.1\n")
     assert stranger.recv(10) == b""  # Shown the door.
     assert leader.is_alive()
-    rendezvous.wait(addresses[:2], 1, 60.0)
+    rendezvous.wait(addresses[:2], 1, 600.0)
     leader.join()
 
 

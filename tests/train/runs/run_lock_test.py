@@ -16,9 +16,9 @@ HOLDER = """
 import subprocess, sys, time
 from actcl_tf.train.runs import run_lock
 with run_lock.hold(sys.argv[1]):
-    child = subprocess.Popen(["sleep", "30"], close_fds=False, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(["sleep", "600"], close_fds=False, stdout=subprocess.DEVNULL)
     print(child.pid, flush=True)
-    time.sleep(30)
+    time.sleep(600)
 """
 
 
