@@ -206,6 +206,8 @@ def test_random_dataset_is_a_new_choice_each_epoch(data_dir):
     first = _batches(make(num_clips=7, epoch=0), 99)
     assert [len(batch["clip_id"]) for batch in first] == [3, 3, 1]
     assert first[0]["video"].shape == (3, 4, 16, 16, 3)
+    # Also where how a clip is made was traced before.
+    make = functools.partial(make, make_clip=_clips(config, 0, 1))
     _assert_equal(_batches(make(num_clips=7, epoch=0), 99), first)
     second = _batches(make(num_clips=7, epoch=1), 99)
     choices = [np.concatenate([b["clip_id"] for b in batches]) for batches in (first, second)]
