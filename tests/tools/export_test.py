@@ -31,7 +31,7 @@ def run(tiny_config, tmp_path_factory):
 
 # Folder written to -> (the run, as a flag; flags besides).
 CALLS = {
-    "best": ("run", ["--tflite=int8", "--calibration_clips=4"]),
+    "best": ("run", ["--tflite=float32,int8", "--calibration_clips=4"]),
     "latest": ("run", ["--which=latest", "--version=4", "--precision=mixed_bfloat16"]),
     "none": ("", []),
     "kind": ("run", ["--tflite=int4"]),
@@ -88,7 +88,11 @@ def test_tflite_models_are_written_and_their_agreement_told(answers):
     output, (_, out, _) = answers["best"]
     folder = output / "tflite" / "1"
     report = json.loads((folder / "agreement.json").read_text())
-    assert sorted(report) == ["audio_int8.tflite", "video_int8.tflite"]
+    assert sorted(report) == [
+        f"{modality}_{kind}.tflite"
+        for modality in ("audio", "video")
+        for kind in ("float32", "int8")
+    ]
     for name, each in report.items():
         assert each["bytes"] == (folder / name).stat().st_size
         assert 0 < each["agreement"]["least"] <= each["agreement"]["mean"] < 1.0001

@@ -34,12 +34,8 @@ def _require_static(program, batch):
 
 @pytest.mark.parametrize(
     "flags",
-    [
-        {"diagnostics_every": 2},
-        {"negatives": "in_batch"},
-        # Compiles the step twice over; accumulation_test checks its sums outside XLA.
-        pytest.param({"accumulate_steps": 2}, marks=pytest.mark.slow),
-    ],
+    # In parts where the rest of the step compiles soonest.
+    [{"diagnostics_every": 2}, {"negatives": "in_batch", "accumulate_steps": 2}],
     ids=str,
 )
 def test_a_compiled_step_does_what_the_others_do(flags):
