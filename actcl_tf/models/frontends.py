@@ -5,7 +5,6 @@ that a saved model loads without tensorflow-io.
 """
 
 import math
-from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -40,8 +39,8 @@ class VideoFrontend(tf.keras.layers.Layer):
     def call(
         self,
         inputs: tf.Tensor,
-        seeds: Optional[tf.Tensor] = None,
-        training: Optional[bool] = None,
+        seeds: tf.Tensor | None = None,
+        training: bool | None = None,
     ) -> tf.Tensor:
         """Normalises frames.
 
@@ -103,8 +102,8 @@ class AudioFrontend(tf.keras.layers.Layer):
     def call(
         self,
         inputs: tf.Tensor,
-        seeds: Optional[tf.Tensor] = None,
-        training: Optional[bool] = None,
+        seeds: tf.Tensor | None = None,
+        training: bool | None = None,
     ) -> tf.Tensor:
         """Computes the spectrogram in float32.
 

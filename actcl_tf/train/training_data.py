@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import pathlib
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 
@@ -45,8 +45,8 @@ class TrainingBatches:
     def from_step(
         self,
         start_step: int,
-        context: Optional[tf.distribute.InputContext] = None,
-        skipping: Optional[skip_ledger.SkipLedger] = None,
+        context: tf.distribute.InputContext | None = None,
+        skipping: skip_ledger.SkipLedger | None = None,
     ) -> tf.data.Dataset:
         """The batches from a step on; with a context, those of one of its replicas.
 
@@ -66,7 +66,7 @@ class TrainingBatches:
         data: config.DataConfig,
         start_step: int,
         context: tf.distribute.InputContext,
-        skipping: Optional[skip_ledger.SkipLedger],
+        skipping: skip_ledger.SkipLedger | None,
     ) -> tf.data.Dataset:
         train = self._configuration.train
         dataset = pipeline.build_train_dataset(
@@ -115,8 +115,8 @@ def steps_per_epoch(facts: run_folder.DataFacts, train: config.TrainConfig) -> i
 
 
 def build_skipping(
-    configuration: config.PretrainConfig, folder: Optional[str] = None
-) -> Optional[skip_ledger.SkipLedger]:
+    configuration: config.PretrainConfig, folder: str | None = None
+) -> skip_ledger.SkipLedger | None:
     """What leaves bad records out; None where they end a run.
 
     Args:
@@ -176,7 +176,7 @@ def clips_of_pool(
 
 def explain(
     configuration: config.PretrainConfig, error: tf.errors.OpError, step: int
-) -> Optional[Exception]:
+) -> Exception | None:
     """The error to raise instead of TensorFlow's; it looks for a bad record where that may be why.
 
     Args:

@@ -83,7 +83,7 @@ def test_bad_input_ends_in_one_line_before_any_work(tmp_path, videos):
         ({"--output": ""}, "--output=: must name a folder", 2),
     ]
     running = [start(*(f"{k}={v}" for k, v in {**good, **bad}.items())) for bad, *_ in cases]
-    for process, (bad, message, expected) in zip(running, cases):
+    for process, (bad, message, expected) in zip(running, cases, strict=True):
         status, out, err = finish(process)
         assert status == expected, bad
         assert err.count("\n") == 1 and err.startswith("error: ") and message in err, err

@@ -8,7 +8,6 @@ nobody's, and what a restart skips with it.
 """
 
 from collections.abc import Collection
-from typing import Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -39,8 +38,8 @@ def build_train_dataset(
     views: int = 1,
     num_input_pipelines: int = 1,
     input_pipeline_id: int = 0,
-    skipping: Optional[skip_ledger.SkipLedger] = None,
-    make_clip: Optional[training_clips.TrainingClips] = None,
+    skipping: skip_ledger.SkipLedger | None = None,
+    make_clip: training_clips.TrainingClips | None = None,
 ) -> tf.data.Dataset:
     """Endless batches of augmented training clips; batch t is a function of (seed, t) alone.
 
@@ -101,7 +100,7 @@ def build_random_dataset(
     epoch: int,
     num_input_pipelines: int = 1,
     input_pipeline_id: int = 0,
-    skipping: Optional[skip_ledger.SkipLedger] = None,
+    skipping: skip_ledger.SkipLedger | None = None,
 ) -> tf.data.Dataset:
     """Batches of random training clips with training augmentation, to fill a pool afresh.
 
@@ -144,10 +143,10 @@ def build_eval_dataset(
     num_windows: int,
     crops: int = 1,
     modalities: Collection[str] = clip_spec.MODALITIES,
-    num_samples: Optional[int] = None,
-    clip_ids: Optional[np.ndarray] = None,
-    loop_short: Optional[bool] = None,
-    skipping: Optional[skip_ledger.SkipLedger] = None,
+    num_samples: int | None = None,
+    clip_ids: np.ndarray | None = None,
+    loop_short: bool | None = None,
+    skipping: skip_ledger.SkipLedger | None = None,
 ) -> tf.data.Dataset:
     """A whole split in stored order, without augmentation.
 
@@ -192,7 +191,7 @@ def build_eval_dataset(
 
 
 def _open(
-    config: DataConfig, split: str, skipping: Optional[skip_ledger.SkipLedger]
+    config: DataConfig, split: str, skipping: skip_ledger.SkipLedger | None
 ) -> tuple[records.Manifest, list[str]]:
     """A split's manifest and shards, which may be damaged where bad records are left out."""
     return shards.open_split(
@@ -201,8 +200,8 @@ def _open(
 
 
 def _build_reader(
-    skipping: Optional[skip_ledger.SkipLedger], choose: Optional[every_clip.Choose]
-) -> Union[skip_ledger.SkipLedger, every_clip.EveryClip]:
+    skipping: skip_ledger.SkipLedger | None, choose: every_clip.Choose | None
+) -> skip_ledger.SkipLedger | every_clip.EveryClip:
     """What makes the clips of a split: of all records of `choose`, or of all good records."""
     return every_clip.EveryClip(choose) if skipping is None else skipping
 

@@ -9,7 +9,7 @@ import collections
 import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import Any
 
 from actcl_tf import config
 from actcl_tf.config import cores
@@ -56,7 +56,7 @@ def prepare_folder(
     *,
     test_fraction: float = 0.1,
     seed: int = 0,
-    execution: Optional[Execution] = None,
+    execution: Execution | None = None,
     **settings: Any,
 ) -> Summary:
     """Prepares a folder of videos; see `catalogs.from_folder` and `prepare`."""
@@ -68,7 +68,7 @@ def prepare(
     catalog: catalogs.Catalog,
     output_dir: str,
     settings: PrepareSettings,
-    execution: Optional[Execution] = None,
+    execution: Execution | None = None,
 ) -> Summary:
     """Writes clips as a data set of records, or goes on with one that was begun.
 
@@ -201,7 +201,7 @@ def _run(
 
 def _shards(
     todo: Sequence[ShardTask], settings: PrepareSettings, execution: Execution, advance: Any
-) -> Union[Iterator[tuple[ShardTask, ShardReport]], Sequence]:
+) -> Iterator[tuple[ShardTask, ShardReport]] | Sequence:
     if not todo:
         return ()
     shared = {"clip_timeout": execution.clip_timeout, "advance": advance}

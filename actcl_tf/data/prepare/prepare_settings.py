@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-from typing import Optional
 
 from actcl_tf import config
 from actcl_tf.data.media import clip_filters
@@ -150,7 +149,7 @@ class Execution:
             )
         self.failure_limit(0)
 
-    def failure_limit(self, num_videos: int) -> Optional[float]:
+    def failure_limit(self, num_videos: int) -> float | None:
         """The largest number of failures that will do among so many videos; None: any."""
         if not self.max_failures:
             return None

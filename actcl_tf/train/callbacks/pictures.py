@@ -1,6 +1,6 @@
 """What TensorBoard shows besides scalars: clips as the encoders get them, and similarities."""
 
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -25,12 +25,12 @@ class Pictures(step_callback.StepCallback):
         self._is_beginning = False
         self._sample = {name: tf.convert_to_tensor(value) for name, value in sample.items()}
 
-    def on_train_begin(self, logs: Optional[dict] = None) -> None:
+    def on_train_begin(self, logs: dict | None = None) -> None:
         """Notes whether this is the beginning of the run, which is drawn as well."""
         super().on_train_begin(logs)
         self._is_beginning = self.step == 0
 
-    def on_step(self, logs: Optional[dict]) -> None:
+    def on_step(self, logs: dict | None) -> None:
         """Draws if its turn has come."""
         if self.step % self._every and not self._is_beginning:
             return

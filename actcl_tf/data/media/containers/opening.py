@@ -5,7 +5,7 @@ addresses on the net, and would then give video and audio that are not in it.
 """
 
 import os
-from typing import Any, Union
+from typing import Any
 
 import av
 import av.logging
@@ -13,7 +13,7 @@ from av.container import InputContainer
 
 from actcl_tf.data.media.containers.errors import MediaError
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = str | os.PathLike[str]
 
 _LOCAL_SCHEME = "file://"
 _REMOTE_BUFFER = 1 << 20  # Bytes asked for at once; small reads are slow over a network.

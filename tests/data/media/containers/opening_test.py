@@ -45,7 +45,7 @@ def in_memory():
 
 def same(pieces, others):
     assert [(p.start, p.end) for p in pieces] == [(p.start, p.end) for p in others]
-    for piece, other in zip(pieces, others):
+    for piece, other in zip(pieces, others, strict=True):
         assert piece.frames_jpeg == other.frames_jpeg
         np.testing.assert_array_equal(piece.waveform, other.waveform)
 
