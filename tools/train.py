@@ -11,6 +11,8 @@ On your own videos, prepared with tools/prepare_data.py:
 The same command goes on where a run was stopped.
 """
 
+from __future__ import annotations
+
 import os
 import pathlib
 import sys
