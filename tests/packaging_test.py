@@ -26,6 +26,8 @@ NOT_IMPORTED = {
     "tensorboard-plugin-profile",  # by TensorBoard, to show --profile_steps
     "setuptools",  # by TensorBoard
     "apache-beam",  # an extra, for preparing data on many machines
+    "cryptography",  # by Dask, for a cluster of one machine
+    "dask",  # by distributed
     "google-crc32c",  # by Apache Beam
     "pip",
     "pytest-xdist",

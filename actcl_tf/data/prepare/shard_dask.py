@@ -5,6 +5,8 @@ tasks of a worker that dies to another. The scheduler and all workers must have 
 same versions of what it needs, and see the videos and the output under the same paths.
 """
 
+import asyncio
+import concurrent.futures
 import contextlib
 import dataclasses
 import importlib.metadata
@@ -152,14 +154,17 @@ def _connect(scheduler: str, num_workers: int) -> Iterator[distributed.Client]:
                 )
             )
         try:
+            if scheduler:
+                _knock(scheduler)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", VersionMismatchWarning)  # We say it below.
                 client = distributed.Client(where, timeout=_CONNECT_SECONDS, set_as_default=False)
             stack.enter_context(client)
             found = client.get_versions()["scheduler"]
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError, asyncio.TimeoutError) as error:
             raise DataError(
-                f"--dask_scheduler={scheduler}: no Dask scheduler answers there ({error}); "
+                f"--dask_scheduler={scheduler}: no Dask scheduler answers there "
+                f"({str(error) or 'it is silent'}); "
                 "`dask scheduler` starts one and prints its address"
             ) from error
         versions = {
@@ -168,6 +173,19 @@ def _connect(scheduler: str, num_workers: int) -> Iterator[distributed.Client]:
         }
         _check_versions(f"the Dask scheduler {scheduler}", versions, _versions())
         yield client
+
+
+def _knock(scheduler: str) -> None:
+    """Looks whether a scheduler answers: Dask's client would wait for ever for a silent one."""
+
+    async def knock() -> None:
+        keys = distributed.Security().get_connection_args("client")
+        reached = distributed.comm.connect(scheduler, timeout=_CONNECT_SECONDS, **keys)
+        comm = await asyncio.wait_for(reached, _CONNECT_SECONDS)
+        await comm.close()
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # A notebook's thread has its own loop.
+        pool.submit(asyncio.run, knock()).result()
 
 
 def _tell_if_lonely(client: distributed.Client, scheduler: str) -> float:
