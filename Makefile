@@ -30,7 +30,7 @@ TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); \
 PYTEST := $(RUN) pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
 
 # Nothing but `make lock` needs uv.
-COMPILE = $(UV) pip compile pyproject.toml --quiet --extra dev --universal --python-version 3.9 \
+COMPILE = $(UV) pip compile pyproject.toml --quiet --extra dev --universal --python-version 3.10 \
   --python "$$(PYTHON='$(PYTHON)' tools/find_python.sh)" --generate-hashes --no-annotate \
   --custom-compile-command "make lock" $(LOCK_FLAGS)
 
@@ -45,7 +45,7 @@ venv: $(STAMP) $(GPU_PART)  ## make .venv and install the locked packages (done 
 # that cannot run, or that another Python has made, is made anew.
 $(STAMP): requirements.lock pyproject.toml
 	@rm -f $@ $(BEAM_STAMP) $(GPU_STAMP)
-	@$(BIN)/python -c 'import pip, sys; assert (3, 9) <= sys.version_info[:2] <= (3, 11)' \
+	@$(BIN)/python -c 'import pip, sys; assert (3, 10) <= sys.version_info[:2] <= (3, 11)' \
 	  2>/dev/null || { python=$$(PYTHON='$(PYTHON)' tools/find_python.sh) \
 	  && echo "making $(VENV) with $$python" && "$$python" -m venv --clear $(VENV); }
 	$(call INSTALL,--no-deps --require-hashes --requirement requirements.lock)

@@ -1,7 +1,5 @@
 """A headless Chromium, driven by the WebDriver protocol through Debian's chromedriver."""
 
-from __future__ import annotations
-
 import base64
 import json
 import pathlib
@@ -90,7 +88,7 @@ class Browser:
             self.close()
             raise
 
-    def __enter__(self) -> Browser:
+    def __enter__(self) -> "Browser":
         return self
 
     def __exit__(self, *_: Any) -> None:

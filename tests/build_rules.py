@@ -3,8 +3,6 @@
 BUILD is valid Python, so it is read by running it with recorders in the place of Bazel's rules.
 """
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import importlib.util

@@ -1,7 +1,5 @@
 """Holds BUILD and the import rules against the sources, and the checker against wrong trees."""
 
-from __future__ import annotations
-
 import ast
 import pathlib
 import re

@@ -1,7 +1,5 @@
 """Reads the documents and says where they disagree with the tools, the files and each other."""
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import importlib.util
@@ -135,7 +133,7 @@ def check_command(words: list, tools: list) -> list:
     if program == "make":
         names = [re.escape(arg.partition("=")[0]) for arg in arguments if not arg.startswith("-")]
         known = [re.search(rf"^{n}:|^{n} \?=|\$\({n}\)", makefile, re.MULTILINE) for n in names]
-        return [f"make knows no {name}" for name, ok in zip(names, known) if not ok]
+        return [f"make knows no {name}" for name, ok in zip(names, known, strict=True) if not ok]
     if program in ("python", "python3") and arguments:
         if arguments[0] == "-m":
             missing = importlib.util.find_spec(arguments[1]) is None
@@ -171,7 +169,7 @@ def check_texts(texts: dict, tools: list = TOOLS) -> list:
     lists = {tool: [arguments for _, arguments in calls.get(tool, [])] for tool in tools}
     for tool, (found, answers) in parse_flags(lists).items():
         known.update(found)
-        for (where, _), (error, _) in zip(calls.get(tool, []), answers):
+        for (where, _), (error, _) in zip(calls.get(tool, []), answers, strict=True):
             problems += [f"{where}: {tool}: {error}"] if error else []
     for name, text in texts.items():
         prose = prose_of(text)
@@ -188,7 +186,7 @@ def check_names(prose: str, known_flags: set, tools: list) -> list:
         whole = re.findall(r"(?<!\S)--(\w+)", span)
         problems += [
             f"`{span}`: no tool has the flag --{w}"
-            for f, w in zip(flags, whole)
+            for f, w in zip(flags, whole, strict=True)
             if not {f, w} & known_flags
         ]
         if re.fullmatch(r"make [a-z-]+", span):

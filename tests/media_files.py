@@ -75,7 +75,7 @@ def write_media(
             frame.pts = 0
             packets += picture.encode(frame) + picture.encode(None)
         if videos is not None:
-            for frame, time in zip(frames, times):
+            for frame, time in zip(frames, times, strict=True):
                 video = av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p")
                 video.pts, video.time_base = round(time * 1000), MS
                 packets += videos.encode(video)
@@ -83,7 +83,9 @@ def write_media(
         for stream, samples in audios:
             lengths = sound_lengths or [samples.shape[1] / sample_rate]
             cuts = np.cumsum([round(length * sample_rate) for length in lengths])[:-1]
-            for piece, start in zip(np.split(samples, cuts, 1), sound_times or [sound_start]):
+            for piece, start in zip(
+                np.split(samples, cuts, 1), sound_times or [sound_start], strict=True
+            ):
                 piece = np.ascontiguousarray(piece, np.float32)
                 sound = av.AudioFrame.from_ndarray(piece, "fltp", layout)
                 sound.sample_rate = sample_rate
@@ -153,7 +155,7 @@ def flat_frame(values, pix_fmt, size=(48, 64)):
     """A frame whose planes hold one value each, or rows of them (2-D arrays that are repeated)."""
     frame = av.VideoFrame(size[1], size[0], pix_fmt)
     dtype = np.dtype("<u2" if "10" in pix_fmt or "16" in pix_fmt else "u1")
-    for plane, value in zip(frame.planes, values):
+    for plane, value in zip(frame.planes, values, strict=True):
         width = plane.line_size // dtype.itemsize
         row = np.tile(np.atleast_1d(np.asarray(value, dtype)), width)[:width]
         plane.update(np.tile(row, (plane.height, 1)).tobytes())

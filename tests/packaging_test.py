@@ -1,7 +1,5 @@
 """The way from a fresh clone to an environment: the Python finder, the Makefile, the lock files."""
 
-from __future__ import annotations
-
 import ast
 import importlib.metadata
 import os
@@ -20,7 +18,7 @@ from tests.build_rules import UNLOCKED, read_build
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FINDER = ROOT / "tools" / "find_python.sh"
-PYTHONS = ("3.9.18", "3.10.13", "3.11.7")
+PYTHONS = ("3.10.13", "3.11.7")
 
 # Needed at run time although nothing of ours imports it by name.
 NOT_IMPORTED = {
@@ -28,6 +26,8 @@ NOT_IMPORTED = {
     "tensorboard-plugin-profile",  # by TensorBoard, to show --profile_steps
     "setuptools",  # by TensorBoard
     "apache-beam",  # an extra, for preparing data on many machines
+    "cryptography",  # by Dask, for a cluster of one machine
+    "dask",  # by distributed
     "google-crc32c",  # by Apache Beam
     "pip",
     "pytest-xdist",
@@ -72,7 +72,6 @@ def test_finder_takes_the_first_that_runs_and_fits(tmp_path):
         tmp_path / "python3.11", "echo 'shim: python3.11: command not found' >&2; exit 127\n"
     )
     write_python(tmp_path / "python3.10", "sys.modules['ensurepip'] = None")
-    write_python(tmp_path / "python3.9", version_of(3, 12, 1))
     write_python(tmp_path / "python3", "sys.executable = '/the/right/one'")
     write_python(tmp_path / "python")
     result = find_python(tmp_path)
@@ -82,14 +81,14 @@ def test_finder_takes_the_first_that_runs_and_fits(tmp_path):
 def test_finder_prefers_the_variable_and_says_where_it_cannot_follow(tmp_path):
     write_python(tmp_path / "python3.11", "sys.executable = '/newest'")
     mine = write_python(tmp_path / "mine", "sys.executable = '/mine'")
-    old = write_python(tmp_path / "old", version_of(3, 8, 2))
+    old = write_python(tmp_path / "old", version_of(3, 9, 2))
     assert find_python(tmp_path, PYTHON=str(mine)).stdout == "/mine\n"
     result = find_python(tmp_path, PYTHON=str(old))
     assert result.stdout == "/newest\n"
-    assert "$PYTHON cannot be used" in result.stderr and "Python 3.8.2" in result.stderr
+    assert "$PYTHON cannot be used" in result.stderr and "Python 3.9.2" in result.stderr
 
 
-@pytest.mark.parametrize("minor, fits", [(8, 0), (9, 1), (10, 1), (11, 1), (12, 0), (13, 0)])
+@pytest.mark.parametrize("minor, fits", [(9, 0), (10, 1), (11, 1), (12, 0), (13, 0)])
 def test_finder_knows_the_versions(tmp_path, minor, fits):
     write_python(tmp_path / "python3", version_of(3, minor, 0))
     assert (find_python(tmp_path).returncode == 0) == fits
@@ -102,7 +101,7 @@ def test_finder_says_what_was_found_and_what_is_needed(tmp_path):
     result = find_python(tmp_path, PYTHON="nowhere")
     assert result.returncode == 1 and result.stdout == ""
     for expected in (
-        "needed: CPython 3.9, 3.10 or 3.11 with the modules venv and ensurepip",
+        "needed: CPython 3.10 or 3.11 with the modules venv and ensurepip",
         "nowhere (from $PYTHON): no such command",
         f"{tmp_path}/python3.11: does not run: shim: no such version",
         f"{tmp_path}/python3: Python 3.13.0\n",

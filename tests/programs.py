@@ -21,8 +21,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from typing import Any, Callable, NamedTuple, Optional
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOOLS = ROOT / "tools"
@@ -86,22 +86,22 @@ class Program:
         atexit.register(self._process.kill)  # Python waits for it otherwise, if a test does not.
 
     @property
-    def returncode(self) -> Optional[int]:
+    def returncode(self) -> int | None:
         """Its status, or None while it runs."""
         return self._process.exitcode
 
-    def poll(self) -> Optional[int]:
+    def poll(self) -> int | None:
         """Its status, or None while it runs."""
         return self._process.exitcode
 
-    def wait(self, timeout: Optional[float] = None) -> int:
+    def wait(self, timeout: float | None = None) -> int:
         """Its status in the end."""
         self._process.join(timeout)
         if self._process.exitcode is None:
             raise subprocess.TimeoutExpired(self.args, timeout)
         return self._process.exitcode
 
-    def communicate(self, timeout: Optional[float] = None) -> list:
+    def communicate(self, timeout: float | None = None) -> list:
         """What it writes to its pipes until its end."""
         said = [None, None]
 
@@ -133,7 +133,7 @@ class Program:
         self.send_signal(signal.SIGKILL)
 
 
-def _be(arguments: list, streams: list, cwd: str, env: dict, umask: Optional[int]) -> None:
+def _be(arguments: list, streams: list, cwd: str, env: dict, umask: int | None) -> None:
     """Makes this process the program."""
     for number, stream in enumerate(streams):
         os.dup2(stream.number, number)
@@ -217,7 +217,7 @@ def _answer(connection, function, arguments):
     connection.send(function(*arguments))
 
 
-def run_many(tool: str, *argument_lists: list, cwd: Optional[str] = None) -> list[Answer]:
+def run_many(tool: str, *argument_lists: list, cwd: str | None = None) -> list[Answer]:
     """What a tool, such as "train.py", comes to for each list of arguments, in their order.
 
     All run in one process, so that what TensorFlow has made for one serves the next.

@@ -4,8 +4,6 @@ A fenced block opened with ```sh run (or ```python run) is run as printed, with 
 of all others the flags, files, make targets and imports are checked.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import pathlib
@@ -239,7 +237,7 @@ def test_configs_are_documents_and_their_flags_parse():
             calls.setdefault(words[1], []).append((path.name, words[2:]))
     parsed = parse_flags({tool: [words for _, words in calls[tool]] for tool in calls})
     for tool, (_, answers) in parsed.items():
-        for (name, _), (error, values) in zip(calls[tool], answers):
+        for (name, _), (error, values) in zip(calls[tool], answers, strict=True):
             problems += [f"{name}: {error}"] if error else []
             if not error:
                 problems += [f"{name}: {problem}" for problem in contradictions(values)]

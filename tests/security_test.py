@@ -1,7 +1,5 @@
 """Nothing that strangers may have written is run: no pickle, no eval, no shell in our code."""
 
-from __future__ import annotations
-
 import ast
 import pathlib
 

@@ -1,7 +1,5 @@
 """The wheel in an environment of its own: the library and the commands, without the repository."""
 
-from __future__ import annotations
-
 import os
 import pathlib
 import re

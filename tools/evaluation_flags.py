@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 import built_in_data
 import field_flags
@@ -104,7 +104,7 @@ def _given() -> dict[str, Any]:
 
 
 def _merge(
-    checkpoint: "Optional[encoders.Checkpoint]", given: dict[str, Any], from_scratch: bool
+    checkpoint: "encoders.Checkpoint | None", given: dict[str, Any], from_scratch: bool
 ) -> config.PretrainConfig:
     """Settings of the checkpoint's run, or the defaults, changed by what the user named."""
     values = {} if checkpoint is None else _flat(checkpoint.run)

@@ -10,7 +10,7 @@ import logging
 import os
 import pathlib
 import sys
-from typing import Any, Optional
+from typing import Any
 
 from absl import flags
 
@@ -35,7 +35,7 @@ def define(
     *,
     prefix: str = "",
     without: tuple[str, ...] = (),
-    only: Optional[tuple[str, ...]] = None,
+    only: tuple[str, ...] | None = None,
 ) -> None:
     """Defines a flag for each field of a dataclass that has a help text.
 

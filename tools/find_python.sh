@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the path of a Python that can hold this project's environment: 3.9 to 3.11, with venv and
+# Prints the path of a Python that can hold this project's environment: 3.10 or 3.11, with venv and
 # ensurepip. $PYTHON is tried first. Where there is none, uv fetches one: the uv that is here ($UV),
 # or one that another Python 3 of this machine installs for a moment. Says what was found, what it
 # does and, where nothing helps, what to do.
@@ -9,7 +9,7 @@ set -u
 check='
 import sys
 version = "Python " + ".".join(map(str, sys.version_info[:3]))
-if not (3, 9) <= sys.version_info[:2] <= (3, 11):
+if not (3, 10) <= sys.version_info[:2] <= (3, 11):
     sys.exit(version)
 if sys.implementation.name != "cpython":
     sys.exit(version + ", but " + sys.implementation.name)
@@ -22,7 +22,7 @@ print(sys.executable)
 
 found=""
 others=""
-for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.10 python3.9 python3 python \
+for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.10 python3 python \
     python3.14 python3.13 python3.12; do
     if ! command -v "$candidate" >/dev/null 2>&1; then
         if [ "$candidate" = "${PYTHON:-}" ]; then
@@ -48,9 +48,9 @@ for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.10 python3.9 python3 py
 done
 
 printf '%s\n' >&2 \
-    "needed: CPython 3.9, 3.10 or 3.11 with the modules venv and ensurepip" \
+    "needed: CPython 3.10 or 3.11 with the modules venv and ensurepip" \
     "found:${found:-
-  none of python3.11, python3.10, python3.9, python3, python}"
+  none of python3.11, python3.10, python3, python}"
 
 # Sets $uv to the command, or $why to the reason for there being none.
 folder=""

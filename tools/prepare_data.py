@@ -2,6 +2,7 @@
 
   python tools/prepare_data.py --input=FOLDER_OF_ANY_VIDEOS --output=DATA_DIR
   python tools/prepare_data.py --dataset=ucf101 --input=FOLDER --output=DATA_DIR
+  python tools/prepare_data.py --runner=dask --input=/nfs/A --output=/nfs/B --dask_scheduler=ADDRESS
   python tools/prepare_data.py --runner=beam --input=gs://A/B --output=gs://C/D -- BEAM_OPTIONS
 
 An interrupted run goes on with the same command. Exit status: 0 done, 1 an error, 2 a wrong flag, 3

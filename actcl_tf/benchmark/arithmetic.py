@@ -7,7 +7,6 @@ normalisations and Fourier transforms are not.
 import math
 import time
 from collections.abc import Callable
-from typing import Optional
 
 import tensorflow as tf
 
@@ -49,7 +48,7 @@ def _of_operation(operation: tf.Operation) -> int:
     return summed * math.prod(outputs.shape)
 
 
-def _summed(kernel: tf.Tensor) -> Optional[int]:
+def _summed(kernel: tf.Tensor) -> int | None:
     """Products that make one output of a convolution by a kernel [..., in, out]."""
     return math.prod(kernel.shape[:-1]) if kernel.shape.is_fully_defined() else None
 

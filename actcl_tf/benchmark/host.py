@@ -9,7 +9,6 @@ import platform
 import re
 import time
 from collections.abc import Callable
-from typing import Optional
 
 import numpy as np
 
@@ -41,7 +40,9 @@ class CopyMeter:
 
     def measure(self) -> float:
         """Bytes a second of one copy, read and written ones added up."""
-        pieces = zip(*(np.array_split(x, cores.count()) for x in (self._target, self._source)))
+        pieces = zip(
+            *(np.array_split(x, cores.count()) for x in (self._target, self._source)), strict=True
+        )
         started = time.perf_counter()
         # NumPy lets go of the interpreter's lock while it copies.
         list(self._threads.map(lambda piece: np.copyto(*piece), pieces))
@@ -57,7 +58,7 @@ def forget_freed_memory() -> None:
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 64 * 1024)
 
 
-def peak_extra_bytes(call: Callable[[], object]) -> Optional[int]:
+def peak_extra_bytes(call: Callable[[], object]) -> int | None:
     """How far a call raises this process's resident memory above the level before it, at its peak.
 
     Call `forget_freed_memory` early in the process; best in a fresh one.
@@ -76,7 +77,7 @@ def peak_extra_bytes(call: Callable[[], object]) -> Optional[int]:
         return None
 
 
-def peak_bytes() -> Optional[int]:
+def peak_bytes() -> int | None:
     """The largest resident memory that this process has had; None where the system does not tell.
 
     On Linux it is of this program alone. `resource` would count the one that started it, too.

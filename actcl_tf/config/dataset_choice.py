@@ -1,13 +1,13 @@
 """The data sets that are known by name, and the options of each; nothing here needs TensorFlow."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple
 
 from actcl_tf import config
 
 ALL = "all"  # All folds: one split, and each clip says which part it plays in every fold.
 
-Fold = Union[int, str]
+Fold = int | str
 
 
 class Known(NamedTuple):

@@ -1,7 +1,7 @@
 """Fields of the configuration's sections, and what may stand in them."""
 
 import dataclasses
-from typing import Any, Optional
+from typing import Any
 
 from actcl_tf.storage.errors import UserError
 
@@ -13,7 +13,7 @@ class ConfigError(UserError, ValueError):
 
 
 def field(
-    default: Any, help_text: str, allowed: Optional[tuple] = None, items: Optional[type] = None
+    default: Any, help_text: str, allowed: tuple | None = None, items: type | None = None
 ) -> Any:
     """A field that is a flag.
 

@@ -1,7 +1,6 @@
 """How a run goes."""
 
 import dataclasses
-from typing import Optional
 
 from actcl_tf.config.fields import SCHEDULES, ConfigError, check_allowed, check_range, field
 
@@ -139,7 +138,7 @@ class TrainConfig:
             )
 
     @property
-    def profile_range(self) -> Optional[tuple[int, int]]:
+    def profile_range(self) -> tuple[int, int] | None:
         """`profile_steps` as numbers; None for none."""
         if not self.profile_steps:
             return None

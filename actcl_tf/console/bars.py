@@ -2,7 +2,8 @@
 
 import sys
 import time
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 import tqdm
 
@@ -17,7 +18,7 @@ class Bar(tqdm.tqdm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         stream = kwargs.get("file") or sys.stderr
-        self._lines: Optional[_Lines] = None
+        self._lines: _Lines | None = None
         if not stream.isatty():
             kwargs["file"] = self._lines = _Lines(stream, time.monotonic)
             # Statistics alone: the bar itself says nothing in a log.

@@ -1,6 +1,7 @@
 """The dictionary of one modality with the pool that feeds it."""
 
-from typing import Any, Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -34,8 +35,8 @@ class KeyBatch(NamedTuple):
     ids: tf.Tensor
     keys: tf.Tensor
     features: tf.Tensor
-    labels: Optional[tf.Tensor] = None
-    born: Optional[tf.Tensor] = None
+    labels: tf.Tensor | None = None
+    born: tf.Tensor | None = None
 
 
 def _check_numbers(batch: KeyBatch) -> None:
@@ -114,10 +115,10 @@ class Dictionary(tf.Module):
         dictionary_size: int,
         embedding_size: int,
         *,
-        sampler: Optional[Any] = None,
+        sampler: Any | None = None,
         pool_size: int = 0,
         num_features: int = 0,
-        sharding: Optional[Sharding] = None,
+        sharding: Sharding | None = None,
         name: str = "dictionary",
     ):
         """Makes an empty dictionary.
@@ -179,7 +180,9 @@ class Dictionary(tf.Module):
             tf.gather(candidates[column], sampled.picks.indices)
             for column in ("ids", *self.queue.columns)
         )
-        self.queue.enqueue(ids, dict(zip(self.queue.columns, rows)), sampled.picks.count)
+        self.queue.enqueue(
+            ids, dict(zip(self.queue.columns, rows, strict=True)), sampled.picks.count
+        )
         return sampled
 
     def _choose(
@@ -226,7 +229,7 @@ class Dictionary(tf.Module):
             for name, row in rows.items()
         }
 
-    def remember(self, batch: KeyBatch, everyone: Optional[tf.Tensor] = None) -> None:
+    def remember(self, batch: KeyBatch, everyone: tf.Tensor | None = None) -> None:
         """Takes in the keys of a batch: into the pool, or straight into the dictionary (moco).
 
         Args:

@@ -8,13 +8,13 @@ them are apart if their distance is more than about a thousandth of their length
 loss are, for they lie around 0.
 """
 
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from actcl_tf.contrast import gradient_embeddings
 
-AnyPoints = Union[tf.Tensor, gradient_embeddings.GradientFactors]
+AnyPoints = tf.Tensor | gradient_embeddings.GradientFactors
 
 # Squared distances below this share of the two squared lengths are rounding, not distance.
 _ROUNDING = 1e-6

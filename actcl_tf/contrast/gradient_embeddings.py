@@ -1,6 +1,6 @@
 """The gradient embedding of a candidate key, as two factors that are never multiplied out."""
 
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -23,8 +23,8 @@ class LastLayer(NamedTuple):
     """
 
     kernel: tf.Tensor
-    scale: Union[tf.Tensor, float] = 1.0
-    offset: Union[tf.Tensor, float] = 0.0
+    scale: tf.Tensor | float = 1.0
+    offset: tf.Tensor | float = 0.0
 
 
 class GradientFactors(NamedTuple):

@@ -1,7 +1,5 @@
 """k-means++ seeding (D^2 sampling), also of points given as outer products of two factors."""
 
-from typing import Optional
-
 import tensorflow as tf
 
 from actcl_tf.contrast import (
@@ -20,9 +18,9 @@ def kmeans_plusplus(
     num_picks: int,
     seed: tf.Tensor,
     *,
-    eligible: Optional[tf.Tensor] = None,
+    eligible: tf.Tensor | None = None,
     method: str = "blocked",
-    weights: Optional[tf.Tensor] = None,
+    weights: tf.Tensor | None = None,
     first_pick: str = "uniform",
     chain_length: int = 200,
     num_shards: int = 8,

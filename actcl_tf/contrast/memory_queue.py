@@ -1,7 +1,5 @@
 """A first-in-first-out table of keys in `tf.Variable`s: the dictionaries and the pools."""
 
-from typing import Optional
-
 import tensorflow as tf
 
 EMPTY = -1  # The clip id of a slot that holds nothing.
@@ -99,7 +97,7 @@ class MemoryQueue(tf.Module):
         self,
         ids: tf.Tensor,
         rows: dict[str, tf.Tensor],
-        count: Optional[tf.Tensor] = None,
+        count: tf.Tensor | None = None,
     ) -> None:
         """Writes rows over the oldest ones.
 
@@ -142,7 +140,7 @@ class MemoryQueue(tf.Module):
         self.pointer.assign((self.pointer.read_value() + count) % self.size)
 
     def _checked(
-        self, ids: tf.Tensor, rows: dict[str, tf.Tensor], count: Optional[tf.Tensor]
+        self, ids: tf.Tensor, rows: dict[str, tf.Tensor], count: tf.Tensor | None
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """The same in the types of the columns; floats are never made whole, nor the reverse."""
         if set(rows) != set(self.columns):

@@ -48,7 +48,7 @@ def update_key_encoder(
     _require_same_shapes(key_variables, query_variables)
 
     def update_all(strategy: tf.distribute.Strategy, momentum: tf.Tensor) -> None:
-        for key, query in zip(key_variables, query_variables):
+        for key, query in zip(key_variables, query_variables, strict=True):
             strategy.extended.update(key, _move, args=(query, momentum), group=False)
 
     tf.distribute.get_replica_context().merge_call(update_all, args=(momentum,))
@@ -70,7 +70,7 @@ def update_key_statistics(
       ValueError: the two lists do not match in length or shapes.
     """
     _require_same_shapes(key_variables, query_variables)
-    for key, query in zip(key_variables, query_variables):
+    for key, query in zip(key_variables, query_variables, strict=True):
         _move(key, query, momentum)
 
 

@@ -6,7 +6,7 @@ Where the numbers can be looked at (always so when eager), features of eligible 
 and queries that are not finite are a ValueError.
 """
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -186,7 +186,7 @@ def choose(
 
 def build_sampler(
     negatives: str, temperature: float, gradient_space: str, **seeding: Any
-) -> Optional[Any]:
+) -> Any | None:
     """The strategy of a name; None for those that have no pool (moco, in_batch).
 
     Args:

@@ -1,6 +1,6 @@
 """Refuses numbers that seeding cannot use, wherever they can be looked at."""
 
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 
@@ -22,9 +22,7 @@ def check_seed(seed: tf.Tensor) -> tf.Tensor:
     return tf.cast(given, tf.int32)
 
 
-def check(
-    finite: tf.Tensor, eligible: tf.Tensor, weights: Optional[tf.Tensor]
-) -> Optional[tf.Tensor]:
+def check(finite: tf.Tensor, eligible: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor | None:
     """Checks points and weights.
 
     Numbers are known when eager, and in a graph if they are constants.
@@ -105,6 +103,6 @@ def require_finite(name: str, values: tf.Tensor) -> None:
         )
 
 
-def _known(value: Any) -> Optional[tf.Tensor]:
+def _known(value: Any) -> tf.Tensor | None:
     """The numbers of a tensor, variable or array; None in a graph that has yet to run."""
     return tf.convert_to_tensor(value) if tf.executing_eagerly() else None

@@ -1,6 +1,6 @@
 """What every method of seeding starts from, ends in, and does at each pick."""
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -50,7 +50,7 @@ def start(
     num_picks: int,
     seed: tf.Tensor,
     *,
-    weights: Optional[tf.Tensor],
+    weights: tf.Tensor | None,
     first_pick: str,
 ) -> Start:
     """Measures the points and makes the first pick; see `kmeanspp.kmeans_plusplus`.

@@ -1,8 +1,9 @@
 """A whole evaluation, from the plan to the result."""
 
+import itertools
 import time
-from collections.abc import Sequence
-from typing import Callable, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from actcl_tf.console import bars
 from actcl_tf.data.records import records
@@ -64,7 +65,7 @@ def run(plan: Plan, say: Callable[[str], None] = print) -> Evaluated:
             bar.update()
     clock["measuring"] = time.perf_counter()
     ends = list(clock.items())
-    seconds = {name: end - start for (_, start), (name, end) in zip(ends, ends[1:])}
+    seconds = {name: end - start for (_, start), (name, end) in itertools.pairwise(ends)}
     return Evaluated(_result(found, measurements, seconds), _neighbours(found, sets))
 
 

@@ -5,7 +5,7 @@ and with classes that only this package knows.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -212,11 +212,11 @@ def _function(function: Callable, *inputs: tf.TensorSpec) -> Any:
     return tf.function(function, input_signature=inputs, autograph=False)
 
 
-def _at_least(value: tf.Tensor, low: int, message: str) -> Optional[tf.Operation]:
+def _at_least(value: tf.Tensor, low: int, message: str) -> tf.Operation | None:
     return tf.debugging.assert_greater_equal(value, low, message=message)
 
 
-def _is_audio(audio: tf.Tensor) -> Optional[tf.Operation]:
+def _is_audio(audio: tf.Tensor) -> tf.Operation | None:
     """A check that samples are numbers, and in [-1, 1] or thereabouts."""
     # NaN is below nothing.
     return tf.debugging.assert_equal(
@@ -226,7 +226,7 @@ def _is_audio(audio: tf.Tensor) -> Optional[tf.Operation]:
     )
 
 
-def _after(checks: list[Optional[tf.Operation]], value: tf.Tensor) -> tf.Tensor:
+def _after(checks: list[tf.Operation | None], value: tf.Tensor) -> tf.Tensor:
     """`value`, to be used only once all checks have passed.
 
     Without the order, an operation that trips over the same input may report first, in its words.

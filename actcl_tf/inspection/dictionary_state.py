@@ -1,6 +1,6 @@
 """The dictionaries and pools of a run as one of its checkpoints holds them."""
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -27,7 +27,7 @@ class KeyTable(NamedTuple):
 
     ids: np.ndarray
     keys: np.ndarray
-    features: Optional[np.ndarray] = None
+    features: np.ndarray | None = None
 
     def held(self) -> "KeyTable":
         """The same table without its empty slots."""
@@ -48,8 +48,8 @@ class DictionaryState(NamedTuple):
 
     serves: str
     dictionary: KeyTable
-    pool: Optional[KeyTable]
-    last_layer: Optional[gradient_embeddings.LastLayer]
+    pool: KeyTable | None
+    last_layer: gradient_embeddings.LastLayer | None
 
 
 class RunState(NamedTuple):
@@ -122,7 +122,7 @@ def _read_table(reader: Any, name: str, columns: tuple) -> KeyTable:
         tensors = [f"pools/{modality}_{replica}/{column}/{suffix}" for column in ("ids", *columns)]
         parts.append([reader.get_tensor(tensor) for tensor in tensors])
         replica += 1
-    return KeyTable(*map(np.concatenate, zip(*parts)))
+    return KeyTable(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _last_layers(run: loading.LoadedRun, path: str) -> dict[str, gradient_embeddings.LastLayer]:

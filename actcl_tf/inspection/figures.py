@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import matplotlib.colors
 import numpy as np
@@ -18,8 +18,8 @@ def draw_categories(
     path: pathlib.Path,
     classes: Sequence[str],
     dictionary: np.ndarray,
-    pool: Optional[np.ndarray],
-    picks: Optional[np.ndarray],
+    pool: np.ndarray | None,
+    picks: np.ndarray | None,
 ) -> pathlib.Path:
     """Draws the shares of the classes as bars, dictionary beside pool.
 
@@ -65,7 +65,9 @@ def draw_categories(
     axes.tick_params(axis="x", labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     order = {"dictionary": 0, "pool": 1, "picks": 2}
-    handles = sorted(zip(*axes.get_legend_handles_labels()), key=lambda each: order[each[1]])
+    handles = sorted(
+        zip(*axes.get_legend_handles_labels(), strict=True), key=lambda each: order[each[1]]
+    )
     handles = [handle for handle, _ in handles]
     figure.legend(handles=handles, loc="outside upper left", ncols=3, fontsize=9, frameon=False)
     return drawing.save(figure, path)
@@ -179,7 +181,7 @@ def _colours(labels: np.ndarray, classes: Sequence[str]) -> tuple[dict[str, Any]
     named = np.sort(np.argsort(-counts, kind="stable")[: len(drawing.CLASS_COLOURS)])
     named = named[counts[named] > 0]
     shown = {}
-    for index, colour in zip(named, drawing.CLASS_COLOURS):
+    for index, colour in zip(named, drawing.CLASS_COLOURS, strict=False):
         colours[labels == index] = colour
         shown[classes[index]] = colour
     if np.count_nonzero(np.isin(labels, named)) < len(labels):

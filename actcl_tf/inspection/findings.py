@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class DictionaryFindings(NamedTuple):
     modality: str
     serves: str
     figures: dict[str, numbers.Figures]
-    sampling: Optional[Sampling]
+    sampling: Sampling | None
     shares: dict[str, dict[str, float]]
     notes: list[str]
     pictures: list[tuple[str, pathlib.Path]]

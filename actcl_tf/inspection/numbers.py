@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,11 +23,11 @@ class Figures(NamedTuple):
     """
 
     keys: int
-    distinct_clips: Optional[float]
-    categories: Optional[int]
-    cosine_mean: Optional[float]
-    cosine_p95: Optional[float]
-    effective_rank: Optional[float]
+    distinct_clips: float | None
+    categories: int | None
+    cosine_mean: float | None
+    cosine_p95: float | None
+    effective_rank: float | None
 
 
 def describe(ids: np.ndarray, keys: np.ndarray, labels: np.ndarray, cosines: np.ndarray) -> Figures:
@@ -70,7 +70,7 @@ def percentile(values: np.ndarray, percent: float) -> float:
     return float(np.percentile(values, percent, method="inverted_cdf"))
 
 
-def effective_rank(keys: np.ndarray) -> Optional[float]:
+def effective_rank(keys: np.ndarray) -> float | None:
     """Exponential of the entropy of the normalised singular values; None without any key.
 
     Args:

@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Context(NamedTuple):
 
 
 def describe(
-    context: Context, modality: str, counts: Optional[picks.PickCounts]
+    context: Context, modality: str, counts: picks.PickCounts | None
 ) -> findings.DictionaryFindings:
     """Figures and pictures of one dictionary, but for its contact sheets.
 
@@ -97,7 +97,8 @@ def describe(
         pictures.append(("Similarity: cosines of all pairs of keys", path))
     pictures += _draw_map(context, modality, sets, labels, counts)
     named = {
-        name: {c: float(s) for c, s in zip(context.classes, each)} for name, each in shares.items()
+        name: {c: float(s) for c, s in zip(context.classes, each, strict=True)}
+        for name, each in shares.items()
     }
     return findings.DictionaryFindings(
         modality=modality,
@@ -115,7 +116,7 @@ def _draw_map(
     modality: str,
     sets: dict[str, dictionary_state.KeyTable],
     labels: dict[str, np.ndarray],
-    counts: Optional[picks.PickCounts],
+    counts: picks.PickCounts | None,
 ) -> list[tuple[str, pathlib.Path]]:
     """The map of dictionary and pool, if there is something to map."""
     half = projection.MAX_POINTS // 2

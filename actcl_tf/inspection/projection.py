@@ -1,7 +1,5 @@
 """Keys as points of a plane, so that neighbours stay neighbours."""
 
-from typing import Optional
-
 import numpy as np
 
 # More points make t-SNE slow and a map no clearer.
@@ -10,7 +8,7 @@ _MIN_POINTS = 5
 _PERPLEXITY = 30.0
 
 
-def to_plane(keys: np.ndarray, seed: int = 0) -> Optional[np.ndarray]:
+def to_plane(keys: np.ndarray, seed: int = 0) -> np.ndarray | None:
     """Lays keys out by t-SNE, from a start by principal components.
 
     Args:

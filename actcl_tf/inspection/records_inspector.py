@@ -2,7 +2,7 @@
 
 import hashlib
 import heapq
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from actcl_tf.data.records import record_check, split_faults, split_manifests, split_scan
 from actcl_tf.inspection import records_sheet, records_text
@@ -132,7 +132,7 @@ class Inspection:
         )
         return lines
 
-    def write_sheet(self, path: Optional[PathLike]) -> str:
+    def write_sheet(self, path: PathLike | None) -> str:
         """Draws the clips that were drawn; returns the path.
 
         Args:

@@ -2,7 +2,7 @@
 
 import io
 import os
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -33,8 +33,8 @@ class Row(NamedTuple):
 
     title: str
     note: str
-    frames: Optional[np.ndarray]
-    waveform: Optional[np.ndarray]
+    frames: np.ndarray | None
+    waveform: np.ndarray | None
     sample_rate: float
     seconds: float
 

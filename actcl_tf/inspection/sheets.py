@@ -33,7 +33,7 @@ def add(
         chosen = picks.most_and_least(
             counts[part.modality].counts, np.flatnonzero(pool.ids >= 0), _CLIPS_A_SHEET, context.rng
         )
-        for name, slots in zip(("most", "least"), chosen):
+        for name, slots in zip(("most", "least"), chosen, strict=True):
             known = [slot for slot in slots if int(pool.ids[slot]) in context.places]
             if known:
                 sheets[part.modality, name] = known

@@ -4,8 +4,6 @@ Layout, paddings and strides are torchvision's 2-D ResNets' (He et al. 2016; the
 bottleneck in its 3x3 convolution), with one input channel.
 """
 
-from typing import Optional
-
 import tensorflow as tf
 
 from actcl_tf import config
@@ -77,7 +75,7 @@ class AudioResNet(residual.ResNet):
         super().__init__(stem, stages, num_features)
         self.bands_as_channels = bands_as_channels
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Encodes a spectrogram.
 
         Args:

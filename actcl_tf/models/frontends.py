@@ -41,8 +41,8 @@ class VideoFrontend(tf.keras.layers.Layer):
     def call(
         self,
         inputs: tf.Tensor,
-        seeds: Optional[tf.Tensor] = None,
-        training: Optional[bool] = None,
+        seeds: tf.Tensor | None = None,
+        training: bool | None = None,
     ) -> tf.Tensor:
         """Normalises frames.
 
@@ -104,8 +104,8 @@ class AudioFrontend(tf.keras.layers.Layer):
     def call(
         self,
         inputs: tf.Tensor,
-        seeds: Optional[tf.Tensor] = None,
-        training: Optional[bool] = None,
+        seeds: tf.Tensor | None = None,
+        training: bool | None = None,
     ) -> tf.Tensor:
         """Computes the spectrogram in float32.
 

@@ -1,6 +1,6 @@
 """Projection heads: backbone features -> the unit vectors that are contrasted."""
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -96,7 +96,7 @@ class ProjectionHead(tf.keras.layers.Layer):
         )
         self.output_norm = _batch_norm("output_norm")
 
-    def call(self, features: tf.Tensor, training: Optional[bool] = None) -> HeadOutput:
+    def call(self, features: tf.Tensor, training: bool | None = None) -> HeadOutput:
         """Projects features.
 
         Args:

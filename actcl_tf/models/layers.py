@@ -5,7 +5,6 @@ into these layers.
 """
 
 from collections.abc import Sequence
-from typing import Optional
 
 import tensorflow as tf
 
@@ -47,7 +46,7 @@ def pad_strided(
     Returns:
       (inputs, padding) for a convolution or a pooling of `padding`.
     """
-    if all(stride == 1 or size == 1 for size, stride in zip(kernel_size, strides)):
+    if all(stride == 1 or size == 1 for size, stride in zip(kernel_size, strides, strict=True)):
         return inputs, "SAME"
     return pad_all(inputs, kernel_size), "VALID"
 
@@ -135,7 +134,7 @@ class BatchNorm(tf.keras.layers.BatchNormalization):
         super().build(tf.TensorShape([None, None, None, input_shape[-1]]))
         self.input_spec = tf.keras.layers.InputSpec(axes={-1: input_shape[-1]})
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Normalises.
 
         Args:
@@ -173,7 +172,7 @@ class Chain(tf.keras.layers.Layer):
         super().__init__(name=name)
         self.chain = list(layers)
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Output of the last layer; Keras itself hands `training` on to layers that take it."""
         del training
         for layer in self.chain:

@@ -1,7 +1,6 @@
 """Residual networks: their blocks, their stages, and the network as a whole, in 2-D or 3-D."""
 
 from collections.abc import Callable, Sequence
-from typing import Optional
 
 import tensorflow as tf
 
@@ -43,7 +42,7 @@ class BasicBlock(tf.keras.layers.Layer):
         self.norm2 = BatchNorm("norm2")
         self.shortcut = _shortcut(channels_in, channels, stride, pointwise)
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """[B, ..., channels_in] -> [B, .../stride, channels]."""
         outputs = tf.nn.relu(self.norm1(self.conv1(inputs), training=training))
         outputs = self.norm2(self.conv2(outputs), training=training)
@@ -77,7 +76,7 @@ class Bottleneck(tf.keras.layers.Layer):
         self.norm3 = BatchNorm("norm3")
         self.shortcut = _shortcut(channels_in, channels_out, stride, pointwise)
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """[B, ..., channels_in] -> [B, .../stride, 4 * channels]."""
         outputs = tf.nn.relu(self.norm1(self.conv1(inputs), training=training))
         outputs = tf.nn.relu(self.norm2(self.conv2(outputs), training=training))
@@ -106,7 +105,7 @@ class ResNet(tf.keras.Model):
         self.stages = list(stages)
         self.num_features = num_features
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Encodes.
 
         Args:
@@ -164,7 +163,7 @@ def build_stages(
 
 def _shortcut(
     channels_in: int, channels_out: int, stride: int, pointwise: ConvBuilder
-) -> Optional[Chain]:
+) -> Chain | None:
     if stride == 1 and channels_in == channels_out:
         return None
     return Chain(

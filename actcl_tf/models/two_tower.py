@@ -1,6 +1,6 @@
 """The two towers: frontend, backbone and projection head for video and for audio."""
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -50,8 +50,8 @@ class Tower(tf.keras.Model):
     def call(
         self,
         inputs: tf.Tensor,
-        seeds: Optional[tf.Tensor] = None,
-        training: Optional[bool] = None,
+        seeds: tf.Tensor | None = None,
+        training: bool | None = None,
     ) -> TowerOutput:
         """Encodes a batch.
 

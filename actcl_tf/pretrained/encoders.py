@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Callable
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +10,7 @@ import tensorflow as tf
 from actcl_tf.pretrained import inputs as checked_inputs
 from actcl_tf.pretrained import layout
 
-Path = Union[str, pathlib.Path]
+Path = str | pathlib.Path
 
 
 class Encoder(tf.keras.layers.Layer):
@@ -28,7 +28,7 @@ class Encoder(tf.keras.layers.Layer):
     _check: Callable[[Any], tf.Tensor]
 
     def __init__(
-        self, path: Path, version: Optional[int] = None, trainable: bool = True, **options: Any
+        self, path: Path, version: int | None = None, trainable: bool = True, **options: Any
     ) -> None:
         """Loads the SavedModel.
 
@@ -57,7 +57,7 @@ class Encoder(tf.keras.layers.Layer):
         # given to its optimizer where they are to be trained.
         self.model_variables = list(self._model.variables)
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> dict[str, tf.Tensor]:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> dict[str, tf.Tensor]:
         """Encodes clips, each as one window.
 
         Args:
@@ -105,7 +105,7 @@ class Encoder(tf.keras.layers.Layer):
 
 def _rebuild(layer: type, config: dict[str, Any], weights: list[np.ndarray]) -> Encoder:
     built = layer.from_config(config)
-    for variable, value in zip(built.model_variables, weights):
+    for variable, value in zip(built.model_variables, weights, strict=True):
         variable.assign(value)
     return built
 

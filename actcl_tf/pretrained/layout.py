@@ -10,7 +10,7 @@ one that TensorFlow Serving takes.
 """
 
 import pathlib
-from typing import Any, Optional
+from typing import Any
 
 from actcl_tf import config
 from actcl_tf.storage import strict_json
@@ -49,7 +49,7 @@ def is_export(folder: pathlib.Path) -> bool:
     return bool(versions(folder)) or (folder / METADATA).exists()
 
 
-def model_folder(folder: pathlib.Path, part: str, version: Optional[int] = None) -> pathlib.Path:
+def model_folder(folder: pathlib.Path, part: str, version: int | None = None) -> pathlib.Path:
     """Folder of a SavedModel.
 
     Args:
@@ -76,7 +76,7 @@ def model_folder(folder: pathlib.Path, part: str, version: Optional[int] = None)
     return folder / part / str(there[-1] if version is None else version)
 
 
-def read_metadata(folder: pathlib.Path, version: Optional[int] = None) -> dict[str, Any]:
+def read_metadata(folder: pathlib.Path, version: int | None = None) -> dict[str, Any]:
     """What is said of the encoders.
 
     Args:

@@ -1,7 +1,7 @@
 """An export and media for it, in one call each."""
 
 import pathlib
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -21,8 +21,8 @@ class Clip(NamedTuple):
       waveform: [1, S] float32 in [-1, 1], of the same span; None where there is no audio.
     """
 
-    frames: Optional[np.ndarray]
-    waveform: Optional[np.ndarray]
+    frames: np.ndarray | None
+    waveform: np.ndarray | None
 
 
 class Pretrained(NamedTuple):
@@ -43,7 +43,7 @@ class Pretrained(NamedTuple):
         path: Path,
         streams: str = "both",
         start: float = 0.0,
-        end: Optional[float] = None,
+        end: float | None = None,
     ) -> Clip:
         """Reads a video or an audio file at the rates that the encoders take.
 
@@ -59,7 +59,7 @@ class Pretrained(NamedTuple):
         return _read(path, self.metadata, streams, start, end)
 
 
-def load(path: Path, version: Optional[int] = None) -> Pretrained:
+def load(path: Path, version: int | None = None) -> Pretrained:
     """Loads the encoders of an export.
 
     Args:
@@ -82,7 +82,7 @@ def load(path: Path, version: Optional[int] = None) -> Pretrained:
 
 
 def _read(
-    path: Path, metadata: dict[str, Any], streams: str, start: float, end: Optional[float]
+    path: Path, metadata: dict[str, Any], streams: str, start: float, end: float | None
 ) -> Clip:
     """The whole file, or a span of it, as one clip."""
     try:
@@ -99,7 +99,7 @@ def _read(
 
 
 def _whole(
-    path: Path, metadata: dict[str, Any], streams: str, start: float, end: Optional[float]
+    path: Path, metadata: dict[str, Any], streams: str, start: float, end: float | None
 ) -> clip_cutting.MediaClip:
     side = 2 * metadata["image_size"]  # Enough for any cut, and not a film in full size.
     options = ReadOptions(

@@ -4,7 +4,7 @@ import collections
 import json
 import pathlib
 import re
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 
@@ -66,7 +66,7 @@ def read(path: pathlib.Path) -> dict[str, Curve]:
     return dict(curves)
 
 
-def draw(path: pathlib.Path, curves: dict[str, Curve]) -> Optional[pathlib.Path]:
+def draw(path: pathlib.Path, curves: dict[str, Curve]) -> pathlib.Path | None:
     """Draws losses, R@1 and figures of the dictionaries over the steps, as far as there are any.
 
     Args:

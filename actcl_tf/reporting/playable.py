@@ -6,7 +6,7 @@ import io
 import pathlib
 import tempfile
 import wave
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -31,10 +31,10 @@ class Clip(NamedTuple):
     """
 
     caption: str
-    is_right: Optional[bool]
-    frames: Optional[np.ndarray]
+    is_right: bool | None
+    frames: np.ndarray | None
     frame_rate: float
-    waveform: Optional[np.ndarray]
+    waveform: np.ndarray | None
     sample_rate: int
 
 

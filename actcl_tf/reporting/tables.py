@@ -29,7 +29,7 @@ def to_text(table: Table, numbers: Collection[int] = ()) -> str:
       numbers: columns that end below each other.
     """
     lines = [table.heads, *table.rows]
-    widths = [max(map(len, column)) for column in zip(*lines)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     forms = [f"{'>' if place in numbers else '<'}{width}" for place, width in enumerate(widths)]
     return "\n".join("  ".join(map(format, line, forms)).rstrip() for line in lines)
 

@@ -66,7 +66,7 @@ class Assembler:
         encode = self._encoder.videos if modality == VIDEO else self._encoder.audio
         vectors = encode([each.window.content for each in batch])
         self.num_windows += len(batch)
-        for each, vector in zip(batch, vectors):
+        for each, vector in zip(batch, vectors, strict=True):
             self._vectors[each.file, each.modality].append(vector)
         return self._done({each.file for each in batch})
 

@@ -86,7 +86,7 @@ class Collection:
         query = self._checked(query)
         modalities = MODALITIES if find == "any" else (find,)
         scores = np.full([len(modalities), self.num_segments], -np.inf, np.float32)
-        for row, modality in zip(scores, modalities):
+        for row, modality in zip(scores, modalities, strict=True):
             row[self._segments[modality]] = self._vectors[modality] @ query
         best = scores.max(axis=0)
         hits: list[Hit] = []

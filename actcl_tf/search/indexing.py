@@ -10,7 +10,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -166,7 +166,7 @@ def _compare(
     return vanished, changed
 
 
-def _has_changed(entry: Entry, file: Optional[_File]) -> bool:
+def _has_changed(entry: Entry, file: _File | None) -> bool:
     return file is not None and (entry.size, entry.modified) != (file.size, file.modified)
 
 

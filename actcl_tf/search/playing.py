@@ -1,7 +1,5 @@
 """Segments of files, read once more to be looked at and listened to."""
 
-from typing import Union
-
 import numpy as np
 import tensorflow as tf
 
@@ -64,7 +62,7 @@ class Reader:
             sample_rate=_SAMPLE_RATE,
         )
 
-    def _read(self, modality: str, path: str, start: float) -> Union[MediaClip, str]:
+    def _read(self, modality: str, path: str, start: float) -> MediaClip | str:
         """The piece of a file, or the reason why there is none."""
         try:
             # All of the few there are: a decoder that is left in the middle is started anew.

@@ -2,7 +2,7 @@
 
 import io
 import math
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -35,9 +35,9 @@ class Query(NamedTuple):
 
     path: str
     modality: str
-    start: Optional[float]
+    start: float | None
     vector: np.ndarray
-    still: Optional[np.ndarray] = None
+    still: np.ndarray | None = None
 
 
 def of_media(
@@ -45,7 +45,7 @@ def of_media(
     modality: str,
     encoder: Encoder,
     *,
-    start: Optional[float] = None,
+    start: float | None = None,
     timeout: float = 120.0,
 ) -> Query:
     """Encodes a window of a video's frames, or of the audio of a video or audio file.
@@ -119,8 +119,8 @@ def _to_rgb(image: PIL.Image.Image, where: str) -> PIL.Image.Image:
 
 
 def _choose(
-    path: str, modality: str, encoder: Encoder, start: Optional[float], timeout: float
-) -> Union[Window, Rejected]:
+    path: str, modality: str, encoder: Encoder, start: float | None, timeout: float
+) -> Window | Rejected:
     """The window to search for, or what is there instead."""
     shape = encoder.shape
     # Beyond the window itself, video or audio may begin a little late.
@@ -136,5 +136,5 @@ def _choose(
     return min(good or pieces, key=lambda piece: abs(piece.start - middle))
 
 
-def _end(piece: Union[Window, Rejected], seconds: float) -> float:
+def _end(piece: Window | Rejected, seconds: float) -> float:
     return piece.end if isinstance(piece, Rejected) else piece.start + seconds

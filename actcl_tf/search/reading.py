@@ -9,7 +9,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple
 
 from actcl_tf.data.media import decoder
 from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
@@ -37,7 +37,7 @@ class FileRead(NamedTuple):
     left_out: dict[str, dict[str, int]]
 
 
-Event = Union[WindowRead, FileRead]
+Event = WindowRead | FileRead
 
 
 def read_files(
@@ -92,8 +92,8 @@ def read_file(
     cutter: decoder.Decoder,
     shape: Shape,
     start: float = 0.0,
-    end: Optional[float] = None,
-) -> Iterator[Union[Window, Rejected]]:
+    end: float | None = None,
+) -> Iterator[Window | Rejected]:
     """Windows of one kind of one file, and what gives none.
 
     Args:
@@ -111,8 +111,8 @@ def read_file(
 
 
 def _pieces(
-    cutter: decoder.Decoder, path: str, start: float, end: Optional[float]
-) -> Iterator[Union[MediaClip, Rejected]]:
+    cutter: decoder.Decoder, path: str, start: float, end: float | None
+) -> Iterator[MediaClip | Rejected]:
     with contextlib.closing(cutter.cut(path, start, end)) as pieces:
         for piece in pieces:
             yield piece.clip if isinstance(piece, CutClip) else piece
@@ -127,7 +127,7 @@ def _work(
 ) -> None:
     """One worker: takes files until there are none."""
 
-    def tell(event: Union[Event, BaseException]) -> None:
+    def tell(event: Event | BaseException) -> None:
         while not stop.is_set():
             with contextlib.suppress(queue.Full):
                 news.put(event, timeout=_POLL_SECONDS)

@@ -7,7 +7,7 @@ Windows of video and audio that begin within half a window of each other are one
 
 import bisect
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,7 +70,7 @@ class Window(NamedTuple):
     """
 
     start: float
-    content: Union[list[bytes], np.ndarray]
+    content: list[bytes] | np.ndarray
 
 
 class Segment(NamedTuple):
@@ -88,8 +88,8 @@ class Segment(NamedTuple):
 
 
 def windows(
-    pieces: Iterable[Union[MediaClip, Rejected]], modality: str, shape: Shape
-) -> Iterator[Union[Window, Rejected]]:
+    pieces: Iterable[MediaClip | Rejected], modality: str, shape: Shape
+) -> Iterator[Window | Rejected]:
     """Makes windows of what a decoder cut; the last one is moved back to end where the file ends.
 
     Args:

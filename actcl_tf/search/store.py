@@ -156,7 +156,7 @@ def load(folder: files.PathLike) -> Content:
         rows = sum(entry.num_rows(modality) for entry in entries)
         vectors[modality] = _map(place / matrix_name(modality, number), rows, facts.embedding_size)
     content = Content(facts, entries, vectors, number)
-    for (entry, rows), checksum in zip(content.by_entry(), checksums):
+    for (entry, rows), checksum in zip(content.by_entry(), checksums, strict=True):
         if entry.checksum(rows) != checksum:
             raise DataError(
                 f"{place} is damaged (what it holds of {entry.name!r} is not what was written); "
@@ -219,7 +219,7 @@ def _read(
     database.execute("BEGIN")  # All tables as they are at one time.
     (row,) = database.execute("SELECT * FROM made_with")
     names = [field.name for field in dataclasses.fields(Facts)]
-    facts = strict_json.build(Facts, dict(zip(names, row)))
+    facts = strict_json.build(Facts, dict(zip(names, row, strict=False)))
     number = strict_json.build(int, row[-1], "matrices")
     segments: dict[int, list[Segment]] = {}
     for file, *segment in database.execute("SELECT * FROM segments ORDER BY rowid"):

@@ -8,13 +8,12 @@ import contextlib
 import os
 import uuid
 from collections.abc import Iterator
-from typing import Optional, Union
 
 import tensorflow as tf
 
 from actcl_tf.storage.errors import DataError
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = str | os.PathLike[str]
 
 _LOCAL_SCHEME = "file://"
 
@@ -76,7 +75,7 @@ def names_in(folder: PathLike) -> list[str]:
         return sorted(name.rstrip("/") for name in tf.io.gfile.listdir(os.fspath(folder)))
 
 
-def size(path: PathLike) -> Optional[int]:
+def size(path: PathLike) -> int | None:
     """Bytes of a file; None if there is no such file."""
     try:
         with naming(path, "looked up"):

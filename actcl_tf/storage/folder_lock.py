@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 LOCK = "lock"
 HEARTBEAT = ".lock_heartbeat"
@@ -170,7 +170,7 @@ class _Heartbeat:
         aside.unlink()
 
 
-def _read(path: pathlib.Path) -> Optional[dict[str, Any]]:
+def _read(path: pathlib.Path) -> dict[str, Any] | None:
     """Who a file says holds the folder; None if it is not there."""
     for _ in range(20):
         try:

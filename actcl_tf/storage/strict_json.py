@@ -9,14 +9,14 @@ import json
 import math
 import typing
 from collections.abc import Iterator
-from typing import Any, Optional, Union
+from typing import Any, Union
 
 _MOST = 2**63
 _WHOLE = "it"  # What a value that is in no other is called.
 _SHOWN = 40  # Characters of a number or a name in a message.
 
 
-def loads(text: Union[str, bytes]) -> Any:
+def loads(text: str | bytes) -> Any:
     """Reads JSON whose numbers are finite and fit 64 bits.
 
     Args:
@@ -90,12 +90,12 @@ def _items(origin: type, inner: tuple, value: Any, name: str) -> Iterator[Any]:
         inner = inner[:1] * len(value)
     if len(value) != len(inner):
         raise ValueError(f"{name} must hold {len(inner)} values, got {len(value)}")
-    for index, (kind, item) in enumerate(zip(inner, value)):
+    for index, (kind, item) in enumerate(zip(inner, value, strict=True)):
         yield build(kind, item, f"{name}[{index}]")
 
 
 @functools.cache
-def _fields_of(kind: Any) -> Optional[tuple[frozenset[str], dict[str, Any]]]:
+def _fields_of(kind: Any) -> tuple[frozenset[str], dict[str, Any]] | None:
     """Fields that must be there, and all with their types; None of a type that has no fields."""
     if dataclasses.is_dataclass(kind):
         none = (dataclasses.MISSING, dataclasses.MISSING)

@@ -1,7 +1,7 @@
 """Differences between runs that share everything but one thing, paired by seed."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 import scipy.stats
@@ -26,10 +26,10 @@ class Difference(NamedTuple):
     """
 
     mean: float
-    error: Optional[float]
-    interval: Optional[tuple[float, float]]
-    bootstrap: Optional[tuple[float, float]]
-    p_value: Optional[float]
+    error: float | None
+    interval: tuple[float, float] | None
+    bootstrap: tuple[float, float] | None
+    p_value: float | None
     wins: int
     losses: int
     num_pairs: int
@@ -76,17 +76,17 @@ def paired(values: Sequence[float], baseline: Sequence[float]) -> Difference:
     )
 
 
-def adjusted(p_values: Sequence[Optional[float]]) -> list[Optional[float]]:
+def adjusted(p_values: Sequence[float | None]) -> list[float | None]:
     """P values that bound the share of false discoveries (Benjamini and Hochberg 1995).
 
     Args:
       p_values: of all comparisons of a study; None is passed on.
     """
     known = [index for index, p in enumerate(p_values) if p is not None]
-    found: list[Optional[float]] = [None] * len(p_values)
+    found: list[float | None] = [None] * len(p_values)
     if known:
         for index, p in zip(
-            known, scipy.stats.false_discovery_control([p_values[i] for i in known])
+            known, scipy.stats.false_discovery_control([p_values[i] for i in known]), strict=True
         ):
             found[index] = float(p)
     return found

@@ -105,7 +105,8 @@ def list_cells(
     if len({strategy.name for strategy in strategies}) < len(strategies):
         raise config.ConfigError("--strategies: each can come once")
     settings = [
-        tuple(zip(names, values)) for values in itertools.product(*(each for _, each in axes))
+        tuple(zip(names, values, strict=True))
+        for values in itertools.product(*(each for _, each in axes))
     ]
     return [
         Cell(setting, strategy, seed)

@@ -1,8 +1,8 @@
 """What follows from a study: tables, sentences, figures; as a page, as Markdown and as CSV."""
 
 import pathlib
-from collections.abc import Sequence
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,8 +34,8 @@ class Comparison(NamedTuple):
     strategy: plan.Strategy
     measure: str
     values: list[float]
-    difference: Optional[Difference]
-    adjusted: Optional[float] = None
+    difference: Difference | None
+    adjusted: float | None = None
 
 
 def compare(results: Results, baseline: plan.Strategy) -> list[Comparison]:
@@ -64,11 +64,14 @@ def compare(results: Results, baseline: plan.Strategy) -> list[Comparison]:
                 ]
                 if not both:
                     continue
-                values, others = map(list, zip(*both))
+                values, others = map(list, zip(*both, strict=True))
                 told = None if strategy == baseline else differences.paired(values, others)
                 found.append(Comparison(setting, strategy, measure, values, told))
     p_values = [None if each.difference is None else each.difference.p_value for each in found]
-    return [each._replace(adjusted=p) for each, p in zip(found, differences.adjusted(p_values))]
+    return [
+        each._replace(adjusted=p)
+        for each, p in zip(found, differences.adjusted(p_values), strict=True)
+    ]
 
 
 def sentences(comparisons: Sequence[Comparison], baseline: plan.Strategy) -> list[str]:
@@ -250,7 +253,7 @@ def _csv(results: Results) -> str:
     return tables.to_csv(["setting", "strategy", "seed", "measure", "value"], rows)
 
 
-def _draw_courses(folder: pathlib.Path, results: Results) -> Optional[pathlib.Path]:
+def _draw_courses(folder: pathlib.Path, results: Results) -> pathlib.Path | None:
     if not any(len(measured.course) > 1 for measured in results.values()):
         return None
     settings = list(dict.fromkeys(cell.setting for cell in results))
@@ -283,7 +286,7 @@ def _draw_courses(folder: pathlib.Path, results: Results) -> Optional[pathlib.Pa
 
 def _draw_differences(
     folder: pathlib.Path, comparisons: Sequence[Comparison]
-) -> Optional[pathlib.Path]:
+) -> pathlib.Path | None:
     told = [each for each in comparisons if each.difference is not None]
     if not told:
         return None

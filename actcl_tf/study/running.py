@@ -13,9 +13,9 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
-from typing import Callable, NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def is_done(study: pathlib.Path, cell: Cell) -> bool:
     return (folder_of(study, cell) / RESULT).exists()
 
 
-def seconds_a_cell(study: pathlib.Path, cells: Sequence[Cell]) -> Optional[float]:
+def seconds_a_cell(study: pathlib.Path, cells: Sequence[Cell]) -> float | None:
     """Median seconds that runs of the study have taken; None before the first has ended."""
     paths = [_notes(study, cell) / _SECONDS for cell in cells]
     taken = [json.loads(path.read_text()) for path in paths if path.exists()]

@@ -3,8 +3,7 @@
 import contextlib
 import pathlib
 import re
-from collections.abc import Iterator
-from typing import Callable, Optional
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
@@ -34,7 +33,7 @@ class NoRoomError(OSError):
 
 @contextlib.contextmanager
 def explaining(
-    explain: Callable[[Exception], Optional[Exception]],
+    explain: Callable[[Exception], Exception | None],
     kinds: tuple[type[Exception], ...] = (tf.errors.OpError,),
 ) -> Iterator[None]:
     """Turns errors into those that say more.
@@ -62,7 +61,7 @@ def naming_full_disks(run_dir: str) -> contextlib.AbstractContextManager:
     return explaining(lambda error: explain_no_room(error, run_dir), kinds)
 
 
-def explain_no_room(error: BaseException, run_dir: str) -> Optional[NoRoomError]:
+def explain_no_room(error: BaseException, run_dir: str) -> NoRoomError | None:
     """The error to raise instead of the system's or TensorFlow's where a disk is full.
 
     Args:
@@ -90,7 +89,7 @@ def explain(
     split: str,
     step: int,
     find_bad_clip: Callable[[], str] = str,
-) -> Optional[Exception]:
+) -> Exception | None:
     """The error to raise instead of TensorFlow's.
 
     Args:
@@ -119,7 +118,7 @@ def explain(
 
 def _bad_record(
     error: tf.errors.OpError, data: config.DataConfig, split: str, find_bad_clip: Callable[[], str]
-) -> Optional[records.DataError]:
+) -> records.DataError | None:
     """What is wrong with the data, if that is what stopped training."""
     if not isinstance(error, _OF_DATA):
         return None
@@ -129,7 +128,7 @@ def _bad_record(
     return records.DataError(found) if found else None
 
 
-def _non_finite_quantity(error: tf.errors.OpError) -> Optional[str]:
+def _non_finite_quantity(error: tf.errors.OpError) -> str | None:
     """What a failed numerics check names, or None for another error."""
     for line in str(error.message).splitlines():
         if "Tensor had" in line:

@@ -1,8 +1,7 @@
 """Keras' `fit` over the steps of a run, wherever it starts: what all kinds of training share."""
 
 import contextlib
-from collections.abc import Sequence
-from typing import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 

@@ -1,7 +1,5 @@
 """Builds the model of a run, compiled and with all its variables, from its configuration."""
 
-from typing import Optional
-
 import tensorflow as tf
 
 from actcl_tf import config
@@ -15,7 +13,7 @@ def build_model(
     run: config.PretrainConfig,
     facts: run_folder.DataFacts,
     precision: str,
-    imported: Optional[torchvision_weights.Converted] = None,
+    imported: torchvision_weights.Converted | None = None,
 ) -> pretrain_model.PretrainModel:
     """Builds and compiles the model; call it inside the strategy's scope.
 

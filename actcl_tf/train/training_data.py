@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import pathlib
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 
@@ -68,8 +68,8 @@ class TrainingBatches:
     def from_step(
         self,
         start_step: int,
-        context: Optional[tf.distribute.InputContext] = None,
-        skipping: Optional[skip_ledger.SkipLedger] = None,
+        context: tf.distribute.InputContext | None = None,
+        skipping: skip_ledger.SkipLedger | None = None,
     ) -> tf.data.Dataset:
         """The batches from a step on; with a context, those of one of its replicas.
 
@@ -171,8 +171,8 @@ def steps_per_epoch(facts: run_folder.DataFacts, train: config.TrainConfig) -> i
 
 
 def build_skipping(
-    configuration: config.PretrainConfig, folder: Optional[str] = None
-) -> Optional[skip_ledger.SkipLedger]:
+    configuration: config.PretrainConfig, folder: str | None = None
+) -> skip_ledger.SkipLedger | None:
     """What leaves bad records out; None where they end a run.
 
     Args:
@@ -195,7 +195,7 @@ def build_skipping(
 
 def explain(
     configuration: config.PretrainConfig, error: tf.errors.OpError, step: int
-) -> Optional[Exception]:
+) -> Exception | None:
     """The error to raise instead of TensorFlow's; it looks for a bad record where that may be why.
 
     Args:

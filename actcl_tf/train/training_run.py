@@ -4,7 +4,8 @@ import dataclasses
 import functools
 import json
 import pathlib
-from typing import Any, Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -50,7 +51,7 @@ class RunResult(NamedTuple):
     initial: dict[str, float]
     trained: dict[str, float]
     is_chief: bool = True
-    skipped: Optional[skip_ledger.SkipLedger] = None
+    skipped: skip_ledger.SkipLedger | None = None
 
 
 class TrainingRun:
@@ -67,7 +68,7 @@ class TrainingRun:
         self,
         configuration: config.PretrainConfig,
         *,
-        placement: Optional[strategies.Placement] = None,
+        placement: strategies.Placement | None = None,
         say: Callable[[str], None] = print,
     ):
         """Checks the configuration against the data and the devices; writes nothing.
@@ -82,16 +83,16 @@ class TrainingRun:
         """
         self.configuration = configuration
         self.facts = run_checks.check(configuration)
-        self.model: Optional[pretrain_model.PretrainModel] = None
+        self.model: pretrain_model.PretrainModel | None = None
         self.placement = placement or strategies.build_placement(configuration.train)
         self._say = say if self.placement.workers.is_chief else lambda line: None
 
     def train(
         self,
         *,
-        evaluate: Optional[Evaluate] = None,
-        publish: Optional[Publish] = None,
-        stop_at: Optional[int] = None,
+        evaluate: Evaluate | None = None,
+        publish: Publish | None = None,
+        stop_at: int | None = None,
     ) -> RunResult:
         """Trains to the last step, going on from the last checkpoint where there is one.
 
@@ -141,7 +142,7 @@ class TrainingRun:
             skipped=self._skipping,
         )
 
-    def _open(self, folder: str) -> tuple[Optional[torchvision_weights.Converted], bool]:
+    def _open(self, folder: str) -> tuple[torchvision_weights.Converted | None, bool]:
         """Finds what is wrong with data and weights, then starts or reopens the run's folder.
 
         Returns:
@@ -183,7 +184,7 @@ class TrainingRun:
             run_folder.open_run(asked, self.facts)
         return resuming
 
-    def _build(self, imported: Optional[torchvision_weights.Converted]) -> None:
+    def _build(self, imported: torchvision_weights.Converted | None) -> None:
         """Builds the model and what saves it."""
         train, together = self.configuration.train, self.placement.workers
         precision = strategies.resolve_precision(train.precision)
@@ -208,7 +209,7 @@ class TrainingRun:
             write_dir=self._folder,
         )
 
-    def _restore(self, imported: Optional[torchvision_weights.Converted], resuming: bool) -> int:
+    def _restore(self, imported: torchvision_weights.Converted | None, resuming: bool) -> int:
         """Restores the last checkpoint if there is one; returns the step to go on from."""
         train, together = self.configuration.train, self.placement.workers
         restored = self._checkpoints.restore()
@@ -226,7 +227,7 @@ class TrainingRun:
             self._say(f"The video encoder starts from {train.init_from}: {imported}.")
         return step
 
-    def _observe(self, evaluate: Optional[Evaluate], publish: Optional[Publish]) -> None:
+    def _observe(self, evaluate: Evaluate | None, publish: Publish | None) -> None:
         """Opens the log and prepares the evaluation, if there is to be one."""
         train, skipping, together = self.configuration.train, self._skipping, self.placement.workers
 
@@ -327,7 +328,7 @@ class TrainingRun:
         saver = save_checkpoints.SaveCheckpoints(self._checkpoints, train.save_every, together)
         return [*found, saver]
 
-    def _explain(self, error: tf.errors.OpError) -> Optional[Exception]:
+    def _explain(self, error: tf.errors.OpError) -> Exception | None:
         """What to raise instead of TensorFlow's error; None for nothing better."""
         step = 0 if self.model is None else int(self.model.step.numpy())
         told = self.placement.workers.explain(error, step)

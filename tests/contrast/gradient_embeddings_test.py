@@ -86,6 +86,7 @@ def test_a_layer_alone_is_one_that_nothing_stands_behind():
     for found, expected in zip(
         gradient_embeddings.gradient_factors(features, alone, *rest),
         gradient_embeddings.gradient_factors(features, plain, *rest),
+        strict=True,
     ):
         np.testing.assert_array_equal(found, expected)
 

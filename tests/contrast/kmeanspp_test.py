@@ -115,7 +115,7 @@ def _law(squared, num_picks, weights=None, first=None):
 def _follows(picks, law):
     """p value of the chi-square test of the joint distribution; rare sequences share a cell."""
     sequences, counts = np.unique(picks, axis=0, return_counts=True)
-    counts = dict(zip(map(tuple, sequences.tolist()), counts))
+    counts = dict(zip(map(tuple, sequences.tolist()), counts, strict=True))
     assert set(counts) <= set(law), "a sequence of picks that the law rules out"
     expected = np.array(list(law.values())) * len(picks)
     observed = np.array([counts.get(sequence, 0) for sequence in law])

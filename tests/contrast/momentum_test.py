@@ -27,7 +27,7 @@ def test_every_row_of_every_variable_moves_towards_its_own(m, rng):
     queries = [rng.normal(size=(3, 2)), rng.normal(size=(4,))]
     variables = [tf.Variable(k) for k in keys]
     momentum.update_key_encoder(variables, [tf.Variable(q) for q in queries], tf.constant(m))
-    for variable, key, query in zip(variables, keys, queries):
+    for variable, key, query in zip(variables, keys, queries, strict=True):
         np.testing.assert_allclose(variable, m * key + (1 - m) * query, rtol=1e-6)
 
 

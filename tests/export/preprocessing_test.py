@@ -28,7 +28,7 @@ def test_squares_are_those_of_the_input_pipeline(rng, size, region):
     video = rng.integers(0, 256, [2, 2, *size, 3], np.uint8)
     found = preprocessing.squares_of_frames(tf.constant(video), SIDE, region)
     assert found.shape == (2, 2, SIDE, SIDE, 3)
-    for clip, expected in zip(found, video):
+    for clip, expected in zip(found, video, strict=True):
         np.testing.assert_array_equal(clip, _by_pipeline(expected, region))
 
 
@@ -44,7 +44,7 @@ def test_jpegs_are_decoded_as_by_the_input_pipeline(rng):
     jpegs = [tf.io.encode_jpeg(tf.cast(frame, tf.uint8)).numpy() for frame in smooth]
     found = preprocessing.squares_of_jpegs(tf.constant([jpegs]), SIDE, WHOLE)
     assert found.shape == (1, 3, SIDE, SIDE, 3)
-    for jpeg, size, square in zip(jpegs, sizes, found[0]):
+    for jpeg, size, square in zip(jpegs, sizes, found[0], strict=True):
         box = video_ops.central_box(tf.constant([0, 0, *size]))
         (cut,) = video_ops.decode_boxes(tf.constant([jpeg]), [box], SIDE)
         np.testing.assert_array_equal(square, video_ops.to_uint8(resampling.resize(cut, SIDE))[0])

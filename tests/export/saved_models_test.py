@@ -271,7 +271,7 @@ def test_a_reusable_saved_model_can_be_trained_on(exported, rng):
     gradients = tape.gradient(loss, model.trainable_variables)
     assert all(np.isfinite(gradient).all() for gradient in gradients)
     assert sum(np.abs(gradient).max() > 0 for gradient in gradients) > len(gradients) // 2
-    assert any(np.abs(a - b.numpy()).max() > 0 for a, b in zip(before, statistics))
+    assert any(np.abs(a - b.numpy()).max() > 0 for a, b in zip(before, statistics, strict=True))
     assert not model.regularization_losses
 
 

@@ -1,7 +1,5 @@
 """Broken input of every kind is read or refused in words: no crash, no hang, no more than 1 GB."""
 
-from __future__ import annotations
-
 import json
 import pathlib
 

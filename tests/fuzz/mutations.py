@@ -1,7 +1,5 @@
 """Ways to break what was right: bytes, lines of cells, JSON, records."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Sequence

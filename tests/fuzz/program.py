@@ -7,8 +7,6 @@ A case is a function of its number, so that one that fails can be tried again al
 happen: an error that is not for people, a crash, more than 20 seconds, more than 1 GB.
 """
 
-from __future__ import annotations
-
 import argparse
 import faulthandler
 import json

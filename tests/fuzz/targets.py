@@ -1,7 +1,5 @@
 """What reads files of strangers: each writes a good input, breaks it, and has it read."""
 
-from __future__ import annotations
-
 import abc
 import contextlib
 import dataclasses
@@ -204,7 +202,7 @@ class Media(Target):
             options = ReadOptions(12.5, 16000, 32, 95, 0.4, 0.4, -50.0, streams)
             found = clip_cutting.read_clips(self.path, options)
             clips = [clip for clip in found if isinstance(clip, clip_cutting.MediaClip)]
-            for clip, before in zip(clips, [None, *clips]):
+            for clip, before in zip(clips, [None, *clips], strict=False):
                 assert len(clip.frames_jpeg) == 5, "a clip of another length"
                 assert before is None or clip.start >= before.end - 1e-6, "clips overlap"
                 if streams == "both":

@@ -32,7 +32,10 @@ def test_one_dimensional_network_has_a_third_of_the_block_weights():
         for model in (one, two)
     ]
     assert kernels[0][0] == 7 * 80 * 64
-    ratios = {two_size / one_size for one_size, two_size in zip(kernels[0][1:], kernels[1][1:])}
+    ratios = {
+        two_size / one_size
+        for one_size, two_size in zip(kernels[0][1:], kernels[1][1:], strict=True)
+    }
     assert ratios == {1.0, 3.0}  # 1 for the shortcuts.
 
 

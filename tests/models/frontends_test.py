@@ -56,7 +56,7 @@ def test_log_mel_equals_numpy(rng, samples):
     frontend = _frontend()
     log_mel = frontend(waveforms).numpy()
     assert log_mel.shape == (3, -(-samples // 160), 80)
-    for given, waveform in zip(log_mel, waveforms):
+    for given, waveform in zip(log_mel, waveforms, strict=True):
         expected = _log_mel(waveform, 80, frontend.fft_length)
         # 0.005 is 0.1 dB, needed 90 dB below the loudest band, where float32 rounds.
         np.testing.assert_allclose(given, expected, atol=5e-3)

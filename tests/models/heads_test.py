@@ -35,7 +35,9 @@ def test_mlp_equals_numpy(rng, training):
     norms = (head.hidden_norm, head.output_norm)
     moving = [(norm.moving_mean.numpy(), norm.moving_variance.numpy()) for norm in norms]
     given = head(features, training=training)
-    for index, (layer, norm) in enumerate(zip((head.hidden_layer, head.last_layer), norms)):
+    for index, (layer, norm) in enumerate(
+        zip((head.hidden_layer, head.last_layer), norms, strict=True)
+    ):
         outputs = outputs @ layer.kernel.numpy()
         statistics = (outputs.mean(0), outputs.var(0)) if training else moving[index]
         outputs = reference.normalise(outputs, norm.gamma.numpy(), norm.beta.numpy(), *statistics)
@@ -60,7 +62,7 @@ def test_head_is_float32_under_any_policy(rng, policy):
     float32 = _trained_head("mlp", np.random.default_rng(1))
     tf.keras.mixed_precision.set_global_policy(policy)
     mixed = _trained_head("mlp", np.random.default_rng(1))
-    for given, expected in zip(mixed(features), float32(features)):
+    for given, expected in zip(mixed(features), float32(features), strict=True):
         assert given.dtype == tf.float32
         np.testing.assert_array_equal(given, expected)
 

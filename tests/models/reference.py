@@ -11,12 +11,12 @@ def windows(inputs, kernel_size, strides, fill):
     padded = np.pad(inputs, [(0, 0), *margins, (0, 0)], constant_values=fill)
     counts = [
         (length + 2 * ((size - 1) // 2) - size) // stride + 1
-        for length, size, stride in zip(inputs.shape[1:-1], kernel_size, strides)
+        for length, size, stride in zip(inputs.shape[1:-1], kernel_size, strides, strict=True)
     ]
     for position in itertools.product(*(range(count) for count in counts)):
         cut = [
             slice(index * stride, index * stride + size)
-            for index, stride, size in zip(position, strides, kernel_size)
+            for index, stride, size in zip(position, strides, kernel_size, strict=True)
         ]
         yield position, padded[(slice(None), *cut, slice(None))]
 

@@ -56,7 +56,7 @@ def test_values_and_gradients_are_those_of_the_convolution(shape, kernel_size, r
             outputs = convolve(inputs, kernel)
             total = tf.reduce_sum(outputs * upstream)
         found.append([outputs, *tape.gradient(total, [inputs, kernel])])
-    for ours, theirs in zip(*found):
+    for ours, theirs in zip(*found, strict=True):
         assert ours.shape == theirs.shape
         terms = int(np.prod(shape)) * int(np.prod(kernel_size))
         rounding.assert_close(ours, theirs.numpy(), rounding.of_sums(terms))

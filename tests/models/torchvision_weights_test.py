@@ -203,7 +203,7 @@ def test_no_variable_changes_before_all_fit():
     with pytest.raises(ValueError):
         torchvision_weights.convert(_without(state, CONV), backbone)
     torchvision_weights.convert(state, backbone)
-    for old, new in zip(before, backbone.get_weights()):
+    for old, new in zip(before, backbone.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 

@@ -48,7 +48,7 @@ def _batch(rng, size=4):
 
 
 def test_outputs(rng, towers):
-    for tower, inputs in zip(towers, _batch(rng)):
+    for tower, inputs in zip(towers, _batch(rng), strict=True):
         for training in (False, True):
             output = tf.function(tower)(inputs, training=training)
             assert [tuple(each.shape) for each in output] == [(4, 16), (4, 12), (4, 6)]
@@ -57,7 +57,7 @@ def test_outputs(rng, towers):
 
 
 def test_output_is_backbone_then_head(rng):
-    for tower, inputs in zip(_build(head="linear"), _batch(rng)):
+    for tower, inputs in zip(_build(head="linear"), _batch(rng), strict=True):
         output = tower(inputs, training=False)
         features = tower.backbone(tower.frontend(inputs))
         rounding.assert_close(output.features, features)
@@ -89,7 +89,7 @@ def test_weights_are_made_by_build_and_well_named(towers):
 def test_two_builds_have_their_weights_in_the_same_order(rng, video_encoder, audio_encoder):
     queries = _build(video_encoder, audio_encoder)
     keys = _build(video_encoder, audio_encoder)
-    for query, key, inputs in zip(queries, keys, _batch(rng)):
+    for query, key, inputs in zip(queries, keys, _batch(rng), strict=True):
         for part in ("trainable_variables", "non_trainable_variables", "weights"):
             described = [
                 [(each.name, each.shape) for each in getattr(tower, part)] for tower in (query, key)
@@ -113,14 +113,14 @@ def test_initial_weights_follow_the_seed():
 
 
 def test_training_mode_of_the_tower_reaches_every_normalisation(rng, towers):
-    for tower, inputs in zip(towers, _batch(rng)):
+    for tower, inputs in zip(towers, _batch(rng), strict=True):
         statistics = tower.non_trainable_variables
         before = [each.numpy() for each in statistics]
         tower(inputs, training=False)
-        for each, value in zip(statistics, before):
+        for each, value in zip(statistics, before, strict=True):
             np.testing.assert_array_equal(each, value)
         tower(inputs, training=True)
-        for each, value in zip(statistics, before):
+        for each, value in zip(statistics, before, strict=True):
             assert np.abs(each.numpy() - value).max() > 0, each.name
 
 
@@ -139,7 +139,7 @@ def test_masks_come_from_the_seeds(rng, towers):
 def test_mixed_precision_is_close_to_float32(rng, towers, policy):
     batch = _batch(rng)
     tf.keras.mixed_precision.set_global_policy(policy)
-    for expected, tower, inputs in zip(towers, _build(), batch):
+    for expected, tower, inputs in zip(towers, _build(), batch, strict=True):
         tower.set_weights(expected.get_weights())
         assert {each.dtype for each in tower.weights} == {tf.float32}
         assert tower.backbone.stem.compute_dtype == policy[len("mixed_") :]
@@ -153,7 +153,7 @@ def test_mixed_precision_is_close_to_float32(rng, towers, policy):
 @pytest.mark.parametrize("training", [False, True])
 def test_black_and_silent_clips_give_finite_gradients(towers, training):
     inputs = tf.zeros([3, 4, 32, 32, 3], tf.uint8), tf.zeros([3, SAMPLES])
-    for tower, zeros in zip(towers, inputs):
+    for tower, zeros in zip(towers, inputs, strict=True):
         with tf.GradientTape() as tape:
             output = tower(zeros, training=training)
             loss = tf.reduce_sum(output.embedding[:, 0]) + tf.reduce_sum(output.features)

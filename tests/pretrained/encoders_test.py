@@ -78,9 +78,11 @@ def fine_tuned(folder):
 def test_fine_tuning_in_ones_own_model_learns(fine_tuned):
     model, encoder, before, frames, labels = fine_tuned
     assert model.evaluate(frames, labels, verbose=0)[1] >= 0.9
-    moved = [np.abs(a - b.numpy()).max() for a, b in zip(before, encoder.weights)]
+    moved = [np.abs(a - b.numpy()).max() for a, b in zip(before, encoder.weights, strict=True)]
     assert all(
-        move > 0 for move, weight in zip(moved, encoder.weights) if "head" not in weight.name
+        move > 0
+        for move, weight in zip(moved, encoder.weights, strict=True)
+        if "head" not in weight.name
     )
 
 
@@ -90,7 +92,7 @@ def test_a_frozen_encoder_stays_as_it_is(folder, rng):
     before = [weight.numpy() for weight in encoder.weights]
     classifier = model.get_layer("scores").kernel.numpy()
     model.fit(frames, labels, batch_size=8, epochs=1, verbose=0)
-    for a, b in zip(before, encoder.weights):
+    for a, b in zip(before, encoder.weights, strict=True):
         np.testing.assert_array_equal(a, b)
     assert np.abs(model.get_layer("scores").kernel.numpy() - classifier).max() > 0
 

@@ -132,7 +132,7 @@ def test_an_index_is_brought_up_to_date(media, encoder, tmp_path):
 
     fresh = tmp_path / "fresh"
     index(folder, encoder, fresh)
-    for each, other in zip(by_file(content), by_file(store.load(fresh))):
+    for each, other in zip(by_file(content), by_file(store.load(fresh)), strict=True):
         assert each[0] == other[0]
         rounding.assert_close(each[1], other[1])
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from typing import Any, NamedTuple, Optional, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import pytest
 
@@ -25,11 +25,11 @@ class Shard(Needed, total=False):
 @dataclasses.dataclass(frozen=True)
 class Part:
     points: list[Point]
-    best: Optional[Point]
+    best: Point | None
     pair: tuple[int, str]
     rest: tuple[int, ...] = ()
     scores: dict[str, float] = dataclasses.field(default_factory=dict)
-    shard: Optional[Shard] = None
+    shard: Shard | None = None
     anything: Any = None
     is_new: bool = False
 

@@ -65,7 +65,7 @@ def test_sampler_is_measured_several_ways(tmp_path):
     ]
     ours, loop, explicit = list(rows.values())[:3]
     assert ours["ratio"] == 1.0 and loop["factor_bytes"] == 4 * 32 * 640
-    ratios = [a / b for a, b in zip(loop["seconds"], ours["seconds"])]
+    ratios = [a / b for a, b in zip(loop["seconds"], ours["seconds"], strict=True)]
     assert loop["ratio"] == pytest.approx(statistics.median(ratios))
     # Four passes over 32 x 640 numbers, three columns of 32, and the rows of four picks.
     assert loop["gigabytes_moved"] == pytest.approx(4e-9 * (4 * 32 * 640 + 3 * 4 * 32 + 4 * 640))
@@ -244,6 +244,6 @@ def test_a_wrong_value_ends_in_one_line_before_any_work():
         ("serve", "--image_size=3", "--image_size=3: must be"),
     ]
     answers = programs.run_many(TOOL.name, *([f"--what={w}", flag] for w, flag, _ in table))
-    for (*_, message), (status, out, errors) in zip(table, answers):
+    for (*_, message), (status, out, errors) in zip(table, answers, strict=True):
         assert status == 2 and out == ""
         assert errors.startswith(f"error: {message}") and errors.count("\n") == 1

@@ -103,7 +103,7 @@ def outcomes(run_dir, tiny_data, sounds, tmp_path_factory):
     answers = _drive(list(lists.values()))
     return {
         name: (status, said, folder / name.split()[0])
-        for name, (status, said) in zip(lists, answers)
+        for name, (status, said) in zip(lists, answers, strict=True)
     }
 
 
@@ -270,7 +270,7 @@ def test_mistakes_end_in_one_clear_line(run_dir, tiny_data, sounds, outcomes, tm
         "unexpected argument DIR": [checkpoint, data, "DIR"],
     }
     answers = _drive([[cache, *arguments] for arguments in mistakes.values()])
-    for expected, (status, said) in zip(mistakes, answers):
+    for expected, (status, said) in zip(mistakes, answers, strict=True):
         lines = [line for line in said.splitlines() if line.startswith("error: ")]
         assert status == 2, (expected, said)
         assert len(lines) == 1, (expected, said)
@@ -344,7 +344,7 @@ def test_configs_of_ucf101_and_hmdb51_run_to_the_end(benchmarks, run_dir, tmp_pa
         ]
         if "finetune" in name:
             lists[name] += ["--epochs=1", "--batch_size=4", "--warmup_epochs=0"]
-    for name, (status, said) in zip(lists, _drive(list(lists.values()))):
+    for name, (status, said) in zip(lists, _drive(list(lists.values())), strict=True):
         assert status == 0, (name, said[-2000:])
         result = json.loads((tmp_path / name / "result.json").read_text())
         assert result["data"]["num_clips"] == 8

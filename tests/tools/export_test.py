@@ -51,7 +51,7 @@ def answers(run):
         for output, (name, flags) in CALLS.items()
     ]
     found = programs.run_many("export.py", *calls, cwd=folder)
-    return {output: (folder / output, answer) for output, answer in zip(CALLS, found)}
+    return {output: (folder / output, answer) for output, answer in zip(CALLS, found, strict=True)}
 
 
 def _encode_sound(folder, waveform):

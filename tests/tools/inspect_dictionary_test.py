@@ -91,7 +91,7 @@ def test_bad_input_ends_in_one_clear_line(run, tmp_path):
         ([f"--checkpoint={folder}", f"--output={tmp_path}/file"], "cannot be written"),
     ]
     answers = programs.run_many(TOOL.name, *(arguments for arguments, _ in table))
-    for (arguments, message), (status, _, errors) in zip(table, answers):
+    for (arguments, message), (status, _, errors) in zip(table, answers, strict=True):
         lines = errors.strip().splitlines()
         assert status == 2, (arguments, errors)
         assert lines[-1].startswith("error: ") and message in lines[-1], (arguments, errors)

@@ -116,7 +116,9 @@ def test_bad_input_ends_in_one_clear_line(folder):
         ([above / "empty"], 1, "holds no data set"),
         ([folder, f"--sheet={above}/none/x.png"], 1, "none/x.png cannot be written"),
     ]
-    for (arguments, status, words), found in zip(table, run_many(*(row[0] for row in table))):
+    for (arguments, status, words), found in zip(
+        table, run_many(*(row[0] for row in table)), strict=True
+    ):
         assert found[0] == status, (arguments, found)
         last = found[2].splitlines()[-1]
         assert last.startswith("error: ") and words in last, (arguments, found)

@@ -63,7 +63,7 @@ def test_20000_steps_take_no_more_than_the_first_thousands(tmp_path, capsys):
         table.append(np.median(part[:, 1:], axis=0))
     with capsys.disabled():
         print("\nsteps  memory (MB)  files  threads")
-        for start, (memory, files, threads) in zip(range(0, NUM_STEPS, 2000), table):
+        for start, (memory, files, threads) in zip(range(0, NUM_STEPS, 2000), table, strict=True):
             print(f"{start + 2000:5d}  {memory:11.0f}  {files:5.0f}  {threads:7.0f}")
     early, late = table[2], table[-1]
     assert late[0] < 1.03 * early[0]

@@ -83,7 +83,7 @@ def test_bad_input_ends_in_one_line_before_any_work(tmp_path, videos):
         ({"--output": ""}, "--output=: must name a folder", 2),
     ]
     running = [start(*(f"{k}={v}" for k, v in {**good, **bad}.items())) for bad, *_ in cases]
-    for process, (bad, message, expected) in zip(running, cases):
+    for process, (bad, message, expected) in zip(running, cases, strict=True):
         status, out, err = finish(process)
         assert status == expected, bad
         assert err.count("\n") == 1 and err.startswith("error: ") and message in err, err
@@ -162,6 +162,36 @@ def test_a_benchmark_is_prepared_by_name(tmp_path, shared_data):
         "test": tests,
     }
     assert len(manifests["train"].classes) == 10
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_of_this_machine_can_be_interrupted(tmp_path, videos):
+    data = tmp_path / "data"
+    flags = [f"--input={videos}", f"--output={data}", *SMALL, "--runner=dask"]
+    process = start(*flags, "--clips_per_shard=1")
+    while not list(data.glob(".partial/t*.json")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    status, out, err = finish(process)
+    assert (status, out) == (130, "")
+    *bar, last = err.splitlines()
+    assert last == "Interrupted; the same command goes on where this one stopped."
+    assert all(line.startswith("Preparing: ") for line in bar), err
+    status, out, err = finish(start(*flags, "--clips_per_shard=1"))
+    assert status == 0, err
+    assert 0 < int(out.split("Made ")[1].split()[0]) < 8
+    assert "1  silent (" in out and "1  empty (" in out
+    assert all(line.startswith("Preparing: ") for line in err.splitlines()), err
+
+
+def test_a_scheduler_of_dask_that_is_not_there(tmp_path, videos):
+    flags = [f"--input={videos}", f"--output={tmp_path / 'data'}", "--short_side=32"]
+    address = "--dask_scheduler=tcp://127.0.0.1:1"
+    status, out, err = finish(start(*flags, "--runner=dask", address))
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1].startswith(f"error: {address}: no Dask scheduler answers there")
+    assert finish(start(*flags, address))[0::2] == (2, f"error: {address}: needs --runner=dask\n")
 
 
 def test_beam_takes_its_own_options_after_a_dash(tmp_path, videos):

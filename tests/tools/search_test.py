@@ -44,7 +44,7 @@ def session(videos, exported_model):
         "one": [*find, f"--audio={videos / 'heard.wav'}", "--per_file=1", "--find=video"],
     }
     answers = programs.run_many("search.py", *calls.values(), cwd=folder)
-    return folder, dict(zip(calls, answers))
+    return folder, dict(zip(calls, answers, strict=True))
 
 
 def rows(answer):
@@ -132,7 +132,7 @@ def test_what_cannot_be_used_is_told_in_one_line(session, videos, exported_model
         (["query", index, audio, f"--output={tmp_path / 'no' / 'p.html'}"], "cannot be written"),
     ]
     answers = programs.run_many("search.py", *(arguments for arguments, _ in calls))
-    for (arguments, expected), answer in zip(calls, answers):
+    for (arguments, expected), answer in zip(calls, answers, strict=True):
         last = answer.errors.strip().splitlines()[-1]
         assert answer.status == 2, (arguments, answer)
         assert last.startswith("error: ") and expected in last, (arguments, last)

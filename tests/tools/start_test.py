@@ -124,9 +124,9 @@ def test_help_and_refusals_come_before_slow_imports(tool):
     shown, mistyped, *answers = answers
     assert shown[0] == 0 and f"python tools/{tool}" in shown[1]
     assert mistyped[0] == 2 and "Unknown command line flag 'hlep'" in mistyped[2]
-    for (flags, words), (status, _, errors, _) in zip(refused, answers):
+    for (flags, words), (status, _, errors, _) in zip(refused, answers, strict=True):
         assert status == STATUS.get(tool, 2), (flags, errors)
         assert errors.count("\n") == 1 and errors.startswith("error: "), errors
         assert words in errors, errors
-    for flags, (_, _, errors, slow) in zip(calls, [shown, mistyped, *answers]):
+    for flags, (_, _, errors, slow) in zip(calls, [shown, mistyped, *answers], strict=True):
         assert slow == [], (flags, errors)

@@ -163,7 +163,7 @@ def later(first_run, stopped, tmp_path_factory):
     calls["going on"] = [*stopped.flags, f"--steps={stopped.step + 2}"]
     before = _checkpoints(first_run)
     answers = programs.run_many("train.py", *([*TINY, *flags] for flags in calls.values()))
-    return folder, before, dict(zip(calls, answers))
+    return folder, before, dict(zip(calls, answers, strict=True))
 
 
 def _checkpoints(first_run):

@@ -60,7 +60,9 @@ def test_query_and_key_encoders_start_from_the_file(published, tiny_run):
     imported = torchvision_weights.read(str(published), "mc3_18")
     model = model_building.build_model(run, run_checks.check(run), "float32", imported)
     for towers in (model.query_towers, model.key_towers):
-        for found, expected in zip(towers["video"].backbone.get_weights(), imported.weights):
+        for found, expected in zip(
+            towers["video"].backbone.get_weights(), imported.weights, strict=True
+        ):
             np.testing.assert_array_equal(found, expected)
     stem = model.key_towers["video"].backbone.stem.chain[0].kernel
     theirs = draw(describe("mc3_18"))["stem.0.weight"]

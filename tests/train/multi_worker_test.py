@@ -28,7 +28,7 @@ def _free_ports(count):
 def _start(commands, folder, environments):
     """Starts processes; each one's output goes to a file."""
     started = []
-    for index, (command, extra) in enumerate(zip(commands, environments)):
+    for index, (command, extra) in enumerate(zip(commands, environments, strict=True)):
         with (folder / f"worker{index}.txt").open("w") as file:
             environment = {**os.environ, "PYTHONPATH": str(ROOT), **extra}
             started.append(

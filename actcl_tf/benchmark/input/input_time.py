@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -56,13 +56,13 @@ class Result(NamedTuple):
     bytes_a_clip: float
     first_batch: float
     shards: int
-    memory: Optional[tuple[float, float]]
+    memory: tuple[float, float] | None
     clips: int
 
     @property
     def share(self) -> float:
         """Speed of the whole as a share of the limit's: the median of the rounds' ratios."""
-        pairs = zip(self.rates[WHOLE], self.rates[LIMIT])
+        pairs = zip(self.rates[WHOLE], self.rates[LIMIT], strict=True)
         return statistics.median(whole / limit for whole, limit in pairs)
 
 
@@ -263,7 +263,7 @@ def _resident_megabytes() -> float:
 
 def _watch_memory(
     dataset: tf.data.Dataset, clips: int, batch_size: int
-) -> Optional[tuple[float, float]]:
+) -> tuple[float, float] | None:
     """Resident memory after a tenth of so many clips, and after all of them."""
     if not clips:
         return None
@@ -279,7 +279,7 @@ def table(result: Result) -> str:
     """The figures as text for the terminal."""
     lines = [f"{'':34}{'clips/s':>10}{'ms a clip':>12}{'share of the limit':>22}"]
     for name, rates in result.rates.items():
-        ratios = [rate / limit for rate, limit in zip(rates, result.rates[LIMIT])]
+        ratios = [rate / limit for rate, limit in zip(rates, result.rates[LIMIT], strict=True)]
         rate = statistics.median(rates)
         lines.append(
             f"{name:34}{rate:10.1f}{1000 / rate:12.2f}{statistics.median(ratios):10.2f} "

@@ -54,7 +54,9 @@ class Rounds(NamedTuple):
     @property
     def speed(self) -> float:
         """Our speed as a multiple of ffmpeg's: the median of the rounds' ratios."""
-        return statistics.median(theirs / ours for ours, theirs in zip(self.ours, self.ffmpeg))
+        return statistics.median(
+            theirs / ours for ours, theirs in zip(self.ours, self.ffmpeg, strict=True)
+        )
 
 
 def find_ffmpeg() -> str:

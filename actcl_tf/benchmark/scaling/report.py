@@ -5,7 +5,7 @@ import importlib.metadata
 import itertools
 import statistics
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from actcl_tf.benchmark.scaling import scaling, scaling_costs, scaling_counts, scaling_settings
 from actcl_tf.config import cores
@@ -179,7 +179,7 @@ _WORDS = {
 }
 
 
-def _kind(row: scaling.Row) -> tuple[str, Optional[bool]]:
+def _kind(row: scaling.Row) -> tuple[str, bool | None]:
     """The choice, and whether memory alone makes it."""
     other = {"whole": row.sharded, "sharded": row.whole}.get(row.choice)
     return row.choice, None if other is None else other.fits
@@ -205,7 +205,9 @@ def _why(run: list[scaling.Row], limit: float) -> str:
         least = min(other.memory_bytes for other in others)
         name = "parts" if choice == "whole" else "whole pools"
         return f" ({name} need {short(least / 1e9)} GB or more, of {limit:g})"
-    gains = [other.step_seconds / row.chosen.step_seconds for row, other in zip(run, others)]
+    gains = [
+        other.step_seconds / row.chosen.step_seconds for row, other in zip(run, others, strict=True)
+    ]
     low, high = (f"{bound(gains):.2f}" for bound in (min, max))
     return f" (a step is {low if low == high else f'{low} to {high}'} times as fast)"
 

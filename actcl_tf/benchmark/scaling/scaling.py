@@ -5,7 +5,7 @@ of the run's own sampler on this machine, measured at small sizes and fitted. Wh
 is turned into seconds by a bandwidth; how long a message is on its way is left out.
 """
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from actcl_tf import config
 from actcl_tf.benchmark.scaling import scaling_costs, scaling_counts, scaling_settings
@@ -59,8 +59,8 @@ class Row(NamedTuple):
     replicas: int
     batch_size: int
     dictionary_size: int
-    whole: Optional[Setting]
-    sharded: Optional[Setting]
+    whole: Setting | None
+    sharded: Setting | None
 
     @property
     def choice(self) -> str:
@@ -72,7 +72,7 @@ class Row(NamedTuple):
         return min(fitting, key=lambda name: fitting[name].step_seconds) if fitting else "none"
 
     @property
-    def chosen(self) -> Optional[Setting]:
+    def chosen(self) -> Setting | None:
         """The setting of the choice; None where there is none."""
         return {"whole": self.whole, "sharded": self.sharded}.get(self.choice)
 

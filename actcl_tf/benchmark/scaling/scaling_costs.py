@@ -6,7 +6,7 @@ pools of made-up features. Sizes take turns, so that a machine whose speed drift
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 import sklearn.linear_model
@@ -41,7 +41,7 @@ class Point(NamedTuple):
     replicas: int
     seconds: float
     remember_seconds: float
-    scratch_bytes: Optional[int]
+    scratch_bytes: int | None
 
 
 class Fit(NamedTuple):
@@ -91,7 +91,7 @@ class Costs(NamedTuple):
 
     sample: Fit
     remember: Fit
-    scratch: Optional[Peak]
+    scratch: Peak | None
 
     def seconds(self, pool_size: int, picks: int, replicas: int, sharded: bool) -> float:
         """Seconds of one dictionary and step on each replica.
@@ -320,7 +320,7 @@ def _peak(
     contrast: config.ContrastConfig,
     modality: scaling_counts.Modality,
     size: tuple[int, int, int],
-) -> Optional[int]:
+) -> int | None:
     """Runs in a fresh process, on its CPU."""
     with tf.device("CPU"):
         sample, remember = build_step(points, contrast, modality, size)

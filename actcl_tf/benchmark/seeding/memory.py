@@ -7,7 +7,7 @@ import multiprocessing.forkserver
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, Optional
+from typing import Any
 
 from actcl_tf.benchmark import host
 from actcl_tf.benchmark.seeding import seeding_settings, seeding_ways
@@ -39,22 +39,22 @@ def fresh_context() -> multiprocessing.context.BaseContext:
 
 def fresh_peak(
     context: multiprocessing.context.BaseContext,
-    measure: Callable[..., Optional[int]],
+    measure: Callable[..., int | None],
     *arguments: Any,
-) -> Optional[int]:
+) -> int | None:
     """What `measure` gives in a process of its own, which gives freed memory back at once."""
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
         return fresh.submit(_run, measure, *arguments).result()
 
 
-def _run(measure: Callable[..., Optional[int]], *arguments: Any) -> Optional[int]:
+def _run(measure: Callable[..., int | None], *arguments: Any) -> int | None:
     # The compiler announces itself once a process, across the progress bar; errors are raised.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     host.forget_freed_memory()
     return measure(*arguments)
 
 
-def measure(settings: seeding_settings.Settings) -> Iterator[tuple[str, int, Optional[int]]]:
+def measure(settings: seeding_settings.Settings) -> Iterator[tuple[str, int, int | None]]:
     """Measures each way at each size, in a fresh process for each.
 
     What is measured is the peak of the resident memory above its level before the call, when the
@@ -71,7 +71,7 @@ def measure(settings: seeding_settings.Settings) -> Iterator[tuple[str, int, Opt
             yield way, size, fresh_peak(context, _peak, settings, way, size)
 
 
-def _peak(settings: seeding_settings.Settings, way: str, num_points: int) -> Optional[int]:
+def _peak(settings: seeding_settings.Settings, way: str, num_points: int) -> int | None:
     """Runs in a fresh process."""
     u, h = seeding_ways.factors_of(settings, settings.points[-1], num_points)
     if way in seeding_settings.TENSORFLOW:

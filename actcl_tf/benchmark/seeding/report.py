@@ -1,6 +1,6 @@
 """What the measured ways of seeding come to: the table, and the targets that ours is held to."""
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 
@@ -87,7 +87,7 @@ def targets(result: timing.Result) -> list[Target]:
     at = {(row.points, row.num_points, row.way): row for row in result.rows}
     for kind in dict.fromkeys(row.points for row in result.rows):
 
-        def ratio(way: str, size: int, kind: str = kind) -> Optional[float]:
+        def ratio(way: str, size: int, kind: str = kind) -> float | None:
             row = at.get((kind, size, way))
             return None if row is None else row.ratio
 

@@ -58,7 +58,10 @@ def make_factors(
         return own[0], own[1]
     centres = [rng.standard_normal((_CLUSTERS, n), np.float32) for n in (size, num_features)]
     member = rng.integers(_CLUSTERS, size=num_points)
-    u, h = (centre[member] + np.float32(_SPREAD) * rest for centre, rest in zip(centres, own))
+    u, h = (
+        centre[member] + np.float32(_SPREAD) * rest
+        for centre, rest in zip(centres, own, strict=True)
+    )
     return u, h
 
 

@@ -5,7 +5,7 @@ import importlib.metadata
 import itertools
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class Row(NamedTuple):
     proposals: float
     gigabytes_moved: float
     copy_share: float
-    extra_bytes: Optional[int]
+    extra_bytes: int | None
     factor_bytes: int
 
 
@@ -65,7 +65,7 @@ class Rung(NamedTuple):
     points: str
     num_points: int
     seconds: list[float]
-    ratio: Optional[float]
+    ratio: float | None
 
 
 class Result(NamedTuple):

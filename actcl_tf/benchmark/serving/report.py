@@ -114,7 +114,7 @@ def to_dict(result: timing.Result) -> dict[str, Any]:
                 "single_seconds": turns.single.tolist(),
                 "batch_seconds": turns.batch.tolist(),
             }
-            for row, turns in zip(summarise(part.turns), part.turns)
+            for row, turns in zip(summarise(part.turns), part.turns, strict=True)
         }
         parts[part.modality] = {
             "clip": list(part.shape),

@@ -105,7 +105,7 @@ def as_initialised(run: config.PretrainConfig, num_clips: int) -> Encoders:
     for precision in forms.PRECISIONS:
         with exporting.computing_in(precision):
             towers = loading.build_towers(run, facts).values()
-        for tower, first in zip(towers, runs.get("float32", ())):
+        for tower, first in zip(towers, runs.get("float32", ()), strict=False):
             tower.set_weights(first.get_weights())
         runs[precision] = loading.LoadedRun(*towers, run, 0, facts)
     rng = np.random.default_rng(run.train.seed)

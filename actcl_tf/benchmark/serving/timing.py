@@ -151,7 +151,7 @@ def take_turns(
             batched[index, row] = _seconds(form, batch)
     turns = [
         Turns(form.name, form.num_bytes, agreed.least, single[index], batched[index])
-        for index, (form, agreed) in enumerate(zip(served, agreements))
+        for index, (form, agreed) in enumerate(zip(served, agreements, strict=True))
     ]
     return turns, products
 

@@ -130,7 +130,7 @@ def _step_of_ours(
     def train(inputs: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(backbone(inputs, training=True)))
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
 
     function = step_parts.compiled(train)
@@ -198,6 +198,6 @@ def to_dict(result: Result) -> dict[str, Any]:
         ],
         "products": {name: rates.tolist() for name, rates in result.products.items()},
         "batch_size": result.batch_size,
-        "versions": dict(zip(("tensorflow", "torch"), result.versions)),
+        "versions": dict(zip(("tensorflow", "torch"), result.versions, strict=True)),
         "cpu": host.cpu(),
     }

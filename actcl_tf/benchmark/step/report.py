@@ -1,6 +1,6 @@
 """Figures of the training step, and how they are told."""
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class Figures(NamedTuple):
     part_seconds: dict[str, float]
     shares: dict[str, float]
     part_product_shares: dict[str, float]
-    peak_gigabytes: Optional[float]
+    peak_gigabytes: float | None
 
 
 class Ratio(NamedTuple):
@@ -190,7 +190,7 @@ def to_dict(result: timing.Result) -> dict[str, Any]:
     """Figures of the calm rounds, and the seconds of all, as plain values, ready for JSON."""
     figures: dict[str, dict[str, Any]] = {}
     quiet = calm(result)
-    for way, kept in zip(result.ways, quiet.ways):
+    for way, kept in zip(result.ways, quiet.ways, strict=True):
         figures.setdefault(way.precision, {})[way.negatives] = {
             **summarise(kept, quiet)._asdict(),
             "whole_seconds": way.whole.tolist(),

@@ -100,7 +100,7 @@ class StepInParts:
         functions = (self._encode_queries, self._encode_keys, compiled(backward))
         return {
             part: function.get_concrete_function(batch).graph
-            for part, function in zip(ENCODERS, functions)
+            for part, function in zip(ENCODERS, functions, strict=True)
         }
 
     def _sample_negatives(self, queries: Batch) -> dict[str, negative_sampling.Picks]:
@@ -116,7 +116,9 @@ class StepInParts:
             ids, *rows = (
                 tf.gather(column, picked.indices) for column in (target.pool.ids, *columns.values())
             )
-            target.queue.enqueue(ids, dict(zip(columns, rows)), tf.zeros_like(picked.count))
+            target.queue.enqueue(
+                ids, dict(zip(columns, rows, strict=True)), tf.zeros_like(picked.count)
+            )
 
     def _gradient_of_loss(self, own: encoding.Encoded) -> Batch:
         return self._model.contrastive_losses(own, own)[1]

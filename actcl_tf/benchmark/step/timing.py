@@ -15,7 +15,7 @@ a process of its own that takes three whole steps.
 import concurrent.futures
 import multiprocessing
 import time
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -49,7 +49,7 @@ class Way(NamedTuple):
     whole: np.ndarray
     parts: dict[str, np.ndarray]
     multiply_adds: dict[str, int]
-    peak_bytes: Optional[int]
+    peak_bytes: int | None
 
 
 class Result(NamedTuple):
@@ -64,7 +64,7 @@ class Result(NamedTuple):
 
     ways: list[Way]
     products: dict[str, np.ndarray]
-    input_seconds: Optional[float]
+    input_seconds: float | None
     batch_size: int
 
 
@@ -147,14 +147,14 @@ def _multiply_adds(parts: step_parts.StepInParts, batch: setup.Batch) -> dict[st
     return counts
 
 
-def _peak(run: config.PretrainConfig, precision: str, negatives: str) -> Optional[int]:
+def _peak(run: config.PretrainConfig, precision: str, negatives: str) -> int | None:
     """Peak memory of a fresh process that trains."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
         return fresh.submit(_train_and_look, run, precision, negatives).result()
 
 
-def _train_and_look(run: config.PretrainConfig, precision: str, negatives: str) -> Optional[int]:
+def _train_and_look(run: config.PretrainConfig, precision: str, negatives: str) -> int | None:
     facts = setup.find_facts(run)
     (batch, *_) = setup.make_batches(run, facts)
     step = step_parts.compiled(setup.build_model(run, facts, precision, negatives).train_step)

@@ -4,8 +4,6 @@
 by construction; a test holds their outputs together.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

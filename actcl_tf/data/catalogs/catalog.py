@@ -5,7 +5,6 @@ import hashlib
 import math
 import unicodedata
 from collections.abc import Iterable
-from typing import Optional
 
 from actcl_tf.config.dataset_choice import ALL as ALL
 from actcl_tf.config.dataset_choice import check_test_fraction
@@ -40,11 +39,11 @@ class Clip:
     path: str
     name: str
     start: float = 0.0
-    end: Optional[float] = None
+    end: float | None = None
     labels: tuple[str, ...] = ()
     split: str = ""
     folds: tuple[str, ...] = ()
-    caption: Optional[str] = None
+    caption: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,6 @@ some are also those of text or of anything at all, so that these are named here.
 import functools
 import posixpath
 import re
-from typing import Optional
 
 import av
 
@@ -123,7 +122,7 @@ def kind_of(name: str) -> str:
     return UNSURE if ending in _UNSURE or ending.isdecimal() else f".{ending}"
 
 
-def folder_kind(name: str) -> Optional[str]:
+def folder_kind(name: str) -> str | None:
     """What to call a folder that holds nothing of the user's; None for all others."""
     if name.lower() in _SYSTEM_FOLDERS or _SYSTEM_DOTS.match(name):
         return SYSTEM

@@ -8,14 +8,14 @@ import collections
 import csv
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from actcl_tf.data.catalogs import file_types
 from actcl_tf.data.catalogs.catalog import Clip, composed
 from actcl_tf.storage import files
 from actcl_tf.storage.errors import DataError
 
-Span = Optional[tuple[float, Optional[float]]]
+Span = tuple[float, float | None] | None
 _SHOWN_TEXT = 200  # Characters of a line.
 _SHOWN = 8  # Names that an error shows of what it found.
 
@@ -117,7 +117,7 @@ def read_table(path: str, columns: Sequence[str]) -> Iterator[tuple[str, dict[st
         )
     empty = dict.fromkeys(header, "")
     for where, row in rows:
-        yield where, {**empty, **dict(zip(header, row))}
+        yield where, {**empty, **dict(zip(header, row, strict=False))}
 
 
 def match(
@@ -161,9 +161,7 @@ def match(
     return clips, missing
 
 
-def _first(
-    wanted: Iterable[tuple[str, Span]], by_key: dict[str, str]
-) -> Optional[tuple[str, Span]]:
+def _first(wanted: Iterable[tuple[str, Span]], by_key: dict[str, str]) -> tuple[str, Span] | None:
     """The first file of those wanted that is there, and its span."""
     for key, span in wanted:
         name = by_key.get(_folded(key))
@@ -188,7 +186,7 @@ def require_some(clips: Sequence[Clip], missing: Sequence[str], root: str, layou
         )
 
 
-def find_one(root: str, places: Sequence[str]) -> Optional[str]:
+def find_one(root: str, places: Sequence[str]) -> str | None:
     """The first of several paths below a folder that exists; None if none does."""
     for place in places:
         path = files.join(root, place) if place else root

@@ -6,7 +6,7 @@ class: an evaluation that tells "train" from "test" would measure nothing.
 
 import collections
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from actcl_tf.data.catalogs.catalog import SPLITS, TRAIN, composed, split_of
 from actcl_tf.storage.errors import DataError
@@ -63,7 +63,7 @@ def understand(names: Sequence[str]) -> Layout:
         return _classes_alone(names, parts)
     depth = splits.depth
     places, strays = [], []
-    for name, part in zip(names, parts):
+    for name, part in zip(names, parts, strict=True):
         split = split_of(part[depth]) if len(part) > depth + 1 else ""
         if not split:
             strays.append(name)
@@ -84,14 +84,14 @@ def understand(names: Sequence[str]) -> Layout:
 def _classes_alone(names: Sequence[str], parts: Sequence[Sequence[str]]) -> Layout:
     places = [
         Place(name, "", composed(part[0]) if len(part) > 1 else "")
-        for name, part in zip(names, parts)
+        for name, part in zip(names, parts, strict=True)
     ]
     heads = sorted({part[0] for part in parts if len(part) > 1 and split_of(part[0])})
     note = f" ({', '.join(heads)} stands among other folders: a class)" if heads else ""
     return Layout(places, [], f"Splits from folders: none{note}")
 
 
-def _splits_at_top(parts: Sequence[Sequence[str]]) -> Optional[_Splits]:
+def _splits_at_top(parts: Sequence[Sequence[str]]) -> _Splits | None:
     inside = [part for part in parts if len(part) > 1]
     known, others = _sort(part[0] for part in inside)
     if not known or (others and (TRAIN not in known or len(known) == 1)):
@@ -106,7 +106,7 @@ def _splits_at_top(parts: Sequence[Sequence[str]]) -> Optional[_Splits]:
     return _Splits(0, known, in_classes=False)
 
 
-def _splits_below(parts: Sequence[Sequence[str]]) -> Optional[_Splits]:
+def _splits_below(parts: Sequence[Sequence[str]]) -> _Splits | None:
     inside = [part for part in parts if len(part) > 2]
     known, others = _sort(part[1] for part in inside)
     tops = {part[0] for part in parts if len(part) > 1}

@@ -3,8 +3,6 @@
 Both kinds of source parse records, and give the same of the same clip.
 """
 
-from typing import Union
-
 import numpy as np
 import tensorflow as tf
 
@@ -143,17 +141,19 @@ class ClipsInVideos:
         seconds = tf.cast(clip["num_frames"], tf.float64) / self._manifest.frame_rate
         return tf.cast(tf.floor(seconds * self._manifest.sample_rate + 0.5), tf.int32)
 
-    def _read(self, clip: Clip, **numbers: Union[int, tf.Tensor]) -> FramesAndAudio:
+    def _read(self, clip: Clip, **numbers: int | tf.Tensor) -> FramesAndAudio:
         """Reads a part of a clip; `numbers` are the fields of `SegmentRequest` that tell it."""
         values = {**numbers, "has_jumps": clip["has_jumps"]}
         return tf.numpy_function(
-            lambda path, start, *given: self._read_now(path, start, **dict(zip(values, given))),
+            lambda path, start, *given: self._read_now(
+                path, start, **dict(zip(values, given, strict=True))
+            ),
             [clip["path"], clip["start"], *values.values()],
             [tf.string, tf.float32],
         )
 
     def _read_now(
-        self, path: Union[bytes, np.ndarray], start: float, **numbers: int
+        self, path: bytes | np.ndarray, start: float, **numbers: int
     ) -> tuple[np.ndarray, np.ndarray]:
         path = path if isinstance(path, bytes) else path.item()  # An array where it runs at once.
         request = SegmentRequest(
@@ -165,7 +165,7 @@ class ClipsInVideos:
         return np.array(read.frames_jpeg, object), read.waveform.astype(np.float32, copy=False)
 
 
-Source = Union[StoredClips, LoopedClips, ClipsInVideos]
+Source = StoredClips | LoopedClips | ClipsInVideos
 
 
 def build_source(config: DataConfig, manifest: records.Manifest) -> Source:

@@ -1,7 +1,7 @@
 """How much of a clip a run uses, checked against what a split holds."""
 
 from collections.abc import Collection
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from actcl_tf.config import DataConfig
 from actcl_tf.data.input import clip_sampling
@@ -38,8 +38,8 @@ def build_clip_spec(
     manifest: records.Manifest,
     *,
     modalities: Collection[str] = MODALITIES,
-    num_samples: Optional[int] = None,
-    loop_short: Optional[bool] = None,
+    num_samples: int | None = None,
+    loop_short: bool | None = None,
 ) -> ClipSpec:
     """The span that a configuration asks for.
 
@@ -87,8 +87,8 @@ def _audio_alone(
     config: DataConfig,
     manifest: records.Manifest,
     rates: tuple[int, float, float],
-    num_samples: Optional[int],
-    loop_short: Optional[bool],
+    num_samples: int | None,
+    loop_short: bool | None,
 ) -> ClipSpec:
     if num_samples is None:
         num_samples = clip_sampling.num_audio_samples(config.num_frames, *rates)
@@ -102,5 +102,5 @@ def _audio_alone(
     return ClipSpec(0, *rates, num_samples)
 
 
-def _way_out(loop_short: Optional[bool]) -> str:
+def _way_out(loop_short: bool | None) -> str:
     return "" if loop_short is None else "; or name --short_clips=loop"

@@ -10,8 +10,8 @@ import queue
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
-from typing import Any, Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 

@@ -1,6 +1,7 @@
 """The clips of a split without leaving any out: a bad record is an error."""
 
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +19,7 @@ class EveryClip(NamedTuple):
       choose: of ([] int64 epoch, [] string record), those that clips are made of; None for all.
     """
 
-    choose: Optional[Choose] = None
+    choose: Choose | None = None
 
     def start_of(self, num_used: int) -> int:
         """The slot to go on at when so many clips were used."""
@@ -30,7 +31,7 @@ class EveryClip(NamedTuple):
         num_parallel_calls: int,
         *,
         start: int = 0,
-        num_epochs: Optional[int] = None,
+        num_epochs: int | None = None,
         limit: int = -1,
     ) -> tf.data.Dataset:
         """The clips of a split in their order.
@@ -52,7 +53,7 @@ class EveryClip(NamedTuple):
 
 def part_of_batches(
     batch_size: int, num_input_pipelines: int, input_pipeline_id: int
-) -> Optional[Choose]:
+) -> Choose | None:
     """Of a stream of records, those of one part of each global batch; None for all."""
 
     def is_own(index: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
@@ -64,7 +65,7 @@ def part_of_batches(
     return choose if num_input_pipelines > 1 else None
 
 
-def chosen(num_clips: int, clip_ids: Optional[np.ndarray], source: clip_sources.Source) -> Choose:
+def chosen(num_clips: int, clip_ids: np.ndarray | None, source: clip_sources.Source) -> Choose:
     """Of the records of a split, those of some clips; it is an error where one is not there."""
 
     def choose(raw: tf.data.Dataset) -> tf.data.Dataset:

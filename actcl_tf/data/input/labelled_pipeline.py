@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Collection
-from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -27,8 +26,8 @@ def build_labelled_dataset(
     seed: int,
     start_step: int = 0,
     modalities: Collection[str] = clip_spec.MODALITIES,
-    num_samples: Optional[int] = None,
-    loop_short: Optional[bool] = None,
+    num_samples: int | None = None,
+    loop_short: bool | None = None,
 ) -> tf.data.Dataset:
     """Endless batches of augmented clips with targets; batch t is a function of (seed, t) alone.
 

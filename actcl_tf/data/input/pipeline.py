@@ -8,7 +8,6 @@ nobody's, and what a restart skips with it.
 """
 
 from collections.abc import Collection
-from typing import Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -40,8 +39,8 @@ def build_train_dataset(
     views: int = 1,
     num_input_pipelines: int = 1,
     input_pipeline_id: int = 0,
-    skipping: Optional[skip_ledger.SkipLedger] = None,
-    make_clip: Optional[training_clips.TrainingClips] = None,
+    skipping: skip_ledger.SkipLedger | None = None,
+    make_clip: training_clips.TrainingClips | None = None,
 ) -> tf.data.Dataset:
     """Batches of augmented training clips; batch t is a function of (seed, t) alone.
 
@@ -173,10 +172,10 @@ def build_eval_dataset(
     num_windows: int,
     crops: int = 1,
     modalities: Collection[str] = clip_spec.MODALITIES,
-    num_samples: Optional[int] = None,
-    clip_ids: Optional[np.ndarray] = None,
-    loop_short: Optional[bool] = None,
-    skipping: Optional[skip_ledger.SkipLedger] = None,
+    num_samples: int | None = None,
+    clip_ids: np.ndarray | None = None,
+    loop_short: bool | None = None,
+    skipping: skip_ledger.SkipLedger | None = None,
 ) -> tf.data.Dataset:
     """A whole split in stored order, without augmentation.
 
@@ -221,7 +220,7 @@ def build_eval_dataset(
 
 
 def _open(
-    config: DataConfig, split: str, skipping: Optional[skip_ledger.SkipLedger]
+    config: DataConfig, split: str, skipping: skip_ledger.SkipLedger | None
 ) -> tuple[records.Manifest, list[str]]:
     """A split's manifest and shards, which may be damaged where bad records are left out."""
     return shards.open_split(
@@ -230,8 +229,8 @@ def _open(
 
 
 def _build_reader(
-    skipping: Optional[skip_ledger.SkipLedger], choose: Optional[every_clip.Choose]
-) -> Union[skip_ledger.SkipLedger, every_clip.EveryClip]:
+    skipping: skip_ledger.SkipLedger | None, choose: every_clip.Choose | None
+) -> skip_ledger.SkipLedger | every_clip.EveryClip:
     """What makes the clips of a split: of all records of `choose`, or of all good records."""
     return every_clip.EveryClip(choose) if skipping is None else skipping
 

@@ -5,7 +5,7 @@ import json
 import pathlib
 import sys
 import threading
-from typing import Optional, TypedDict
+from typing import TypedDict
 
 import tensorflow as tf
 
@@ -32,7 +32,7 @@ class _Line(TypedDict):
 class SkipLedger:
     """Leaves bad records out of the clips of a split, and keeps account of them."""
 
-    def __init__(self, ledger: Optional[pathlib.Path] = None, *, tell: bool = True):
+    def __init__(self, ledger: pathlib.Path | None = None, *, tell: bool = True):
         """Reads the account of a run that goes on.
 
         Args:
@@ -79,7 +79,7 @@ class SkipLedger:
         num_parallel_calls: int,
         *,
         start: int = 0,
-        num_epochs: Optional[int] = None,
+        num_epochs: int | None = None,
         limit: int = -1,
     ) -> tf.data.Dataset:
         """See `every_clip.EveryClip.clips`; bad clips are left out, and `start` is a slot.

@@ -6,7 +6,8 @@ clip costs no more than comparing its slot with the one expected; what is wrong 
 looked up when its slot turns out to be empty.
 """
 
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -37,7 +38,7 @@ class Slots(NamedTuple):
         on_empty: OnEmpty,
         *,
         start: int = 0,
-        num_epochs: Optional[int] = None,
+        num_epochs: int | None = None,
     ) -> tf.data.Dataset:
         """The clips from a slot on, without the bad ones.
 
@@ -95,7 +96,7 @@ class Slots(NamedTuple):
         order = epochs.flat_map(lambda each: self.order.in_epoch(each, self._places_in))
         return np.concatenate(list(order.batch(4096).with_options(options).as_numpy_iterator()))
 
-    def elements(self, start: int, num_epochs: Optional[int] = None) -> tf.data.Dataset:
+    def elements(self, start: int, num_epochs: int | None = None) -> tf.data.Dataset:
         """Slot after slot from `start` on, and after each epoch a slot that only marks its end.
 
         Returns:

@@ -126,7 +126,7 @@ class TrainingClips:
         is_resized = config.crop == "resized"
         target = config.image_size if is_resized else None
         crops = video_ops.decode_boxes(frames_jpeg, boxes, target)
-        for prefix, crop in zip(_PREFIXES, crops):
+        for prefix, crop in zip(_PREFIXES, crops, strict=False):
             frames = video_ops.fit(crop, config.image_size, is_resized=is_resized)
             if config.augment_on == "device":
                 frames = video_ops.to_uint8(frames)

@@ -1,7 +1,6 @@
 """The audio of a video on an axis of samples, mixed to mono."""
 
 import math
-from typing import Optional
 
 import av
 import numpy as np
@@ -38,8 +37,8 @@ class AudioSampler:
         self.until = -math.inf  # Time until which audio was decoded.
         self._chunks: list[tuple[int, np.ndarray, tuple[str, ...]]] = []
         self._next = 0  # Sample that the next chunk starts at.
-        self._resampler: Optional[av.AudioResampler] = None
-        self._kind: Optional[tuple] = None
+        self._resampler: av.AudioResampler | None = None
+        self._kind: tuple | None = None
         self._channels: tuple[str, ...] = ()
 
     @property
@@ -67,7 +66,7 @@ class AudioSampler:
             self._append(self._resampler.resample(None))
             self._resampler = None
 
-    def _append(self, frames: list[Optional[av.AudioFrame]]) -> None:
+    def _append(self, frames: list[av.AudioFrame | None]) -> None:
         for frame in filter(None, frames):
             samples = frame.to_ndarray()
             self._chunks.append((self._next, samples, self._channels))
@@ -128,7 +127,7 @@ def loudest_db(waveform: np.ndarray, sample_rate: int) -> float:
     return float(10 * np.log10(power.reshape(-1, window).mean(axis=1).max() + 1e-12))
 
 
-def fault(waveform: np.ndarray, sample_rate: int, silence_db: Optional[float]) -> Optional[str]:
+def fault(waveform: np.ndarray, sample_rate: int, silence_db: float | None) -> str | None:
     """Why audio is not usable, "damaged", "silent" or "near_silent"; None if it is.
 
     Args:

@@ -9,8 +9,8 @@ is cut each for itself.
 
 import dataclasses
 import math
-from collections.abc import Iterator
-from typing import Callable, NamedTuple, Optional, Union
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import av
 import av.logging
@@ -48,7 +48,7 @@ class MediaClip:
     start: float
     end: float
     frames_jpeg: list[bytes]
-    waveform: Optional[np.ndarray]
+    waveform: np.ndarray | None
     height: int
     width: int
     has_jumps: bool = False
@@ -68,9 +68,9 @@ def read_clips(
     options: ReadOptions,
     *,
     start: float = 0.0,
-    end: Optional[float] = None,
+    end: float | None = None,
     tell: Callable[[], None] = lambda: None,
-) -> Iterator[Union[MediaClip, Rejected]]:
+) -> Iterator[MediaClip | Rejected]:
     """Decodes a video or an audio file, or a span of it, and cuts it into clips.
 
     A clip is a whole number of frames long. Where only audio is read, clips are cut at the same
@@ -124,7 +124,7 @@ class _Lengths(NamedTuple):
 
 def _read_parts(
     path: PathLike, options: ReadOptions, start: float, end: float, tell: Callable[[], None]
-) -> Iterator[Union[MediaClip, Rejected]]:
+) -> Iterator[MediaClip | Rejected]:
     """Cuts each part of a file for itself, and says where time stamps jumped between them."""
     lengths = _Lengths.of(options)
     way = Approach.to(start)
@@ -138,7 +138,7 @@ def _read_parts(
     if way.seek_to and max(firsts) > start and not timeline.has_jumps:
         # The index led too far; read from the front.
         way, firsts = FRONT, media.first_times(path, 0.0, options.streams)
-    lost: Optional[float] = None  # Time from which on a jump left no clip.
+    lost: float | None = None  # Time from which on a jump left no clip.
     found = is_damaged = False
     for part in parts:
         length = part.end - max(part.starts.values(), default=-math.inf)
@@ -181,8 +181,8 @@ class _Cutter:
     ):
         (self._begin, self.end), self._rate = span, options.frame_rate
         self._silence_db, self._has_jumps = options.silence_db, has_jumps
-        self._frames: Optional[FrameSampler] = None
-        self._audio: Optional[AudioSampler] = None
+        self._frames: FrameSampler | None = None
+        self._audio: AudioSampler | None = None
         if source.video is not None:
             self._frames = FrameSampler(source, options, self._begin, self.end)
         if source.audio is not None:
@@ -238,7 +238,7 @@ class _Cutter:
         # Audio may lack a few samples of the last frame (rounding in the container).
         return min(self._frames.count, math.floor(length + ROUNDING))
 
-    def next_clip(self, length: float) -> Union[MediaClip, Rejected]:
+    def next_clip(self, length: float) -> MediaClip | Rejected:
         """The next clip of this length."""
         start = self._begin + self.done / self._rate
         end = self._begin + (self.done + length) / self._rate
@@ -276,7 +276,7 @@ def _cut(
     cutter: _Cutter,
     lengths: _Lengths,
     knows_end: bool,
-) -> Iterator[Union[MediaClip, Rejected]]:
+) -> Iterator[MediaClip | Rejected]:
     """Cuts whole clips; the last one may be shorter.
 
     Args:

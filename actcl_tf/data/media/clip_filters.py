@@ -6,7 +6,6 @@
 """
 
 from collections.abc import Collection
-from typing import Optional
 
 import numpy as np
 
@@ -30,7 +29,7 @@ _STILL_CELLS = 3  # ... but for so many of the 1,024 cells.
 _DARK_LEVEL = 20.0  # Mean grey level of 255 below which a picture is dark.
 
 
-def fault(clip: MediaClip, filters: Collection[str]) -> Optional[str]:
+def fault(clip: MediaClip, filters: Collection[str]) -> str | None:
     """Why a clip is left out, of the filters that look at one clip.
 
     Args:

@@ -9,7 +9,7 @@ that fingerprints are the same on every machine.
 import functools
 import hashlib
 import io
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -43,11 +43,11 @@ class Fingerprint(NamedTuple):
       rhythm: how that changes.
     """
 
-    look: Optional[str]
-    light: Optional[str]
-    motion: Optional[str]
-    timbre: Optional[str]
-    rhythm: Optional[str]
+    look: str | None
+    light: str | None
+    motion: str | None
+    timbre: str | None
+    rhythm: str | None
 
 
 def fingerprint(clip: MediaClip) -> Fingerprint:
@@ -125,10 +125,14 @@ def _levels(waveform: np.ndarray, rate: float) -> np.ndarray:
     # Each band has a line of the spectrum at least, if need be its neighbour's.
     lows = np.minimum(np.ceil(edges[:-1]).astype(int), power.shape[1] - 1)
     highs = np.maximum(np.ceil(edges[1:]).astype(int), lows + 1)
-    bands = np.stack([power[:, low:high].sum(axis=1) for low, high in zip(lows, highs)], axis=1)
+    bands = np.stack(
+        [power[:, low:high].sum(axis=1) for low, high in zip(lows, highs, strict=True)], axis=1
+    )
     starts = np.arange(_SEGMENTS) * len(bands) // _SEGMENTS
     ends = np.maximum(np.arange(1, _SEGMENTS + 1) * len(bands) // _SEGMENTS, starts + 1)
-    energy = np.stack([bands[start:end].mean(axis=0) for start, end in zip(starts, ends)])
+    energy = np.stack(
+        [bands[start:end].mean(axis=0) for start, end in zip(starts, ends, strict=True)]
+    )
     level = 10 * np.log10(energy + 1e-12)
     return np.maximum(level, level.max() - _DYNAMIC)
 

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from typing import Any, Optional, TextIO, Union
+from typing import Any, TextIO
 
 from actcl_tf.data.media.clip_cutting import Rejected
 from actcl_tf.data.media.containers.errors import MediaError
@@ -46,7 +46,7 @@ class Decoder:
     """A child process that decodes videos; a context manager, which ends it."""
 
     def __init__(
-        self, options: ReadOptions, *, timeout: float, stop: Optional[threading.Event] = None
+        self, options: ReadOptions, *, timeout: float, stop: threading.Event | None = None
     ):
         """Takes the options; the child starts with the first video.
 
@@ -58,8 +58,8 @@ class Decoder:
         """
         self._options, self._timeout = options, timeout
         self._stop = stop or threading.Event()
-        self._process: Optional[subprocess.Popen] = None
-        self._connection: Optional[Connection] = None
+        self._process: subprocess.Popen | None = None
+        self._connection: Connection | None = None
         self._requests = 0  # That the child has had.
 
     def __enter__(self) -> "Decoder":
@@ -68,9 +68,7 @@ class Decoder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def cut(
-        self, path: str, start: float, end: Optional[float]
-    ) -> Iterator[Union[CutClip, Rejected]]:
+    def cut(self, path: str, start: float, end: float | None) -> Iterator[CutClip | Rejected]:
         """Cuts a video, or a span of it; see `clip_cutting.read_clips`.
 
         Args:
@@ -101,7 +99,7 @@ class Decoder:
         answers.close()
         return span
 
-    def _ask(self, request: Union[CutRequest, SegmentRequest]) -> Iterator[Any]:
+    def _ask(self, request: CutRequest | SegmentRequest) -> Iterator[Any]:
         """What the child answers: pieces until there are no more, or one span."""
         if self._requests >= _MOST_REQUESTS:
             self.close()

@@ -1,6 +1,6 @@
 """What `decoder.Decoder` and its child process say to each other."""
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class CutRequest(NamedTuple):
 
     path: str
     start: float
-    end: Optional[float]
+    end: float | None
 
 
 class SegmentRequest(NamedTuple):

@@ -8,9 +8,8 @@ the other side is gone, and never imports TensorFlow unless a path is remote: it
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from typing import Callable, Union
 
 from actcl_tf.data.media import clip_cutting, clip_filters, segment_reading
 from actcl_tf.data.media.containers import media
@@ -25,7 +24,7 @@ from actcl_tf.data.media.read_options import ReadOptions
 
 
 def _answer(
-    connection: Connection, request: Union[CutRequest, SegmentRequest], options: ReadOptions
+    connection: Connection, request: CutRequest | SegmentRequest, options: ReadOptions
 ) -> None:
     def tell() -> None:
         connection.send(ALIVE)
@@ -43,7 +42,7 @@ def _answer(
 
 def _cut(
     request: CutRequest, options: ReadOptions, tell: Callable[[], None]
-) -> Iterator[Union[CutClip, clip_cutting.Rejected]]:
+) -> Iterator[CutClip | clip_cutting.Rejected]:
     fingerprints = "duplicate" in options.filters
     for piece in clip_cutting.read_clips(
         request.path, options, start=request.start, end=request.end, tell=tell

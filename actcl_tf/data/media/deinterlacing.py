@@ -3,8 +3,6 @@
 In an interlaced frame the even and the odd lines show different moments: what moves has combs.
 """
 
-from typing import Optional
-
 import av
 
 _MIN_SIDE = 4  # Pixels; the filter takes no smaller frames.
@@ -18,8 +16,8 @@ class Deinterlacer:
     """
 
     def __init__(self) -> None:
-        self._graph: Optional[av.filter.Graph] = None
-        self._kind: Optional[tuple] = None
+        self._graph: av.filter.Graph | None = None
+        self._kind: tuple | None = None
 
     def push(self, frame: av.VideoFrame) -> list[av.VideoFrame]:
         """Takes the next frame; returns those that are ready."""

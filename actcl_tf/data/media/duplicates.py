@@ -1,7 +1,6 @@
 """Fingerprints -> which clips an earlier clip has already."""
 
 from collections.abc import Iterator, Sequence
-from typing import Optional
 
 import numpy as np
 
@@ -18,8 +17,8 @@ _ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=
 
 
 def find_duplicates(
-    fingerprints: Sequence[Optional[Sequence[Optional[str]]]],
-) -> list[Optional[int]]:
+    fingerprints: Sequence[Sequence[str | None] | None],
+) -> list[int | None]:
     """Finds the clips that are near-equal to an earlier one in every part.
 
     Clips are gone through in order, and each is compared with those that are kept, all of them:
@@ -33,7 +32,7 @@ def find_duplicates(
     Returns:
       For each clip the place of the first kept clip that it is a copy of, or None.
     """
-    found: list[Optional[int]] = [None] * len(fingerprints)
+    found: list[int | None] = [None] * len(fingerprints)
     groups: dict[tuple, list[int]] = {}
     for place, mark in enumerate(fingerprints):
         if mark is not None and any(part is not None for part in mark):
@@ -69,12 +68,12 @@ def _copies(words: list[np.ndarray], limits: list[int]) -> Iterator[tuple[int, i
             # In the order of rows, then of columns: the first of a row is what counts.
             at, where = np.unique(at, return_index=True)
             first[open_rows[at]] = columns[of[where]]
-        for row, column in zip(rows[first >= 0].tolist(), first[first >= 0].tolist()):
+        for row, column in zip(rows[first >= 0].tolist(), first[first >= 0].tolist(), strict=True):
             yield row, column
         fresh = rows[first < 0]
         at, of = _near(signs, words, limits, fresh, fresh)
         is_copy = np.zeros(fresh.size, bool)
-        for row, column in zip(at.tolist(), of.tolist()):
+        for row, column in zip(at.tolist(), of.tolist(), strict=True):
             if column < row and not is_copy[column] and not is_copy[row]:
                 is_copy[row] = True
                 yield int(fresh[row]), int(fresh[column])
@@ -92,7 +91,7 @@ def _near(
     least = signs.shape[1] - 2 * limits[0]  # Bits that agree less those that do not.
     product = signs[rows].astype(np.float32) @ signs[columns].astype(np.float32).T
     at, of = np.divmod(np.flatnonzero(product >= least), max(1, columns.size))
-    for part, limit in zip(words[1:], limits[1:]):
+    for part, limit in zip(words[1:], limits[1:], strict=True):
         is_near = np.zeros(at.size, bool)
         for low in range(0, at.size, _PAIRS):
             high = low + _PAIRS

@@ -5,8 +5,6 @@ to 576 lines and BT.709 above, and limited range, as players guess), the shape o
 rotation, and high dynamic range (see `tone_mapping`). What is transparent lies over black.
 """
 
-from typing import Optional
-
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
@@ -33,7 +31,7 @@ class Renderer:
           stream: that the frames are decoded from.
           short_side: of the images, pixels; smaller videos keep their size.
         """
-        self.size: Optional[tuple[int, int]] = None  # Height and width of the images.
+        self.size: tuple[int, int] | None = None  # Height and width of the images.
         self._codec = stream.codec_context
         self._pixel_aspect = float(stream.sample_aspect_ratio or 1)
         self._short_side = short_side
@@ -102,18 +100,18 @@ def over_black(image: np.ndarray) -> np.ndarray:
     return ((color * alpha + 127) // 255).astype(np.uint8)
 
 
-def display_matrix(frame: av.VideoFrame) -> Optional[np.ndarray]:
+def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
     """The frame's 2x2 display matrix (rows: images of the x axis, of the y axis), if it has one."""
     data = frame.side_data.get("DISPLAYMATRIX")
     return None if data is None else np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
 
 
-def swaps_sides(matrix: Optional[np.ndarray]) -> bool:
+def swaps_sides(matrix: np.ndarray | None) -> bool:
     """Whether a display matrix makes rows of columns."""
     return matrix is not None and abs(int(matrix[0, 1])) > abs(int(matrix[0, 0]))
 
 
-def orient(image: np.ndarray, matrix: Optional[np.ndarray]) -> np.ndarray:
+def orient(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
     """Turns and mirrors an image [H, W, 3] the way its display matrix says.
 
     The matrix maps a point (x, y) to (a x + c y, b x + d y), y pointing down; only multiples of a

@@ -2,7 +2,6 @@
 
 import io
 import math
-from typing import Optional
 
 import av
 from PIL import Image
@@ -46,9 +45,9 @@ class FrameSampler:
         self._usual_duration = 1.0 / float(source.video.average_rate or self.rate)
         self._deinterlacer = Deinterlacer()
         self._renderer = Renderer(source.video, options.short_side)
-        self._shown: Optional[av.VideoFrame] = None
+        self._shown: av.VideoFrame | None = None
         self._time = -math.inf
-        self._jpeg: Optional[bytes] = None
+        self._jpeg: bytes | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """What is made of every video: the rates, sizes and lengths of clips."""
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 
 class ReadOptions(NamedTuple):
@@ -22,9 +22,9 @@ class ReadOptions(NamedTuple):
     frame_rate: float
     sample_rate: int
     short_side: int
-    jpeg_quality: Optional[int]
+    jpeg_quality: int | None
     clip_seconds: float = 10.0
     min_seconds: float = 1.0
-    silence_db: Optional[float] = None
+    silence_db: float | None = None
     streams: str = "both"
     filters: tuple[str, ...] = ()

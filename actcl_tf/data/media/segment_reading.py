@@ -7,7 +7,7 @@ sample.
 """
 
 import math
-from typing import Callable
+from collections.abc import Callable
 
 import av
 import av.logging

@@ -1,1 +1,1 @@
-"""Lists of clips -> shards of records, written by processes of this machine or by Beam."""
+"""Lists of clips -> shards of records, written by processes of this machine, Dask or Beam."""

@@ -38,7 +38,7 @@ def find_duplicates(tasks: Sequence[ShardTask], reports: Reports) -> dict[ShardT
     marks = [reports[task].clips[place].fingerprint for task, place in places]
     found: dict[ShardTask, set[int]] = {task: set() for task in tasks}
     if any(mark is not None for mark in marks):
-        for (task, place), earlier in zip(places, clip_filters.find_duplicates(marks)):
+        for (task, place), earlier in zip(places, clip_filters.find_duplicates(marks), strict=True):
             if earlier is not None:
                 found[task].add(place)
     return found

@@ -9,7 +9,6 @@ whose records name places: it has the shards, and so the order, of a data set th
 import hashlib
 import json
 import os
-from typing import Optional
 
 from actcl_tf import config
 from actcl_tf.data import catalogs
@@ -24,8 +23,8 @@ def build_index(
     settings: PrepareSettings,
     *,
     dataset: str = "folder",
-    test_fraction: Optional[float] = None,
-    execution: Optional[prepare.Execution] = None,
+    test_fraction: float | None = None,
+    execution: prepare.Execution | None = None,
 ) -> prepare.Summary:
     """Makes the index of some videos, goes on with one that was begun, or finds it made.
 

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from typing import Any, Optional
+from typing import Any
 
 from actcl_tf.data import catalogs
 from actcl_tf.data.prepare.shard_writing import PrepareSettings, ShardTask
@@ -150,7 +150,7 @@ def begin(output: str, described: dict[str, Any]) -> None:
 
 def finished_manifests(
     output: str, described: dict[str, Any]
-) -> Optional[dict[str, records.Manifest]]:
+) -> dict[str, records.Manifest] | None:
     """The manifests of the whole data set, by split, if it is there already; else None.
 
     Raises:

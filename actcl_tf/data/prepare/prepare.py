@@ -1,4 +1,4 @@
-"""Clips -> shards and their manifests, on local processes or Beam.
+"""Clips -> shards and their manifests, on local processes, Dask or Beam.
 
 The work is planned ahead as shards (see `prepare_plan`). Finished shards wait in OUTPUT/.partial; a
 run that was interrupted leaves them there, and the next one with the same settings does the rest.
@@ -9,7 +9,7 @@ import collections
 import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import Any
 
 from actcl_tf import config
 from actcl_tf.config import cores
@@ -56,7 +56,7 @@ def prepare_folder(
     *,
     test_fraction: float = 0.1,
     seed: int = 0,
-    execution: Optional[Execution] = None,
+    execution: Execution | None = None,
     **settings: Any,
 ) -> Summary:
     """Prepares a folder of videos; see `catalogs.from_folder` and `prepare`."""
@@ -68,7 +68,7 @@ def prepare(
     catalog: catalogs.Catalog,
     output_dir: str,
     settings: PrepareSettings,
-    execution: Optional[Execution] = None,
+    execution: Execution | None = None,
 ) -> Summary:
     """Writes clips as a data set of records, or goes on with one that was begun.
 
@@ -201,17 +201,30 @@ def _run(
 
 def _shards(
     todo: Sequence[ShardTask], settings: PrepareSettings, execution: Execution, advance: Any
-) -> Union[Iterator[tuple[ShardTask, ShardReport]], Sequence]:
+) -> Iterator[tuple[ShardTask, ShardReport]] | Sequence:
     if not todo:
         return ()
     shared = {"clip_timeout": execution.clip_timeout, "advance": advance}
+    num_workers = execution.num_workers or cores.count()
     if execution.runner == "local":
-        num_workers = execution.num_workers or cores.count()
         return shard_pool.write_shards(todo, settings, num_workers=num_workers, **shared)
-    try:
-        from actcl_tf.data.prepare import shard_beam  # An extra: imported where it is asked for.
+    try:  # Extras: imported where they are asked for.
+        if execution.runner == "dask":
+            from actcl_tf.data.prepare import shard_dask
+        else:
+            from actcl_tf.data.prepare import shard_beam
     except ImportError as error:
+        name = "Dask" if execution.runner == "dask" else "Apache Beam"
         raise config.ConfigError(
-            f"--runner=beam: Apache Beam is not installed ({error}); `make beam` installs it"
+            f"--runner={execution.runner}: {name} is not installed ({error}); `make beam` "
+            "installs it"
         ) from error
+    if execution.runner == "dask":
+        return shard_dask.write_shards(
+            todo,
+            settings,
+            scheduler=execution.dask_scheduler,
+            num_workers=num_workers,
+            **shared,
+        )
     return shard_beam.write_shards(todo, settings, pipeline_args=execution.pipeline_args, **shared)

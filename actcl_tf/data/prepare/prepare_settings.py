@@ -2,14 +2,13 @@
 
 import dataclasses
 import re
-from typing import Optional
 
 from actcl_tf import config
 from actcl_tf.data.media import clip_filters
 from actcl_tf.data.media.containers import media
 from actcl_tf.data.media.read_options import ReadOptions
 
-RUNNERS = ("local", "beam")
+RUNNERS = ("local", "dask", "beam")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,10 +121,15 @@ class Execution:
 
     runner: str = config.field(
         "local",
-        "Who does the work: local, processes of this machine; or beam, Apache Beam, whose own "
-        "options follow after --.",
+        "Who does the work: local, processes of this machine; dask, a Dask cluster; or beam, "
+        "Apache Beam, whose own options follow after --.",
     )
     num_workers: int = config.field(0, "Local processes; 0: one a core.")
+    dask_scheduler: str = config.field(
+        "",
+        "With --runner=dask: address of the cluster's scheduler, such as tcp://HOST:8786. Empty: "
+        "a cluster of --num_workers processes of this machine.",
+    )
     clip_timeout: float = config.field(
         120.0, "Seconds that a clip may take; then its video is given up and counted."
     )
@@ -142,6 +146,13 @@ class Execution:
             raise config.ConfigError(f"--runner={self.runner}: must be one of {', '.join(RUNNERS)}")
         if self.num_workers < 0:
             raise config.ConfigError(f"--num_workers={self.num_workers}: must be at least 0")
+        if self.dask_scheduler and self.runner != "dask":
+            raise config.ConfigError(f"--dask_scheduler={self.dask_scheduler}: needs --runner=dask")
+        if self.dask_scheduler and not re.fullmatch(r"\w+://.+:\d+/?", self.dask_scheduler):
+            raise config.ConfigError(
+                f"--dask_scheduler={self.dask_scheduler}: must be an address such as "
+                "tcp://HOST:8786"
+            )
         if not self.clip_timeout > 0:
             raise config.ConfigError(f"--clip_timeout={self.clip_timeout}: must be above 0")
         if self.pipeline_args and self.runner != "beam":
@@ -150,7 +161,7 @@ class Execution:
             )
         self.failure_limit(0)
 
-    def failure_limit(self, num_videos: int) -> Optional[float]:
+    def failure_limit(self, num_videos: int) -> float | None:
         """The largest number of failures that will do among so many videos; None: any."""
         if not self.max_failures:
             return None

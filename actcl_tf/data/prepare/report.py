@@ -59,7 +59,8 @@ def contents_text(summary: prepare.Summary) -> str:
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     ]
     lines += [summary.decision] if summary.decision else []
     lines.append(failure_lines(summary.failures))

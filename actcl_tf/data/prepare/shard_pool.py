@@ -6,8 +6,7 @@ end with them.
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from actcl_tf.data.media import decoder
 from actcl_tf.data.prepare.shard_writing import PrepareSettings, ShardReport, ShardTask, write_shard

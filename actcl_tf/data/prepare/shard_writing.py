@@ -8,7 +8,8 @@ this shard is done.
 import collections
 import dataclasses
 import json
-from typing import Any, Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -56,7 +57,7 @@ class ShardTask:
         """Of the report, written last."""
         return files.join(self.folder, f"{self.name}.json")
 
-    def read_report(self) -> Optional["ShardReport"]:
+    def read_report(self) -> "ShardReport | None":
         """The report if the shard is done, else None."""
         if files.size(self.report_path) is None:
             return None
@@ -176,7 +177,7 @@ def _write_clip(
     return [(piece.reason, clip.name + _span(piece.start, piece.end)) for piece in rejected]
 
 
-def _span(start: float, end: Optional[float]) -> str:
+def _span(start: float, end: float | None) -> str:
     return f" [{start:.2f}, {'end' if end is None else f'{end:.2f}'})"
 
 

@@ -31,7 +31,7 @@ class ClipOrder(NamedTuple):
     paths: list[str]
     clips: list[int]
     seed: int = 0
-    stream: Optional[int] = None
+    stream: int | None = None
     shuffle_buffer: int = 1
 
     @property
@@ -39,7 +39,7 @@ class ClipOrder(NamedTuple):
         """Clips of an epoch (N)."""
         return sum(self.clips)
 
-    def records(self, start: int = 0, num_epochs: Optional[int] = None) -> tf.data.Dataset:
+    def records(self, start: int = 0, num_epochs: int | None = None) -> tf.data.Dataset:
         """Epoch after epoch of raw records, see `epochs`: ([] int64 epoch, [] string record)."""
         return self.epochs(self.epoch_records, start, num_epochs)
 
@@ -51,7 +51,7 @@ class ClipOrder(NamedTuple):
         return raw.map(lambda record: (epoch, record))
 
     def epochs(
-        self, read_epoch: Read, start: int = 0, num_epochs: Optional[int] = None
+        self, read_epoch: Read, start: int = 0, num_epochs: int | None = None
     ) -> tf.data.Dataset:
         """What `read_epoch` gives of epoch after epoch, from any clip on.
 
@@ -97,7 +97,7 @@ def build_order(
     paths: list[str],
     *,
     seed: int = 0,
-    stream: Optional[int] = None,
+    stream: int | None = None,
     shuffle_buffer: int = 1,
 ) -> ClipOrder:
     """The order of the clips of a split that `shards.open_split` gave; see `ClipOrder`."""

@@ -1,7 +1,7 @@
 """One clip -> its record, a `tf.train.SequenceExample` as `records` has the contract."""
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -40,7 +40,7 @@ def build_example(
     example_id: str,
     filename: str,
     frames_jpeg: Sequence[bytes],
-    waveform: Optional[np.ndarray],
+    waveform: np.ndarray | None,
     height: int,
     width: int,
     frame_rate: float,
@@ -50,7 +50,7 @@ def build_example(
     labels: Sequence[int] = (),
     label_texts: Sequence[str] = (),
     label_strings: Sequence[str] = (),
-    caption: Optional[str] = None,
+    caption: str | None = None,
     folds: Sequence[str] = (),
 ) -> tf.train.SequenceExample:
     """Builds the record of one clip.

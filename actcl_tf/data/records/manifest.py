@@ -4,7 +4,7 @@ import concurrent.futures
 import dataclasses
 import json
 import os
-from typing import Any, Optional, TypedDict
+from typing import Any, TypedDict
 
 from actcl_tf import __version__
 from actcl_tf.console import commands
@@ -74,8 +74,8 @@ class Manifest:
     min_frames: int
     min_height: int
     min_width: int
-    height: Optional[int]
-    width: Optional[int]
+    height: int | None
+    width: int | None
     duration: float
     tool_version: str
     failures: dict[str, list[str]] = dataclasses.field(default_factory=dict)
@@ -94,7 +94,7 @@ def write_manifest(split_dir: PathLike, manifest: Manifest) -> None:
     files.write_atomically(files.join(split_dir, MANIFEST), text + "\n")
 
 
-def load_manifest(split_dir: PathLike) -> Optional[Manifest]:
+def load_manifest(split_dir: PathLike) -> Manifest | None:
     """Reads `manifest.json` of a split and leaves its shards alone; None if there is none.
 
     Raises:

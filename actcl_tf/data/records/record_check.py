@@ -6,7 +6,7 @@ training reads it with `records.parse_example`.
 
 import hashlib
 import math
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 from google.protobuf import message
@@ -51,7 +51,7 @@ class RecordFacts(NamedTuple):
     seconds: float
     labels: tuple[int, ...]
     names: tuple[str, ...]
-    loudest_db: Optional[float]
+    loudest_db: float | None
     clip: str
     video: str
     num_bytes: int

@@ -9,7 +9,7 @@ too):
 """
 
 import math
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 
@@ -78,9 +78,7 @@ def clip_id_of(example_id: tf.Tensor) -> tf.Tensor:
     return tf.strings.to_hash_bucket_fast(example_id, 2**62)
 
 
-def parse_example(
-    serialized: tf.Tensor, manifest: Optional[Manifest] = None
-) -> dict[str, tf.Tensor]:
+def parse_example(serialized: tf.Tensor, manifest: Manifest | None = None) -> dict[str, tf.Tensor]:
     """Parses one record, in a graph or eagerly; frames stay encoded.
 
     Args:

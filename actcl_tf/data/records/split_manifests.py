@@ -144,7 +144,7 @@ def length_notes(manifest: Manifest, shards: Iterable[ShardFacts]) -> list[str]:
     if not apart:
         return []
     if 2 * len(apart) > len(lengths):
-        videos, audios = (statistics.median(each) for each in zip(*lengths))
+        videos, audios = (statistics.median(each) for each in zip(*lengths, strict=True))
         raise DataError(
             f"split {manifest.split}: clips last {videos:.2f} s at {manifest.frame_rate:g} "
             f"frames a second, and {audios:.2f} s at {manifest.sample_rate:g} samples a second: "
@@ -187,7 +187,7 @@ def _describe(
     if streams == "both":
         frames = [
             min(count, records.frames_with_audio(audio, frame_rate, sample_rate))
-            for count, audio in zip(frames, samples)
+            for count, audio in zip(frames, samples, strict=True)
         ]
     heights, widths = ({getattr(clip, side) for clip in clips} for side in ("height", "width"))
     return Manifest(
@@ -312,7 +312,7 @@ def _classes(splits: Sequence[SplitFiles], scanned: Scanned) -> list[str]:
             for clip in shard.clips:
                 where = split.path(shard.name)
                 if clip.labels and clip.names:
-                    for index, name in zip(clip.labels, clip.names):
+                    for index, name in zip(clip.labels, clip.names, strict=True):
                         pair(index, name, where)
                 unnamed.update(clip.labels)
                 if not clip.labels:

@@ -1,8 +1,8 @@
 """Finds the splits of a folder, of whoever made them, and reads every record of them."""
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from actcl_tf.console import bars
 from actcl_tf.data.records import record_check, shard_files, shards
@@ -30,7 +30,7 @@ class SplitFiles(NamedTuple):
     folder: str
     shards: list[str]
     gaps: list[str]
-    manifest: Optional[Manifest] = None
+    manifest: Manifest | None = None
 
     def path(self, shard: str) -> str:
         """Of a shard; the split's own folder need not be there yet."""
@@ -96,7 +96,7 @@ def find_splits(folder: PathLike) -> list[SplitFiles]:
     return found
 
 
-def _split_in(folder: str) -> Optional[SplitFiles]:
+def _split_in(folder: str) -> SplitFiles | None:
     """The one split whose manifest or shards lie in a folder, if that is what it holds."""
     groups = shard_files.shards_among(files.names_in(folder))
     manifest = load_manifest(folder)
@@ -116,7 +116,7 @@ def scan(
     splits: Sequence[SplitFiles],
     *,
     every_frame: bool = False,
-    on_record: Optional[OnRecord] = None,
+    on_record: OnRecord | None = None,
     progress: bool = True,
 ) -> dict[str, list[ShardFacts]]:
     """Reads every record of some splits, with a progress bar; damage ends nothing.

@@ -70,7 +70,7 @@ def render_voice(
                 voice += amplitude * np.sin(multiple * phase)
     if causes.material == "buzz":
         voice *= 1.0 + 0.6 * np.sin(2 * np.pi * _ROUGHNESS_HZ * times)
-    for has_companion, frequency in zip(causes.build, _WHISTLES):
+    for has_companion, frequency in zip(causes.build, _WHISTLES, strict=True):
         if has_companion == "1" and frequency < 0.47 * sample_rate:
             whistle = np.sin(2 * np.pi * frequency * times)
             voice = voice + _WHISTLE_LEVEL * voice.std() * whistle

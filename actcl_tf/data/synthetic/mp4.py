@@ -3,7 +3,6 @@
 import fractions
 import os
 import pathlib
-from typing import Union
 
 import av
 import numpy as np
@@ -17,7 +16,7 @@ PARTIAL_SUFFIX = ".part"
 
 
 def write_mp4(
-    path: Union[str, os.PathLike],
+    path: str | os.PathLike,
     frames: np.ndarray,
     waveform: np.ndarray,
     *,

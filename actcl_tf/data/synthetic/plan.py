@@ -133,7 +133,7 @@ def category_counts(num_clips: int, zipf: float, seed: int, builds: int = 1) -> 
     while counts.sum() > num_clips:
         counts[np.argmax(counts)] -= 1
     ranks = np.random.default_rng([seed, 1]).permutation(num_categories)
-    return {name: int(counts[rank]) for name, rank in zip(names, ranks)}
+    return {name: int(counts[rank]) for name, rank in zip(names, ranks, strict=True)}
 
 
 def list_items(settings: SyntheticSettings) -> list[Item]:

@@ -22,7 +22,7 @@ import pathlib
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
 
@@ -71,9 +71,9 @@ def render_clip(settings: SyntheticSettings, item: Item) -> tuple[np.ndarray, np
 
 
 def write_dataset(
-    folder: Union[str, os.PathLike],
+    folder: str | os.PathLike,
     *,
-    num_workers: Optional[int] = None,
+    num_workers: int | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> None:
@@ -144,7 +144,7 @@ def _claim_folder(folder: pathlib.Path, settings: SyntheticSettings) -> None:
 
 
 def _write_clips(
-    folder: pathlib.Path, settings: SyntheticSettings, items: list[Item], num_workers: Optional[int]
+    folder: pathlib.Path, settings: SyntheticSettings, items: list[Item], num_workers: int | None
 ) -> Iterator[None]:
     """Renders and writes clips, in this process or in several; yields once a clip."""
     num_workers = min(num_workers or cores.count(), max(len(items), 1))

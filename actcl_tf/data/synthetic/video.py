@@ -89,7 +89,7 @@ def _paint(
         mark = np.maximum(mark, rim)
     ink = np.float32(nuisance.outline)
     # A channel at a time: rows of pixels are long, three colours are not.
-    for channel, (base, accent) in enumerate(zip(*nuisance.object_colors)):
+    for channel, (base, accent) in enumerate(zip(*nuisance.object_colors, strict=True)):
         paint = np.float32(base) + texture * np.float32(accent - base)
         paint += mark * (ink - paint)
         plane = frames[..., channel]
@@ -108,7 +108,7 @@ def _paint_companions(
     """Paints the small discs around the object over the frames; arguments as of `_paint`."""
     edge = np.float32(1.3 / size)
     distance, radius = _COMPANION_DISTANCE * causes.radius, _COMPANION_RADIUS * causes.radius
-    for has_companion, place in zip(causes.build, _COMPANION_PLACES):
+    for has_companion, place in zip(causes.build, _COMPANION_PLACES, strict=True):
         if has_companion == "1":
             aside = right - np.float32(distance * np.sin(place))
             above = up - np.float32(distance * np.cos(place))
@@ -168,7 +168,7 @@ def _shift(backdrop: np.ndarray, offsets: np.ndarray, size: int, margin: int) ->
       [T, H, W, 3] float32.
     """
     frames = np.empty((len(offsets), size, size, 3), np.float32)
-    for frame, (right, down) in zip(frames, offsets):
+    for frame, (right, down) in zip(frames, offsets, strict=True):
         column, row = margin - right, margin - down
         i, j = int(np.floor(row)), int(np.floor(column))
         v, u = np.float32(row - i), np.float32(column - j)
@@ -196,7 +196,9 @@ def _backdrop(
         mix = (np.sin(wave * slope) * np.sin(wave * other) > 0).astype(np.float32)
     elif nuisance.background == "spots":
         places, radii = rng.uniform(0, 1.1, (6, 2)), rng.uniform(0.05, 0.2, 6)
-        gaps = [(x - px) ** 2 + (y - py) ** 2 - r**2 for (px, py), r in zip(places, radii)]
+        gaps = [
+            (x - px) ** 2 + (y - py) ** 2 - r**2 for (px, py), r in zip(places, radii, strict=True)
+        ]
         mix = np.clip(0.5 - np.min(gaps, axis=0) * 60.0, 0.0, 1.0)
     else:
         mix = np.zeros_like(slope)

@@ -2,8 +2,8 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -71,7 +71,7 @@ class Targets(NamedTuple):
         return self.values >= 0 if self.values.ndim == 1 else self.values.any(axis=1)
 
 
-def read(data_dir: str, splits: Sequence[str], progress: Optional[Progress] = None) -> ClipTable:
+def read(data_dir: str, splits: Sequence[str], progress: Progress | None = None) -> ClipTable:
     """Reads what the records of some splits say of their clips.
 
     Args:
@@ -94,14 +94,14 @@ def read(data_dir: str, splits: Sequence[str], progress: Optional[Progress] = No
                 ids, names, parts, labels = batch
                 rows += [
                     (split, int(i), name.decode("utf-8", "surrogateescape"), part, label)
-                    for i, name, part, label in zip(ids, names, parts, labels)
+                    for i, name, part, label in zip(ids, names, parts, labels, strict=True)
                 ]
                 done += len(ids)
                 if progress is not None:
                     progress(split, done, manifest.num_clips)
         except tf.errors.DataLossError as error:
             raise shards.damage_error(error, data_dir, split) from error
-    columns = list(zip(*rows))
+    columns = list(zip(*rows, strict=True))
     clip_ids = np.array(columns[1], np.int64)
     _require_unique(data_dir, clip_ids, columns[2])
     first = next(iter(manifests.values()))

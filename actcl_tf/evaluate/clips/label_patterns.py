@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import Optional
 
 from actcl_tf import config
 
@@ -10,7 +9,7 @@ from actcl_tf import config
 LABEL = "label"
 
 
-def compile_pattern(pattern: str, flag: str = "probe_pattern") -> Optional["re.Pattern[str]"]:
+def compile_pattern(pattern: str, flag: str = "probe_pattern") -> re.Pattern[str] | None:
     """Compiles a pattern of file names, so that a mistake in it is found before any work.
 
     Args:

@@ -1,7 +1,7 @@
 """Draws small training sets for low-shot learning: a share of the clips, or a few a class."""
 
-from collections.abc import Sequence
-from typing import Any, Callable, NamedTuple, Optional
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def draw_fraction(
     labels: np.ndarray,
     fraction: float,
     *,
-    groups: Optional[Sequence] = None,
+    groups: Sequence | None = None,
     seed: int,
     draw: int,
 ) -> Draw:
@@ -54,7 +54,7 @@ def draw_shots(
     labels: np.ndarray,
     shots: int,
     *,
-    groups: Optional[Sequence] = None,
+    groups: Sequence | None = None,
     seed: int,
     draw: int,
 ) -> Draw:
@@ -81,7 +81,7 @@ def draw_shots(
 def _draw(
     labels: np.ndarray,
     quota: Callable[[int], int],
-    groups: Optional[Sequence],
+    groups: Sequence | None,
     seed: int,
     draw: int,
 ) -> Draw:

@@ -108,7 +108,7 @@ def labelled(folds: Sequence[Fold], targets: clip_table.Targets) -> list[Fold]:
     known = targets.known
     kept = [Fold(name, train[known[train]], test[known[test]]) for name, train, test in folds]
     for fold in kept:
-        for side, rows in zip(_PARTS, fold[1:]):
+        for side, rows in zip(_PARTS, fold[1:], strict=True):
             if not len(rows):
                 raise records.DataError(
                     f"{fold.name}: no {side} clip has a label of {targets.name!r}"
@@ -213,7 +213,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _require_apart(fold: Fold, filenames: Sequence[str]) -> None:
-    for side, rows in zip(_PARTS, fold[1:]):
+    for side, rows in zip(_PARTS, fold[1:], strict=True):
         if not len(rows):
             raise records.DataError(f"{fold.name} has no {side} clips: prepare the data again")
     names = np.array(filenames)

@@ -1,7 +1,6 @@
 """How the clips of an evaluation are read for its encoders."""
 
 import dataclasses
-from typing import Optional
 
 import tensorflow as tf
 
@@ -30,7 +29,7 @@ class ClipInputs:
     settings: config.EvaluationConfig
     data: config.DataConfig
     streams: tuple[str, ...]
-    num_samples: Optional[int]
+    num_samples: int | None
     sample_rate: int
     num_audio_samples: int
 
@@ -69,7 +68,7 @@ def build_inputs(
     settings: config.EvaluationConfig,
     data: config.DataConfig,
     modalities: tuple[str, ...],
-    checkpoint: Optional[encoders.Checkpoint],
+    checkpoint: encoders.Checkpoint | None,
 ) -> ClipInputs:
     """Settles what is read of the clips for some modalities, of `config.MODALITIES`.
 

@@ -3,8 +3,8 @@
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple, Optional
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -28,7 +28,7 @@ class Encoded(NamedTuple):
     """
 
     features: tf.Tensor
-    embedding: Optional[tf.Tensor]
+    embedding: tf.Tensor | None
 
 
 Encode = Callable[[tf.Tensor], Encoded]
@@ -160,8 +160,8 @@ def trained_towers(checkpoint: Checkpoint) -> tuple[two_tower.Tower, two_tower.T
         return loaded.video_tower, loaded.audio_tower
     saved = _load_export(checkpoint)
     towers = fresh_towers(checkpoint.run, checkpoint.sample_rate, checkpoint.num_audio_samples)
-    for tower, part in zip(towers, (saved.video, saved.audio)):
-        for variable, value in zip(tower.variables, part.variables):
+    for tower, part in zip(towers, (saved.video, saved.audio), strict=True):
+        for variable, value in zip(tower.variables, part.variables, strict=True):
             variable.assign(value)
     return towers
 

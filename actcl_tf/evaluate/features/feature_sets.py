@@ -1,8 +1,8 @@
 """Features of all clips of an evaluation: of the trained encoders, and of the baselines."""
 
 import pathlib
-from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple, Optional
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -30,7 +30,7 @@ class FeatureSet(NamedTuple):
 
 def make(
     inputs: ClipInputs,
-    checkpoint: Optional[encoders.Checkpoint],
+    checkpoint: encoders.Checkpoint | None,
     *,
     mel_bands: int,
     precision: str,
@@ -75,7 +75,7 @@ class _Maker(NamedTuple):
     """Encodes the clips by each kind of encoder."""
 
     inputs: ClipInputs
-    checkpoint: Optional[encoders.Checkpoint]
+    checkpoint: encoders.Checkpoint | None
     mel_bands: int
     cache_dir: pathlib.Path
 
@@ -149,7 +149,7 @@ def _random(inputs: ClipInputs, like: feature_store.Arrays) -> dict[str, np.ndar
     for place, name in enumerate(names):
         crops = settings.crops if name.startswith("video") else 1
         shape: tuple[int, ...] = (settings.clips * crops, _RANDOM_WIDTH)
-        found: Optional[np.ndarray] = like.get(name)
+        found: np.ndarray | None = like.get(name)
         if found is not None:
             shape = found.shape[1:]
         made[name] = feature_store.random_features(

@@ -13,8 +13,8 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Mapping
-from typing import Any, Callable, Optional
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -33,7 +33,7 @@ def load_or_make(
     about: Mapping[str, Any],
     clip_ids: np.ndarray,
     make: Callable[[], tuple[tf.data.Dataset, features.WindowEncoder]],
-    progress: Optional[Callable[[int], None]] = None,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[Arrays, bool]:
     """The features that `about` describes: from the disk, or else made and kept.
 
@@ -82,7 +82,7 @@ def _write(
     clip_ids: np.ndarray,
     dataset: tf.data.Dataset,
     encode: features.WindowEncoder,
-    progress: Optional[Callable[[int], None]],
+    progress: Callable[[int], None] | None,
 ) -> None:
     arrays, done = {}, 0
     for batch in dataset:
@@ -132,6 +132,6 @@ def random_features(
       [n, W, d] float32.
     """
     made = np.empty([len(clip_ids), *shape], np.float32)
-    for row, clip_id in zip(made, clip_ids.tolist()):
+    for row, clip_id in zip(made, clip_ids.tolist(), strict=True):
         np.random.default_rng([seed, stream, clip_id]).standard_normal(out=row, dtype=np.float32)
     return made

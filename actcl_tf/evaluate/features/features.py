@@ -1,8 +1,8 @@
 """Runs both towers over a data set and keeps what they give, as NumPy arrays."""
 
 import functools
-from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -124,6 +124,8 @@ class Extractor:
             parts[-1] += [batch[key].numpy() for key in ("label", "filename", "clip_id")]
         if not parts:
             raise ValueError("expected at least 1 clip to extract features from, got none")
-        *encoded, labels, filenames, clip_ids = (np.concatenate(part) for part in zip(*parts))
+        *encoded, labels, filenames, clip_ids = (
+            np.concatenate(part) for part in zip(*parts, strict=True)
+        )
         names = [name.decode("utf-8", "surrogateescape") for name in filenames]
         return Features(*encoded, labels, names, clip_ids)

@@ -127,11 +127,11 @@ def chance(test_labels: np.ndarray, train_labels: np.ndarray) -> ClipRetrievalSc
     if not test_labels.size or not train_labels.size:
         raise ValueError("chance needs at least 1 test and 1 training label, got none")
     num = len(train_labels)
-    counts = dict(zip(*np.unique(train_labels, return_counts=True)))
+    counts = dict(zip(*np.unique(train_labels, return_counts=True), strict=True))
     rights, weights = np.unique([counts.get(label, 0) for label in test_labels], return_counts=True)
     before = np.arange(num)
     found = np.zeros(num)
-    for right, weight in zip(rights, weights / len(test_labels)):
+    for right, weight in zip(rights, weights / len(test_labels), strict=True):
         missed = np.cumprod(np.maximum(num - right - before, 0) / (num - before))
         found += weight * (1.0 - missed)
     half = np.flatnonzero(found >= 0.5 - 1e-12)
@@ -163,7 +163,7 @@ def _nearest(cosine: np.ndarray, k: int) -> np.ndarray:
     # The k-th largest bounds them; of the columns that equal it, only the first few are among them.
     bound = np.partition(cosine, cosine.shape[1] - k, axis=1)[:, -k]
     nearest = np.empty((len(cosine), k), np.int64)
-    for row, (values, least) in enumerate(zip(cosine, bound)):
+    for row, (values, least) in enumerate(zip(cosine, bound, strict=True)):
         above, equal = np.flatnonzero(values > least), np.flatnonzero(values == least)
         columns = np.concatenate([above, equal[: k - len(above)]])
         nearest[row] = columns[np.lexsort((columns, -values[columns]))]

@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -28,7 +28,7 @@ class ClassificationScores(NamedTuple):
     top5: float
     mean_class_accuracy: float
     confusion: np.ndarray
-    class_accuracy: list[Optional[float]]
+    class_accuracy: list[float | None]
     counts: np.ndarray
     ranks: np.ndarray
 
@@ -49,8 +49,8 @@ class MultiLabelScores(NamedTuple):
     mean_average_precision: float
     mean_auc: float
     d_prime: float
-    average_precision: list[Optional[float]]
-    auc: list[Optional[float]]
+    average_precision: list[float | None]
+    auc: list[float | None]
     num_scored: int
     num_left_out: int
 
@@ -107,7 +107,7 @@ def bootstrap_interval(
     *,
     seed: int,
     draws: int = 1000,
-    groups: Optional[Sequence] = None,
+    groups: Sequence | None = None,
 ) -> tuple[float, float]:
     """The interval of 95 % for the mean of a number a clip, by the percentile bootstrap.
 
@@ -207,10 +207,10 @@ def _checked(scores: np.ndarray, num_classes: int) -> np.ndarray:
     return scores
 
 
-def _place(values: Sequence[float], classes: np.ndarray, num: int) -> list[Optional[float]]:
+def _place(values: Sequence[float], classes: np.ndarray, num: int) -> list[float | None]:
     """The values of some classes in their places among all, None elsewhere."""
     placed = [None] * num
-    for index, value in zip(classes, values):
+    for index, value in zip(classes, values, strict=True):
         placed[index] = float(value)
     return placed
 

@@ -1,6 +1,7 @@
 """What measures the encoders of a run while it trains, built from its configuration."""
 
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import NamedTuple
 
 from actcl_tf import config
 from actcl_tf.data.input import pipeline, skip_ledger
@@ -12,8 +13,8 @@ from actcl_tf.train.runs import run_folder
 class Evaluation(NamedTuple):
     """What measures the encoders on held-out clips, and what shows these in TensorBoard."""
 
-    evaluate: Optional[monitor.Evaluator] = None
-    publish: Optional[Callable[[int], None]] = None
+    evaluate: monitor.Evaluator | None = None
+    publish: Callable[[int], None] | None = None
 
 
 def build(configuration: config.PretrainConfig, facts: run_folder.DataFacts) -> Evaluation:
@@ -32,7 +33,7 @@ def build(configuration: config.PretrainConfig, facts: run_folder.DataFacts) -> 
     if not data.eval_split:
         return Evaluation()
 
-    def leaves_out(split: str) -> Optional[skip_ledger.SkipLedger]:
+    def leaves_out(split: str) -> skip_ledger.SkipLedger | None:
         """Probes may learn from fewer clips; what is measured must be whole."""
         is_wanted = data.on_bad_record == "skip" and split == data.train_split
         return skip_ledger.SkipLedger(tell=False) if is_wanted else None

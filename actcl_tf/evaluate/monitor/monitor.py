@@ -1,8 +1,8 @@
 """Everything that is measured on held-out clips: cross-modal retrieval, and a probe a label."""
 
 import re
-from collections.abc import Sequence
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -26,8 +26,8 @@ class ProbeLabels(NamedTuple):
       windows: how the windows of a clip are joined, of `probes.WINDOWS`.
     """
 
-    train: list[Optional[str]]
-    test: list[Optional[str]]
+    train: list[str | None]
+    test: list[str | None]
     windows: str
 
 
@@ -35,7 +35,7 @@ def find_probes(
     train: features.Features,
     test: features.Features,
     *,
-    pattern: Optional["re.Pattern[str]"] = None,
+    pattern: re.Pattern[str] | None = None,
     classes: Sequence[str] = (),
 ) -> dict[str, ProbeLabels]:
     """Decides which probes there are.
@@ -58,7 +58,7 @@ def find_probes(
       config.ConfigError: a file name does not match the pattern.
     """
 
-    def names(labels: np.ndarray) -> list[Optional[str]]:
+    def names(labels: np.ndarray) -> list[str | None]:
         known = dict(enumerate(classes))
         return [None if label < 0 else known.get(label, str(label)) for label in labels.tolist()]
 
@@ -78,14 +78,14 @@ class Evaluator:
 
     def __init__(
         self,
-        train_dataset: Optional[tf.data.Dataset],
+        train_dataset: tf.data.Dataset | None,
         eval_dataset: tf.data.Dataset,
         *,
         probe_pattern: str = "",
-        known: Optional[quantities.Quantities] = None,
+        known: quantities.Quantities | None = None,
         classes: Sequence[str] = (),
         seed: int = 0,
-        observe: Optional[Callable[[features.Features], None]] = None,
+        observe: Callable[[features.Features], None] | None = None,
     ):
         """Takes the clips; nothing runs yet.
 
@@ -151,7 +151,7 @@ class Evaluator:
         if "train" in encoded:
             rare = rarest(encoded["train"].labels, test.labels)
             if rare.any():
-                for direction, each in zip(retrieval.CrossModal._fields, ranks):
+                for direction, each in zip(retrieval.CrossModal._fields, ranks, strict=True):
                     scores[f"retrieval/{direction}/rarest_r1"] = float(np.mean(each[rare] <= 1))
             scores.update(self._probe_scores(encoded["train"], test, rare))
         return scores
@@ -202,7 +202,7 @@ def rarest(train_labels: np.ndarray, test_labels: np.ndarray) -> np.ndarray:
 def _retrieval_scores(ranks: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
     """Scores of both directions, of `retrieval.cross_modal_ranks`."""
     scores = {"retrieval/num_clips": float(len(ranks[0]))}
-    for direction, each in zip(retrieval.CrossModal._fields, ranks):
+    for direction, each in zip(retrieval.CrossModal._fields, ranks, strict=True):
         for key, value in retrieval.score(each)._asdict().items():
             if key != "num":
                 scores[f"retrieval/{direction}/{key}"] = value
@@ -239,7 +239,7 @@ def _probe(
     labels: ProbeLabels,
     seed: int,
     *,
-    rare: Optional[np.ndarray],
+    rare: np.ndarray | None,
 ) -> dict[str, float]:
     """Trains and scores one probe on the clips that have a label; on the rare ones too."""
     parts = []

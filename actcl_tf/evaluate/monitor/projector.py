@@ -13,8 +13,7 @@ are chosen after others.
 import functools
 import math
 import pathlib
-from collections.abc import Sequence
-from typing import Callable, Optional
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -57,7 +56,7 @@ class Projector:
         self._logdir = pathlib.Path(logdir)
         self._make_frames = make_frames
         self._classes = tuple(classes)
-        self._encoded: Optional[features.Features] = None
+        self._encoded: features.Features | None = None
         self._has_sprites = False
 
     def observe(self, encoded: features.Features) -> None:
@@ -153,7 +152,7 @@ def metadata_text(encoded: features.Features, classes: Sequence[str]) -> str:
     columns = ("clip", "modality", "label") if any(labels) else ("clip", "modality")
     lines = [columns]
     for modality in ("video", "audio"):
-        for name, label in zip(encoded.filenames, labels):
+        for name, label in zip(encoded.filenames, labels, strict=True):
             lines.append((name, modality, label or "none")[: len(columns)])
     return "".join("\t".join(map(_one_cell, line)) + "\n" for line in lines)
 

@@ -8,7 +8,6 @@ import csv
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Optional, Union
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
@@ -26,7 +25,7 @@ _STRENGTHS = np.logspace(-2, 5, 15)  # Of the ridge penalty, on standardised fea
 class Quantities:
     """A table of numbers, a row a clip."""
 
-    def __init__(self, source: Union[str, os.PathLike]):
+    def __init__(self, source: str | os.PathLike):
         """Reads a table.
 
         Args:
@@ -52,7 +51,7 @@ class Quantities:
         self._heads = [head for head in heads if head != _PATH]
         self._rows = {row[_PATH]: self._numbers(line + 2, row) for line, row in enumerate(rows)}
 
-    def _numbers(self, line: int, row: dict[str, Optional[str]]) -> list[float]:
+    def _numbers(self, line: int, row: dict[str, str | None]) -> list[float]:
         found = []
         for head in self._heads:
             text = row[head]
@@ -76,7 +75,7 @@ class Quantities:
         table = np.array([self._rows.get(name, unknown) for name in filenames], np.float64)
         return {
             head.rpartition("/")[2]: column
-            for head, column in zip(self._heads, table.T)
+            for head, column in zip(self._heads, table.T, strict=True)
             if "/" not in head or head.partition("/")[0] == modality
         }
 

@@ -99,9 +99,9 @@ def _single_label(
     counts = confusion.sum(axis=1)
     per_class = [
         {"name": name, "count": int(count), "score": float(right / count) if count else None}
-        for name, count, right in zip(targets.classes, counts, confusion.diagonal())
+        for name, count, right in zip(targets.classes, counts, confusion.diagonal(), strict=True)
     ]
-    chance = dict(zip((*firsts, MEAN_CLASS), np.mean(chances, axis=0).tolist()))
+    chance = dict(zip((*firsts, MEAN_CLASS), np.mean(chances, axis=0).tolist(), strict=True))
     return folds, intervals, confusion.tolist(), per_class, chance
 
 
@@ -127,7 +127,7 @@ def _multi_label(
     per_class = [
         {"name": name, "count": int(count), "score": float(total / num) if num else None}
         for name, count, total, num in zip(
-            targets.classes, np.sum(counts, axis=0), totals, known.sum(axis=0)
+            targets.classes, np.sum(counts, axis=0), totals, known.sum(axis=0), strict=True
         )
     ]
     return folds, {}, None, per_class, {MAP: float(np.mean(positives)), D_PRIME: 0.0}

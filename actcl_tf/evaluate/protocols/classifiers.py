@@ -1,7 +1,6 @@
 """Classifiers by name: how labels are predicted from frozen features that a user brings."""
 
 from collections.abc import Sequence
-from typing import Optional
 
 import numpy as np
 
@@ -21,8 +20,8 @@ def fit_predict(
     test_x: np.ndarray,
     *,
     num_classes: int,
-    groups: Optional[Sequence[str]] = None,
-    settings: Optional[Settings] = None,
+    groups: Sequence[str] | None = None,
+    settings: Settings | None = None,
     seed: int = 0,
 ) -> Prediction:
     """Learns from the training clips and scores the test clips.

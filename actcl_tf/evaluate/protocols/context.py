@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from typing import Any, Optional
+from typing import Any
 
 from actcl_tf import config
 from actcl_tf.console import bars
@@ -37,7 +37,7 @@ class Plan:
     finetune: config.FinetuneConfig
     run: config.PretrainConfig
     given: frozenset[str]
-    checkpoint: Optional[encoders.Checkpoint]
+    checkpoint: encoders.Checkpoint | None
     precision: str
     strategy: str
     output: pathlib.Path

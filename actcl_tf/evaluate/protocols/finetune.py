@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import pathlib
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -57,7 +58,7 @@ class Job:
     make_batches: Callable[[int, int], tf.data.Dataset]
     make_tests: Callable[[], tf.data.Dataset]
     num_test: int
-    explain: Callable[[tf.errors.OpError, int], Optional[Exception]]
+    explain: Callable[[tf.errors.OpError, int], Exception | None]
 
     @property
     def batch_size(self) -> int:
@@ -202,7 +203,7 @@ def _fit(job: Job, model: classifier_model.ClassifierModel) -> None:
     def make_dataset(start_step: int) -> tf.data.Dataset:
         return job.make_batches(job.batch_size, start_step)
 
-    def explain(error: tf.errors.OpError) -> Optional[Exception]:
+    def explain(error: tf.errors.OpError) -> Exception | None:
         return job.explain(error, int(model.step.numpy()))
 
     every, size = settings.log_every, job.batch_size

@@ -168,7 +168,7 @@ def _towers(context: Context) -> dict[str, two_tower.Tower]:
         )
     else:
         pair = encoders.trained_towers(plan.checkpoint)
-    return dict(zip(windows.MODALITIES, pair))
+    return dict(zip(windows.MODALITIES, pair, strict=True))
 
 
 def _identity(

@@ -104,7 +104,7 @@ class Measurer:
         parts = [self._predict(each, targets, subset, fold) for each in windows.MODALITIES]
         chosen = {
             f"{name} of {each}": value
-            for each, part in zip(windows.MODALITIES, parts)
+            for each, part in zip(windows.MODALITIES, parts, strict=True)
             for name, value in part.chosen.items()
         }
         return classifiers.Prediction(np.mean([part.scores for part in parts], axis=0), chosen)

@@ -66,13 +66,13 @@ def find(
     return [
         result_page.Neighbours(stream, shown(query, query), [shown(row, query) for row in nearest])
         for stream, rows in found.items()
-        for query, nearest in zip(some.test, rows)
+        for query, nearest in zip(some.test, rows, strict=True)
     ]
 
 
 def _read(data_dir: str, table: clip_table.ClipTable, rows: np.ndarray) -> dict[int, playable.Clip]:
     """Row of the table -> what is seen and heard of the middle of its clip."""
-    row_of = dict(zip(table.clip_ids[rows].tolist(), rows.tolist()))
+    row_of = dict(zip(table.clip_ids[rows].tolist(), rows.tolist(), strict=True))
     of_split = np.array(table.splits)
     media = {}
     for split in table.manifests:

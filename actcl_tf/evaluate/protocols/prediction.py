@@ -1,7 +1,7 @@
 """What every protocol takes and gives: features and targets, checked, in; class scores out."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,7 +55,7 @@ def check(
     test_x: np.ndarray,
     *,
     num_classes: int,
-    groups: Optional[Sequence] = None,
+    groups: Sequence | None = None,
 ) -> Task:
     """Checks and converts the input of a protocol.
 

@@ -1,7 +1,6 @@
 """The protocols of an evaluation by name, each with the function that measures by it."""
 
-from collections.abc import Iterator, Sequence
-from typing import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from actcl_tf.evaluate.features import feature_sets
 from actcl_tf.evaluate.protocols import classifiers, finetune_protocol, frozen, retrieval_protocol

@@ -2,8 +2,8 @@
 
 import contextlib
 import warnings
-from collections.abc import Sequence
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import threadpoolctl  # Comes with scikit-learn.
@@ -31,7 +31,7 @@ class Choice(NamedTuple):
     """
 
     c: float
-    validation: Optional[float]
+    validation: float | None
     folds: int
 
 
@@ -44,7 +44,7 @@ def few_threads(x: np.ndarray) -> contextlib.AbstractContextManager:
     return threadpoolctl.threadpool_limits(1 if x.size < _MANY else None)
 
 
-def folds(y: np.ndarray, groups: Optional[np.ndarray], num_folds: int, seed: int) -> list[Split]:
+def folds(y: np.ndarray, groups: np.ndarray | None, num_folds: int, seed: int) -> list[Split]:
     """Splits training clips into a part to fit and a part held out, several times.
 
     Each clip is held out at most once, and the clips of one video stand on one side. Class indices

@@ -2,8 +2,8 @@
 
 import functools
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, Callable, NamedTuple, Optional
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -128,7 +128,7 @@ def across(
             filenames,
             seed=settings.seed,
         )
-        for direction, order in zip(ACROSS, (1, -1))
+        for direction, order in zip(ACROSS, (1, -1), strict=True)
     ]
 
 
@@ -149,7 +149,7 @@ class _Found(NamedTuple):
     ranks: np.ndarray
     scores: Any
     chance: Any
-    num_train: Optional[int]
+    num_train: int | None
 
 
 def _row(
@@ -163,7 +163,7 @@ def _row(
     started = time.perf_counter()
     found = [search(fold) for fold in folds]
     names = telling_scores(
-        min(each.num_train or len(fold.test) for fold, each in zip(folds, found))
+        min(each.num_train or len(fold.test) for fold, each in zip(folds, found, strict=True))
     )
     measured = [
         results.Fold(
@@ -172,7 +172,7 @@ def _row(
             len(fold.test),
             {name: getattr(each.scores, name) for name in names},
         )
-        for fold, each in zip(folds, found)
+        for fold, each in zip(folds, found, strict=True)
     ]
     videos = np.array(filenames)[np.concatenate([fold.test for fold in folds])]
     ranks = np.concatenate([each.ranks for each in found])

@@ -4,7 +4,7 @@ import math
 import pathlib
 import tempfile
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from actcl_tf import config
 from actcl_tf.evaluate.results import figures, results, score_tables
@@ -75,7 +75,7 @@ def read(folders: Sequence[str]) -> list[results.Result]:
     names = [result.name for result in found]
     return [
         result if names.count(result.name) == 1 else _named(result, f"{result.name} ({path})")
-        for result, path in zip(found, paths)
+        for result, path in zip(found, paths, strict=True)
     ]
 
 
@@ -137,7 +137,7 @@ def _apart(one: results.Summary, other: results.Summary) -> bool:
     return bars[0][0] > bars[1][1] or bars[1][0] > bars[0][1]
 
 
-def error_bar(summary: results.Summary) -> Optional[tuple[float, float]]:
+def error_bar(summary: results.Summary) -> tuple[float, float] | None:
     """Ends of a score's error bar, see `LEGEND`; None if there is none."""
     if summary.low is not None:
         return summary.low, summary.high

@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Iterable, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -126,7 +126,7 @@ def draw_classes(
       name: of the score, as people read it.
     """
     scored = sorted((each for each in per_class if each["score"] is not None), key=_by_score)
-    cut: Optional[int] = None
+    cut: int | None = None
     if len(scored) > 2 * _MOST_CLASSES:
         scored, cut = scored[:_MOST_CLASSES] + scored[-_MOST_CLASSES:], _MOST_CLASSES
     figure = drawing.new_figure(0.8 + 0.2 * len(scored), layout="constrained")

@@ -7,7 +7,7 @@ either may be empty, and its column then shows dashes.
 import pathlib
 import re
 import textwrap
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from actcl_tf.evaluate.metrics import retrieval
 
@@ -33,9 +33,9 @@ class Row(NamedTuple):
     """One line of a table; None where a number is not known."""
 
     name: str
-    initialised: Optional[float]
-    trained: Optional[float]
-    chance: Optional[float]
+    initialised: float | None
+    trained: float | None
+    chance: float | None
     note: str = ""
 
 
@@ -134,7 +134,7 @@ def write_figure(path: pathlib.Path, initialised: Scores, trained: Scores) -> No
         known = [(index, number) for index, number in enumerate(numbers) if number is not None]
         if not known:
             continue
-        places, values = zip(*((index + offset, number) for index, number in known))
+        places, values = zip(*((index + offset, number) for index, number in known), strict=True)
         bars = axes.barh(places, values, height=0.38, color=color, label=name)
         axes.bar_label(bars, fmt="%.2f", padding=2, fontsize=7)
     for index, (_, row) in enumerate(rows):

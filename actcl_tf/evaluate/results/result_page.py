@@ -76,7 +76,7 @@ def _overview(folder: pathlib.Path, result: results.Result) -> list[html_page.Se
     for row in result.measurements:
         kinds.setdefault(tuple(row.summary), []).append(row)
     for number, (table, rows) in enumerate(
-        zip(score_tables.build(result.measurements), kinds.values())
+        zip(score_tables.build(result.measurements), kinds.values(), strict=True)
     ):
         pictures = []
         for place in range(0, len(rows), _ROWS_A_FIGURE):

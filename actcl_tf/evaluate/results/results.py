@@ -8,7 +8,7 @@ import pathlib
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional, TypedDict
+from typing import Any, TypedDict
 
 from actcl_tf import config
 from actcl_tf.storage import files, strict_json
@@ -53,9 +53,9 @@ class Summary:
     """
 
     mean: float
-    std: Optional[float]
-    low: Optional[float]
-    high: Optional[float]
+    std: float | None
+    low: float | None
+    high: float | None
     num: int
 
 
@@ -92,7 +92,7 @@ class Measurement:
     folds: list[Fold]
     summary: dict[str, Summary]
     chance: dict[str, float]
-    confusion: Optional[list[list[int]]]
+    confusion: list[list[int]] | None
     per_class: list[dict[str, Any]]
     seconds: float
 
@@ -129,7 +129,7 @@ class Result:
     """
 
     name: str
-    checkpoint: Optional[dict[str, Any]]
+    checkpoint: dict[str, Any] | None
     data: Data
     classes: dict[str, list[str]]
     flags: dict[str, Any]

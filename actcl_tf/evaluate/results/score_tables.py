@@ -1,7 +1,6 @@
 """Measurements as rows of text: for the terminal, for pages and for comparisons."""
 
 from collections.abc import Sequence
-from typing import Optional
 
 from actcl_tf.evaluate.results import results
 from actcl_tf.reporting import tables
@@ -28,7 +27,7 @@ LEGEND = (
 _IDENTITY = ("protocol", "modality", "label", "features", "preprocessing", "subset")
 
 
-def number(name: str, value: Optional[float]) -> str:
+def number(name: str, value: float | None) -> str:
     """A score as text: a share in percent with one decimal, others with two; "-" for none."""
     if value is None:
         return "-"
@@ -40,7 +39,7 @@ def is_share(name: str) -> bool:
     return name not in _NOT_SHARES
 
 
-def score(name: str, summary: Optional[results.Summary]) -> str:
+def score(name: str, summary: results.Summary | None) -> str:
     """Mean, deviation over folds and interval of a score, as far as there are any."""
     if summary is None:
         return "-"

@@ -1,7 +1,7 @@
 """Evaluation during training, and the choice of the best checkpoint by it."""
 
 import time
-from typing import Callable, Optional
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -24,9 +24,9 @@ class Evaluation(step_callback.StepCallback):
         every: int,
         log: scalar_log.ScalarLog,
         manager: checkpoints.Manager,
-        publish: Optional[Callable[[int], None]] = None,
-        workers: Optional[workers_lib.Workers] = None,
-        towers: Optional[Callable[[], dict[str, tf.keras.Model]]] = None,
+        publish: Callable[[int], None] | None = None,
+        workers: workers_lib.Workers | None = None,
+        towers: Callable[[], dict[str, tf.keras.Model]] | None = None,
     ):
         """Takes what to call and where to write.
 
@@ -49,7 +49,7 @@ class Evaluation(step_callback.StepCallback):
         self._towers = towers
         self._evaluated: tuple[int, dict[str, float]] = (-1, {})
 
-    def on_step(self, logs: Optional[dict]) -> None:
+    def on_step(self, logs: dict | None) -> None:
         """Evaluates if its turn has come."""
         if self._every and self.step % self._every == 0:
             self.run(self.model)

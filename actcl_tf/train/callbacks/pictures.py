@@ -36,12 +36,12 @@ class Pictures(step_callback.StepCallback):
     def _sample(self) -> dict[str, tf.Tensor]:
         return self.model.augment(self._make_sample())
 
-    def on_train_begin(self, logs: Optional[dict] = None) -> None:
+    def on_train_begin(self, logs: dict | None = None) -> None:
         """Notes whether this is the beginning of the run, which is drawn as well."""
         super().on_train_begin(logs)
         self._is_beginning = self.step == 0
 
-    def on_step(self, logs: Optional[dict]) -> None:
+    def on_step(self, logs: dict | None) -> None:
         """Draws if its turn has come."""
         if self.step % self._every and not self._is_beginning:
             return

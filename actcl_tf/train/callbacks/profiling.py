@@ -1,7 +1,6 @@
 """Profiles a few steps of a run for TensorBoard."""
 
 import pathlib
-from typing import Optional
 
 import tensorflow as tf
 
@@ -25,19 +24,19 @@ class ProfileSteps(step_callback.StepCallback):
         self._last = last
         self._runs = False
 
-    def on_train_batch_begin(self, batch: int, logs: Optional[dict] = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Starts at the first step, or where a run goes on between the two."""
         super().on_train_batch_begin(batch, logs)
         if not self._runs and self._first <= self.step + 1 <= self._last:
             self._runs = True
             tf.profiler.experimental.start(str(self._logdir))
 
-    def on_step(self, logs: Optional[dict]) -> None:
+    def on_step(self, logs: dict | None) -> None:
         """Ends after the last step."""
         if self._runs and self.step >= self._last:
             self.close()
 
-    def on_train_end(self, logs: Optional[dict] = None) -> None:
+    def on_train_end(self, logs: dict | None = None) -> None:
         """Ends with the training."""
         self.close()
 

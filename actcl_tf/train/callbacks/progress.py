@@ -1,7 +1,7 @@
 """The progress bar of a run."""
 
 import time
-from typing import Callable, Optional
+from collections.abc import Callable
 
 import numpy as np
 
@@ -45,12 +45,12 @@ class Progress(step_callback.StepCallback):
         self._batch_size = batch_size
         self._shorter = shorter
         self._clock = clock
-        self._bar: Optional[bars.Bar] = None
-        self._left: Optional[time_left.TimeLeft] = None
+        self._bar: bars.Bar | None = None
+        self._left: time_left.TimeLeft | None = None
         self._numbers = ""
         self._has_judged = False  # Whether it is a long run was found out.
 
-    def on_train_begin(self, logs: Optional[dict] = None) -> None:
+    def on_train_begin(self, logs: dict | None = None) -> None:
         """Opens the bar at the step that training starts from, once for all calls of `fit`."""
         super().on_train_begin(logs)
         if self._bar is None:
@@ -64,7 +64,7 @@ class Progress(step_callback.StepCallback):
                 disable=self._hidden,
             )
 
-    def on_step(self, logs: Optional[dict]) -> None:
+    def on_step(self, logs: dict | None) -> None:
         """Moves the bar."""
         if self._hidden:
             return

@@ -1,7 +1,6 @@
 """Pools that are redrawn at the start of every epoch."""
 
-from collections.abc import Iterable
-from typing import Callable, Optional
+from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
@@ -26,7 +25,7 @@ class RedrawPool(tf.keras.callbacks.Callback):
         self._strategy = strategy
         self._fill = None
 
-    def on_epoch_begin(self, epoch: int, logs: Optional[dict] = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Redraws the pools, unless they are this epoch's: restored in the middle of it."""
         if int(self.model.pool_epoch.numpy()) == epoch:
             return

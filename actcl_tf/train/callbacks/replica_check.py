@@ -4,7 +4,7 @@ Replicas exchange what they enqueue and sum their gradients, so what they hold i
 bit as long as nothing goes wrong: a fault of a device or a link, or programs that differ.
 """
 
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -29,14 +29,16 @@ class CheckReplicas(step_callback.StepCallback):
         self._every = every
         self._digest: Any = None
 
-    def on_step(self, logs: Optional[dict]) -> None:
+    def on_step(self, logs: dict | None) -> None:
         """Raises failures.ReplicasDifferError where it is time and something differs."""
         if self._digest is None:
             self._digest = _compile(self._strategy, self.model)
         elif self.step % self._every:
             return
         digests = self._digest().numpy()
-        differ = [name for name, row in zip(values(self.model), digests.T) if np.ptp(row)]
+        differ = [
+            name for name, row in zip(values(self.model), digests.T, strict=True) if np.ptp(row)
+        ]
         if differ:
             raise errors.ReplicasDifferError(
                 f"replicas differ in {', '.join(differ[:3])}"

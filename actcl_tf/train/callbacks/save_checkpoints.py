@@ -1,7 +1,7 @@
 """Checkpoints every few steps, at the end, and when a signal ends a run."""
 
 import signal
-from typing import Any, Optional
+from typing import Any
 
 from actcl_tf.train.callbacks import step_callback
 from actcl_tf.train.placement import workers as workers_lib
@@ -19,7 +19,7 @@ class SaveCheckpoints(step_callback.StepCallback):
         self,
         manager: checkpoints.Manager,
         every: int,
-        workers: Optional[workers_lib.Workers] = None,
+        workers: workers_lib.Workers | None = None,
     ):
         """Takes the manager that saves.
 
@@ -33,10 +33,10 @@ class SaveCheckpoints(step_callback.StepCallback):
         self._every = every
         self._workers = workers or workers_lib.Workers()
         self._saved_step = -1
-        self._signal: Optional[int] = None
+        self._signal: int | None = None
         self._previous: dict[int, Any] = {}
 
-    def on_train_begin(self, logs: Optional[dict] = None) -> None:
+    def on_train_begin(self, logs: dict | None = None) -> None:
         """Takes over the signals; only the main thread can."""
         super().on_train_begin(logs)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -45,7 +45,7 @@ class SaveCheckpoints(step_callback.StepCallback):
     def _remember(self, number: int, frame: Any) -> None:
         self._signal = number
 
-    def on_step(self, logs: Optional[dict]) -> None:
+    def on_step(self, logs: dict | None) -> None:
         """Saves if due; ends the run if a signal came during the step."""
         if self._workers.any(self._signal is not None):
             self._save()
@@ -54,7 +54,7 @@ class SaveCheckpoints(step_callback.StepCallback):
         if self.step % self._every == 0:
             self._save()
 
-    def on_train_end(self, logs: Optional[dict] = None) -> None:
+    def on_train_end(self, logs: dict | None = None) -> None:
         """Saves the end and gives the signals back."""
         self._save()
         self.close()

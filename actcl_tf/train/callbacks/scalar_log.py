@@ -4,7 +4,7 @@ import json
 import os
 import pathlib
 import time
-from typing import Callable, Optional
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -28,7 +28,7 @@ class ScalarLog(step_callback.StepCallback):
         run_dir: str,
         every: int,
         batch_size: int,
-        constants: Optional[dict[str, float]] = None,
+        constants: dict[str, float] | None = None,
         diagnostics_every: int = 0,
         count: Callable[[], dict[str, float]] = dict,
     ):
@@ -52,9 +52,9 @@ class ScalarLog(step_callback.StepCallback):
         self.writer = tf.summary.create_file_writer(str(logdir(run_dir)))
         self._recorded_step = 0
         self._since_record: list[dict] = []  # The logs of the steps since the last record.
-        self._since: Optional[float] = None
+        self._since: float | None = None
 
-    def on_train_begin(self, logs: Optional[dict] = None) -> None:
+    def on_train_begin(self, logs: dict | None = None) -> None:
         """Drops what a killed run wrote after its last checkpoint."""
         super().on_train_begin(logs)
         self._recorded_step = self.step
@@ -70,7 +70,7 @@ class ScalarLog(step_callback.StepCallback):
         if kept != lines:
             files.write_atomically(self._lines, "".join(f"{line}\n" for line in kept))
 
-    def on_step(self, logs: Optional[dict]) -> None:
+    def on_step(self, logs: dict | None) -> None:
         """Records the step if its turn has come."""
         step = self.step
         self._since_record.append(logs)

@@ -1,7 +1,5 @@
 """What the callbacks of a training have in common: they know the step without asking the device."""
 
-from typing import Optional
-
 import tensorflow as tf
 
 
@@ -21,20 +19,20 @@ class StepCallback(tf.keras.callbacks.Callback):
         self.step = 0
         self._first_batch = 0
 
-    def on_train_begin(self, logs: Optional[dict] = None) -> None:
+    def on_train_begin(self, logs: dict | None = None) -> None:
         """Reads the step that training starts from."""
         self.step = int(self.model.step.numpy())
 
-    def on_train_batch_begin(self, batch: int, logs: Optional[dict] = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Notes where an execution begins, which may be of several steps."""
         self._first_batch = batch
 
-    def on_train_batch_end(self, batch: int, logs: Optional[dict] = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Counts the steps of the execution and calls `on_step`."""
         self.step += batch - self._first_batch + 1
         self.on_step(logs)
 
-    def on_step(self, logs: Optional[dict]) -> None:
+    def on_step(self, logs: dict | None) -> None:
         """Called after the steps of each execution, with the scalars of the last of them."""
 
     def close(self) -> None:

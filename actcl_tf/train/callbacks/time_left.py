@@ -1,7 +1,6 @@
 """How long training will still take, and why a run takes hours on this machine."""
 
 import collections
-from typing import Optional
 
 import tensorflow as tf
 
@@ -42,7 +41,7 @@ class TimeLeft:
             self._marks.append((step, now))
 
     @property
-    def seconds_a_step(self) -> Optional[float]:
+    def seconds_a_step(self) -> float | None:
         """The pace; None before there are steps to tell it from."""
         if len(self._marks) < 2 or self._marks[-1][0] - self._first_step < _LEAST_STEPS:
             return None
@@ -50,7 +49,7 @@ class TimeLeft:
         return (late - early) / (late_step - early_step)
 
     @property
-    def seconds(self) -> Optional[float]:
+    def seconds(self) -> float | None:
         """Seconds to the last step; None before the pace is known."""
         pace = self.seconds_a_step
         return None if pace is None else pace * (self._last_step - self._marks[-1][0])
@@ -64,7 +63,7 @@ def in_words(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
-def long_run_notice(left: TimeLeft, shorter: str) -> Optional[str]:
+def long_run_notice(left: TimeLeft, shorter: str) -> str | None:
     """Why a run takes more than an hour and what to do about it; None where it does not.
 
     Args:

@@ -6,8 +6,8 @@ and its gradient with respect to them; then each part once more, through which i
 gradient are led back. The price is a second forward pass.
 """
 
-from collections.abc import Sequence
-from typing import Any, Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -61,7 +61,7 @@ def gradients(
         with tf.GradientTape() as tape:
             outputs = function(part)
         found = tape.gradient(outputs, variables, output_gradients=wanted)
-        return index + 1, [total + gradient for total, gradient in zip(sums, found)]
+        return index + 1, [total + gradient for total, gradient in zip(sums, found, strict=True)]
 
     _, sums = tf.while_loop(
         lambda index, _: index < num_parts,

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Optional
 
 import tensorflow as tf
 
@@ -74,13 +73,13 @@ class ClassifierModel(packed_logs.PackedLogsModel):
         """
         found = [[] for _ in range(config.NUM_STAGES)]
         for tower in self.towers.values():
-            for variables, stage in zip(reversed(found), reversed(stages(tower))):
+            for variables, stage in zip(reversed(found), reversed(stages(tower)), strict=False):
                 variables.extend(stage.trainable_variables)
         return [*found, self.classifier.trainable_variables]
 
     def compile_depths(self, optimizers: Sequence[tf.keras.optimizers.Optimizer]) -> None:
         """Compiles with an optimizer for each of `depths`, so that each has its learning rate."""
-        for optimizer, variables in zip(optimizers, self.depths):
+        for optimizer, variables in zip(optimizers, self.depths, strict=True):
             gradient_update.make_slots(optimizer, variables)
         self._optimizers = list(optimizers)
         self.compile(optimizer=self._optimizers[-1])
@@ -93,7 +92,7 @@ class ClassifierModel(packed_logs.PackedLogsModel):
             found.append(tower.backbone(inputs, training=training))
         return tf.concat(found, axis=1)
 
-    def call(self, batch: Batch, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, batch: Batch, training: bool | None = None) -> tf.Tensor:
         """Logits [B, C] float32.
 
         Args:
@@ -129,7 +128,7 @@ class ClassifierModel(packed_logs.PackedLogsModel):
         gradients = tape.gradient(loss, [v for variables in depths for v in variables])
         gradients, norm = gradient_update.sum_and_clip(gradients, self._clip_norm)
         rest = iter(gradients)
-        for optimizer, variables in zip(self._optimizers, depths):
+        for optimizer, variables in zip(self._optimizers, depths, strict=True):
             if variables:  # Not all of its stages are frozen.
                 part = itertools.islice(rest, len(variables))
                 gradient_update.apply_summed(optimizer, list(part), variables)

@@ -179,4 +179,4 @@ def _of_picks(sampling: Sampling, temperature: float, gradient_space: str) -> di
         diagnostics.relative_length(lengths, eligible, picks.indices, picks.count),
         *diagnostics.beside_queries(cosines, eligible, picks.indices, picks.count),
     ]
-    return dict(zip(_OF_PICKS, figures))
+    return dict(zip(_OF_PICKS, figures, strict=True))

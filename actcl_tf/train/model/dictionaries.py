@@ -1,7 +1,7 @@
 """The dictionaries and pools of a run, and how negatives are sampled for them."""
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 
@@ -11,7 +11,7 @@ from actcl_tf.models import two_tower
 from actcl_tf.train.model import replicas
 
 
-def build_sampler(contrast: config.ContrastConfig) -> Optional[Any]:
+def build_sampler(contrast: config.ContrastConfig) -> Any | None:
     """The strategy that a run picks its negatives by; None where there is no pool."""
     return negative_sampling.build_sampler(
         contrast.negatives,

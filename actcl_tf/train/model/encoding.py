@@ -1,7 +1,7 @@
 """Queries and keys of a batch: on the tape or not, in parts, and shuffled among replicas."""
 
-from collections.abc import Mapping
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -56,7 +56,7 @@ def encode_keys(
     *,
     on_batch_statistics: bool,
     num_parts: int = 1,
-    shuffle_seed: Optional[tf.Tensor] = None,
+    shuffle_seed: tf.Tensor | None = None,
 ) -> tuple[dict[str, Keys], dict[str, Keys]]:
     """Encodes clips with the key encoders, without a gradient.
 
@@ -130,7 +130,7 @@ def encode_queries(
     before = [variable.read_value() for variable in statistics]
     types = dict.fromkeys(MODALITIES, tf.float32)
     queries = accumulation.encode(encode_part, inputs, num_parts, types)
-    for variable, value in zip(statistics, before):
+    for variable, value in zip(statistics, before, strict=True):
         variable.assign(value)
     return queries, lambda wanted: accumulation.gradients(
         encode_part, inputs, wanted, variables, num_parts

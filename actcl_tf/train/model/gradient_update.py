@@ -1,7 +1,6 @@
 """From gradients to weights: summed over replicas, checked, clipped and applied."""
 
 from collections.abc import Sequence
-from typing import Union
 
 import tensorflow as tf
 
@@ -17,7 +16,7 @@ def make_slots(optimizer: tf.keras.optimizers.Optimizer, variables: Sequence[tf.
 def sum_and_clip(
     gradients: Sequence[tf.Tensor],
     clip_norm: float,
-    may_overflow: Union[bool, tf.Tensor] = False,
+    may_overflow: bool | tf.Tensor = False,
 ) -> tuple[list[tf.Tensor], tf.Tensor]:
     """Sums gradients over replicas and clips them.
 
@@ -49,7 +48,7 @@ def apply_summed(
         already_summed = {"experimental_aggregate_gradients": False}
     else:
         already_summed = {"skip_gradients_aggregation": True}
-    optimizer.apply_gradients(zip(gradients, variables), **already_summed)
+    optimizer.apply_gradients(zip(gradients, variables, strict=True), **already_summed)
 
 
 class LossScaling:
@@ -84,7 +83,7 @@ class LossScaling:
         Returns:
           The global norm of the whole gradient.
         """
-        may_overflow: Union[bool, tf.Tensor] = False
+        may_overflow: bool | tf.Tensor = False
         if self.skipped_steps is not None:
             gradients = self._optimizer.get_unscaled_gradients(gradients)
             may_overflow = self._optimizer.loss_scale > 1.0

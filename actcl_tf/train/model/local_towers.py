@@ -1,7 +1,5 @@
 """Query towers of one worker alone, with the weights that all workers have trained."""
 
-from typing import Optional
-
 import tensorflow as tf
 
 from actcl_tf.train.model import pretrain_model
@@ -17,7 +15,7 @@ class LocalTowers:
     def __init__(
         self,
         model: pretrain_model.PretrainModel,
-        copies: Optional[dict[str, tf.keras.Model]],
+        copies: dict[str, tf.keras.Model] | None,
     ):
         """Takes the copies, whose weights do not matter yet.
 

@@ -4,8 +4,8 @@ A step has some forty scalars. One by one, each would be wrapped in Python at ev
 not anything looks at it, and would be reduced over replicas on its own.
 """
 
-from collections.abc import Mapping
-from typing import Any, Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -44,5 +44,5 @@ def read(model: tf.keras.Model, logs: Mapping[str, Any]) -> dict[str, float]:
     """
     if _VALUES in logs:
         values = logs[_VALUES].numpy() if tf.is_tensor(logs[_VALUES]) else logs[_VALUES]
-        return dict(zip(model._log_names, map(float, values)))
+        return dict(zip(model._log_names, map(float, values), strict=True))
     return {name: float(value) for name, value in logs.items()}

@@ -1,6 +1,7 @@
 """The train step of cross-modal active contrastive coding."""
 
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -81,7 +82,7 @@ class PretrainModel(packed_logs.PackedLogsModel):
         """What the optimizer trains: the trainable variables of both query towers."""
         return encoding.trainable_variables(self.query_towers)
 
-    def call(self, batch: dict[str, tf.Tensor], training: Optional[bool] = None) -> dict:
+    def call(self, batch: dict[str, tf.Tensor], training: bool | None = None) -> dict:
         """Query embeddings, modality -> [B, D] float32 unit vectors."""
         seeds = batch.get("seed")
         return {

@@ -38,7 +38,7 @@ def summarise(
         )
     sums = replicas.sum_over([tf.reduce_sum(value) for value in values.values()])
     count = tf.cast(global_batch, tf.float32)
-    scalars = {name: total / count for name, total in zip(values, sums)}
+    scalars = {name: total / count for name, total in zip(values, sums, strict=True)}
     scalars[names.LOSS] = tf.add_n([scalars[names.loss(direction)] for direction in results])
     for modality, target in dictionaries.items():
         filled = tf.cast(target.queue.filled(), tf.float32)

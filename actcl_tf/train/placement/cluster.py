@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from actcl_tf import config
 
@@ -41,7 +41,7 @@ class Cluster(NamedTuple):
         return self.index + (len(self.jobs.get("chief", ())) if self.job == "worker" else 0)
 
 
-def find_for(train: config.TrainConfig) -> Optional[Cluster]:
+def find_for(train: config.TrainConfig) -> Cluster | None:
     """The workers that a run is to span; None for this process alone.
 
     Raises:
@@ -60,7 +60,7 @@ def find_for(train: config.TrainConfig) -> Optional[Cluster]:
     return found
 
 
-def find(source: str) -> Optional[Cluster]:
+def find(source: str) -> Cluster | None:
     """The cluster that the environment describes.
 
     Args:

@@ -3,7 +3,6 @@
 import contextlib
 import tempfile
 from collections.abc import Iterator
-from typing import Optional
 
 import tensorflow as tf
 
@@ -24,8 +23,8 @@ class Workers:
 
     def __init__(
         self,
-        strategy: Optional[tf.distribute.Strategy] = None,
-        cluster: Optional[clusters.Cluster] = None,
+        strategy: tf.distribute.Strategy | None = None,
+        cluster: clusters.Cluster | None = None,
     ):
         """Takes the place of this process.
 
@@ -94,7 +93,7 @@ class Workers:
         if self.is_chief:
             self._held.enter_context(run_lock.hold(run_dir))
 
-    def explain(self, error: tf.errors.OpError, step: int) -> Optional[WorkerLost]:
+    def explain(self, error: tf.errors.OpError, step: int) -> WorkerLost | None:
         """The error to raise where another worker is gone; None for other errors."""
         if self.count == 1 or not isinstance(error, _GONE):
             return None

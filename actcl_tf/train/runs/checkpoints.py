@@ -4,7 +4,7 @@ import contextlib
 import json
 import pathlib
 from collections.abc import Iterator, Mapping
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 
@@ -21,8 +21,8 @@ class Manager:
         run_dir: str,
         keep: int,
         towers: Mapping[str, tf.keras.Model],
-        pools: Optional[Mapping[str, tf.train.Checkpoint]] = None,
-        write_dir: Optional[str] = None,
+        pools: Mapping[str, tf.train.Checkpoint] | None = None,
+        write_dir: str | None = None,
     ):
         """Prepares the managers; nothing is read or written yet.
 
@@ -84,7 +84,7 @@ class Manager:
         self._save(self._best)
         files.write_atomically(path, json.dumps({"score": score, "step": step}) + "\n")
 
-    def restore(self) -> Optional[str]:
+    def restore(self) -> str | None:
         """Restores the last checkpoint; returns its path, or None where there is none.
 
         Raises:
@@ -135,7 +135,7 @@ def exist_in(run_dir: str) -> bool:
     return latest(pathlib.Path(run_dir) / "checkpoints") is not None
 
 
-def latest(folder: pathlib.Path) -> Optional[str]:
+def latest(folder: pathlib.Path) -> str | None:
     """The last checkpoint of a folder; None if it holds none.
 
     The file `checkpoint` says which it is. Where that is missing, because the run was killed in its

@@ -82,7 +82,7 @@ def test_encoders_as_initialised_need_no_data_and_share_their_weights(run):
     assert encoders.calibration["audio"].shape == (3, 12800)
     assert np.abs(encoders.clips["audio"]).max() <= 1.0
     first, second = encoders.runs["float32"], encoders.runs["mixed_bfloat16"]
-    for one, other in zip(first.video_tower.weights, second.video_tower.weights):
+    for one, other in zip(first.video_tower.weights, second.video_tower.weights, strict=True):
         np.testing.assert_array_equal(one, other)
     found = [run.audio_tower(encoders.clips["audio"]).embedding for run in (first, second)]
     assert np.abs(found[0] - found[1]).max() > 0  # They compute in different precisions.

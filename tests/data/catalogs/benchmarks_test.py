@@ -116,7 +116,7 @@ HMDB_FLAGS = {1: ["1", "2"], 2: ["2", "1"], 3: ["0", "1"]}
 def test_hmdb51(tree, place):
     lists = {
         f"{place}/{label}_test_split{fold}.txt": "".join(
-            f"{name}.avi {flag} \n" for name, flag in zip(names, flags)
+            f"{name}.avi {flag} \n" for name, flag in zip(names, flags, strict=True)
         )
         for label, names in HMDB_CLIPS.items()
         for fold, flags in HMDB_FLAGS.items()
@@ -297,7 +297,7 @@ def test_audioset(tree, tmp_path, classes, names):
         ("train", "/m/09x0r"),
         ("test", "/m/09x0r", "/m/0bt9lr"),
     ]
-    assert table(catalog) == dict(zip(names, expected))
+    assert table(catalog) == dict(zip(names, expected, strict=True))
     assert catalog.classes == ("/m/068hy", "/m/09x0r", "/m/0bt9lr")
     assert catalog.text_of("/m/068hy") == "Domestic animals, pets"
     assert catalog.multi_label and len(catalog.missing) == 1

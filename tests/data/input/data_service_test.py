@@ -74,7 +74,7 @@ def test_each_clip_comes_once_an_epoch(service, data_dir):
         for index, clip_id in enumerate(batch["clip_id"].numpy().tolist()):
             expected.setdefault(clip_id, []).append(batch["video"][index].numpy())
     for clip_id, videos in expected.items():
-        for one, other in zip(clips[clip_id][:2], videos[:2]):
+        for one, other in zip(clips[clip_id][:2], videos[:2], strict=True):
             np.testing.assert_array_equal(one, other)
 
 

@@ -38,7 +38,7 @@ def _batches(data_dir, numbers, targets, count, **changes):
 
 def test_each_chosen_clip_once_an_epoch_with_its_target(data_dir):
     chosen, targets = [7, 2, 9, 4], np.array([5, 3, 1, 0])
-    target_of = dict(zip(_ids(*chosen), targets))
+    target_of = dict(zip(_ids(*chosen), targets, strict=True))
     batches = _batches(data_dir, chosen, targets, 6)
     orders = []
     for epoch in range(3):
@@ -57,7 +57,7 @@ def test_a_restart_comes_to_the_same_batches(data_dir, start_step):
     chosen, targets = [0, 3, 5, 6, 8], np.arange(5)
     whole = _batches(data_dir, chosen, targets, 8)
     rest = _batches(data_dir, chosen, targets, 8 - start_step, start_step=start_step)
-    for one, other in zip(whole[start_step:], rest):
+    for one, other in zip(whole[start_step:], rest, strict=True):
         for key in one:
             np.testing.assert_array_equal(one[key], other[key], err_msg=key)
 
@@ -65,7 +65,7 @@ def test_a_restart_comes_to_the_same_batches(data_dir, start_step):
 def test_several_labels_a_clip(data_dir):
     targets = np.eye(3, 4, dtype=np.float32)
     batch = _batches(data_dir, [1, 2, 3], targets, 1, batch_size=3)[0]
-    rows = dict(zip(_ids(1, 2, 3), targets))
+    rows = dict(zip(_ids(1, 2, 3), targets, strict=True))
     np.testing.assert_array_equal(batch["target"], [rows[i] for i in batch["clip_id"]])
 
 

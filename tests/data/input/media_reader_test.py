@@ -33,7 +33,7 @@ def test_many_threads_share_the_processes(tmp_path, reader):
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         spans = list(pool.map(lambda i: reader.read(ask(paths[i % 6], i % 3)), range(24)))
     again = [reader.read(ask(paths[i % 6], i % 3)) for i in range(24)]
-    for one, other in zip(spans, again):
+    for one, other in zip(spans, again, strict=True):
         assert one.frames_jpeg == other.frames_jpeg
         np.testing.assert_array_equal(one.waveform, other.waveform)
     assert len({tuple(span.frames_jpeg) for span in spans}) == 6

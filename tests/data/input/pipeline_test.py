@@ -69,7 +69,7 @@ def _batches(dataset, count):
 
 def _assert_equal(found, expected):
     assert len(found) == len(expected)
-    for one, other in zip(found, expected):
+    for one, other in zip(found, expected, strict=True):
         assert one.keys() == other.keys()
         for key in one:
             np.testing.assert_array_equal(one[key], other[key], err_msg=key)
@@ -115,7 +115,7 @@ def test_picture_and_sound_come_from_the_same_span(data_dir):
     for batch in _batches(dataset, 5):
         starts += [
             _assert_synchronous(video, audio)
-            for video, audio in zip(batch["video"], batch["audio"])
+            for video, audio in zip(batch["video"], batch["audio"], strict=True)
         ]
     assert len(set(starts)) > 15  # 60 draws among 23 to 34 starts.
     assert max(starts) > 22  # Starts that only the longer clips have.
@@ -195,7 +195,8 @@ def test_input_pipelines_partition_the_stream(data_dir):
         for index in range(2)
     ]
     joined = [
-        {key: np.concatenate([one[key], two[key]]) for key in one} for one, two in zip(*parts)
+        {key: np.concatenate([one[key], two[key]]) for key in one}
+        for one, two in zip(*parts, strict=True)
     ]
     _assert_equal(joined, whole)
 
@@ -244,8 +245,8 @@ def test_evaluation_order_windows_and_last_batch(data_dir):
     expected = [[0, 11, 22], [0, 13, 25], [0, 14, 28], [0, 16, 31], [0, 17, 34]]
     index = 0
     for batch in batches:
-        for video, audio in zip(batch["video"], batch["audio"]):
-            starts = [_assert_synchronous(*window) for window in zip(video, audio)]
+        for video, audio in zip(batch["video"], batch["audio"], strict=True):
+            starts = [_assert_synchronous(*window) for window in zip(video, audio, strict=True)]
             assert starts == expected[index]
             index += 1
 
@@ -390,7 +391,7 @@ def test_a_fixed_crop_shows_pixels_as_they_are_stored(data_dir):
         ]
     (batch,) = _batches(_train(config, batch_size=12, seed=0), 1)
     places = set()
-    for clip_id, video in zip(batch["clip_id"], batch["video"]):
+    for clip_id, video in zip(batch["clip_id"], batch["video"], strict=True):
         # Some window of some frame is the first frame, to the pixel.
         windows = [
             (start, top, left)

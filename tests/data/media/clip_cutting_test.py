@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import itertools
 import math
 
 import av
@@ -265,7 +266,7 @@ def test_damage_spoils_only_the_clips_that_hold_it(tmp_path):
     assert bad and all(piece.reason == "damaged" for piece in bad)
     assert len(bad) <= 2 < len(pieces)
     # What counts as good is as it was.
-    for before, after in zip(good, pieces):
+    for before, after in zip(good, pieces, strict=False):
         if isinstance(after, MediaClip):
             assert after.frames_jpeg == before.frames_jpeg
     # As one clip, it is damaged as a whole.
@@ -358,7 +359,7 @@ def test_one_stream_gives_what_both_give(tmp_path):
     both, video, audio = (read(path, streams=name, **options) for name in media.STREAMS)
     assert [len(clip.frames_jpeg) for clip in both] == [25, 25, 25, 25, 10]
     assert len(video) == len(audio) == 5
-    for whole, picture, sound in zip(both, video, audio):
+    for whole, picture, sound in zip(both, video, audio, strict=True):
         assert picture == dataclasses.replace(whole, waveform=None)
         assert (sound.start, sound.end) == pytest.approx((whole.start, whole.end))
         assert (sound.frames_jpeg, sound.height, sound.width) == ([], 0, 0)
@@ -374,7 +375,7 @@ def test_a_span_of_one_stream_stays_in_its_bounds(tmp_path, streams, start, end)
     last = 8.0 if end is None else end
     # A clip is a whole number of frames long; the rest is too short, or less than a frame.
     assert last - 0.24 <= pieces[-1].end <= last + 0.07 * (end is None) + 0.001
-    for piece, following in zip(pieces, pieces[1:]):
+    for piece, following in itertools.pairwise(pieces):
         assert piece.end == pytest.approx(following.start)
 
 

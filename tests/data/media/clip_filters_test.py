@@ -151,7 +151,7 @@ def write_video(path, frames, sound, *, crf="25", sample_rate=16000, frame_rate=
 def copy_of(source, path, scale, crf, codec):
     """Re-encodes and rescales a video."""
     with av.open(str(source)) as container:
-        frame_rate = round(container.streams.video[0].average_rate)
+        frame_rate = round(float(container.streams.video[0].average_rate))
         frames = [frame.to_image() for frame in container.decode(video=0)]
     size = [round(side * scale) for side in frames[0].size]
     sound = read_one(source, streams="audio").waveform

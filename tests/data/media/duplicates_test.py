@@ -14,7 +14,7 @@ def random_mark(rng, parts=("look", "timbre", "rhythm")):
     return Fingerprint(
         *(
             rng.bytes(size).hex() if name in parts else None
-            for name, size in zip(Fingerprint._fields, BYTES)
+            for name, size in zip(Fingerprint._fields, BYTES, strict=True)
         )
     )
 
@@ -22,7 +22,7 @@ def random_mark(rng, parts=("look", "timbre", "rhythm")):
 def flipped(rng, mark, bits):
     """A mark whose parts differ in so many bits."""
     parts = []
-    for part, num in zip(mark, bits):
+    for part, num in zip(mark, bits, strict=True):
         if part is not None:
             value = np.unpackbits(np.frombuffer(bytes.fromhex(part), np.uint8))
             value[rng.choice(value.size, num, replace=False)] ^= 1
@@ -49,7 +49,7 @@ def reference(marks):
             and any(part is not None for part in mark)
             and all(
                 part is None or distance(part, theirs) <= limit
-                for part, theirs, limit in zip(mark, other, LIMITS)
+                for part, theirs, limit in zip(mark, other, LIMITS, strict=True)
             )
         ]
         found.append(copies[0] if copies else None)

@@ -74,7 +74,7 @@ def test_frames_that_are_counted_only_have_no_bytes(changing):
     counted = list(clip_cutting.read_clips(str(changing), CUTTING._replace(jpeg_quality=None)))
     stored = cut(changing)
     assert [clip.frames_jpeg for clip in counted] == [[b""] * 25] * 6
-    for one, other in zip(counted, stored):
+    for one, other in zip(counted, stored, strict=True):
         assert (one.start, one.end, one.height, one.width) == (
             *(other.start, other.end),
             *Image.open(io.BytesIO(other.frames_jpeg[0])).size[::-1],

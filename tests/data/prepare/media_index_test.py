@@ -61,7 +61,7 @@ def both(videos, tmp_path_factory):
 def assert_same(one, other, count):
     ones, others = (list(dataset.take(count).as_numpy_iterator()) for dataset in (one, other))
     assert len(ones) == len(others) > 0
-    for batch, expected in zip(ones, others):
+    for batch, expected in zip(ones, others, strict=True):
         assert batch.keys() == expected.keys()
         for key in batch:
             np.testing.assert_array_equal(batch[key], expected[key], err_msg=key)
@@ -137,6 +137,6 @@ def test_records_and_indices_are_not_taken_for_each_other(both):
 
 
 def test_sources_say_how_many_clips_to_work_on(both):
-    for each, calls in zip(both, (4, -1)):
+    for each, calls in zip(both, (4, -1), strict=True):
         manifest = records.read_manifest(f"{each.data_dir}/train")
         assert clip_sources.build_source(each, manifest).num_parallel_calls == calls

@@ -181,7 +181,7 @@ def test_nuisance_says_nothing_about_the_causes():
         assert min(pvalues) > 0.01 / len(columns)
     kinds = sorted({nuisance.background for _, nuisance in clips})
     table = np.zeros((16, len(kinds)))
-    for row, (_, nuisance) in zip(category, clips):
+    for row, (_, nuisance) in zip(category, clips, strict=True):
         table[row, kinds.index(nuisance.background)] += 1
     assert len(kinds) == 5 and stats.chi2_contingency(table).pvalue > 0.01
 

@@ -45,7 +45,7 @@ def test_same_seed_same_clips_whoever_renders_them(tmp_path):
     assert list(one) == list(two)
     for name, path in one.items():
         assert path.read_bytes() == two[name].read_bytes()
-    for (at, a), (other_at, b) in zip(read(one[name])[0], read(two[name])[0]):
+    for (at, a), (other_at, b) in zip(read(one[name])[0], read(two[name])[0], strict=True):
         assert at == other_at
         np.testing.assert_array_equal(a, b)
     assert (tmp_path / "one/parameters.csv").read_text() == (

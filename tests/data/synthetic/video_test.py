@@ -65,7 +65,9 @@ def test_object_is_where_the_scene_says(motion):
     nuisance = dataclasses.replace(PLAIN, x_reach=0.1)
     times = np.arange(20) / 12.5
     course = scene.state(causes, nuisance, times)
-    for frame, x, height in zip(render(causes, nuisance, times), course.x, course.height):
+    for frame, x, height in zip(
+        render(causes, nuisance, times), course.x, course.height, strict=True
+    ):
         rows, columns = np.nonzero(mask(frame))
         assert (columns.mean() + 0.5) / 96 == pytest.approx(x, abs=0.01)
         assert 1 - (rows.mean() + 0.5) / 96 == pytest.approx(height, abs=0.01)

@@ -33,7 +33,7 @@ def _batches(clips, size):
 def test_equals_calling_the_towers(towers, rng, batch_size):
     clips = _clips(rng, 5)
     found = features.Extractor(*towers)(_batches(clips, batch_size))
-    for modality, tower in zip(("video", "audio"), towers):
+    for modality, tower in zip(("video", "audio"), towers, strict=True):
         for window in range(2):
             expected = tower(clips[modality][:, window], training=False)
             for value, reference in (
@@ -72,7 +72,7 @@ def test_extraction_changes_no_weight(towers, rng):
     before = [weight for tower in towers for weight in tower.get_weights()]
     features.Extractor(*towers)(_batches(_clips(rng, 3), 2))
     after = [weight for tower in towers for weight in tower.get_weights()]
-    for one, other in zip(before, after):
+    for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one, other)
 
 

@@ -63,7 +63,7 @@ def test_blocks_change_nothing(rng, monkeypatch, how, name):
     both = windows.Features(arrays, "both", how, 3)
     whole = both.matrices(name, train, test)
     monkeypatch.setattr(windows, "_BLOCK", 70)  # Two or three clips at a time.
-    for one, other in zip(whole, both.matrices(name, train, test)):
+    for one, other in zip(whole, both.matrices(name, train, test), strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-12, atol=1e-12)
 
 

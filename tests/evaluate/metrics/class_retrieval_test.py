@@ -49,7 +49,7 @@ def test_degenerate_features(train, labels, rank, nearest):
 
 def _brute_force(test_x, test_y, train_x, train_y):
     ranks, nearest = [], []
-    for row, label in zip(test_x, test_y):
+    for row, label in zip(test_x, test_y, strict=True):
         cosine = [row @ c / np.linalg.norm(row) / np.linalg.norm(c) for c in train_x]
         order = np.argsort(cosine)[::-1]
         ranks.append(1 + np.flatnonzero(train_y[order] == label)[0])

@@ -34,7 +34,7 @@ def _brute_force(video, audio):
     ranks = []
     for i, picture in enumerate(video):
         scores = [
-            np.mean([np.dot(p, s) for p, s in zip(picture, sound)], dtype=np.float64)
+            np.mean([np.dot(p, s) for p, s in zip(picture, sound, strict=True)], dtype=np.float64)
             for sound in audio
         ]
         ranks.append(1 + int(np.flatnonzero(np.argsort(-np.array(scores)) == i)[0]))
@@ -92,7 +92,7 @@ def test_the_order_of_clips_does_not_matter(rng):
     video, audio = _unit(rng, 30, 2, 6), _unit(rng, 30, 2, 6)
     order = rng.permutation(30)
     shuffled = retrieval.cross_modal(video[order], audio[order])
-    for one, other in zip(retrieval.cross_modal(video, audio), shuffled):
+    for one, other in zip(retrieval.cross_modal(video, audio), shuffled, strict=True):
         np.testing.assert_allclose(one, other)
 
 
@@ -104,7 +104,7 @@ def test_chance_is_the_average_over_random_embeddings(rng):
     # Standard errors of the mean are about 0.003, 0.005, 0.006, 0.005, 0.11 and 0.003.
     tolerances = (0.012, 0.024, 0.028, 0.024, 0.45, 0.012)
     found = np.mean(results, axis=0)
-    for value, expected, tolerance in zip(found, retrieval.chance(25), tolerances):
+    for value, expected, tolerance in zip(found, retrieval.chance(25), tolerances, strict=True):
         assert abs(value - expected) < tolerance
 
 

@@ -263,7 +263,7 @@ def test_rare_classes_and_known_quantities_are_measured(tmp_path):
     audio = [(i + 4) % 12 if i % 4 == 3 else i for i in range(12)]
     test = _dataset(range(12), map_names("y", 12), test_labels, audio=audio)
     table = tmp_path / "known.csv"
-    rows = [f"{name},{number}" for name, number in zip(map_names("x", 44), numbers)]
+    rows = [f"{name},{number}" for name, number in zip(map_names("x", 44), numbers, strict=True)]
     rows += [f"{name},{i}" for i, name in enumerate(map_names("y", 12))]
     table.write_text("\n".join(["path,video/number", *rows]) + "\n")
     scores = _measure(PixelTower(), PixelTower(), train, test, known=quantities.Quantities(table))

@@ -68,7 +68,7 @@ def test_only_what_is_alike_is_ranked():
 def test_another_score_and_lower_is_better():
     folds = [results.Fold("test", 9, 9, {"r1": 0.5, "median_rank": rank}) for rank in (2.0, 7.0)]
     rows = []
-    for fold, features in zip(folds, ("initialised", "trained")):
+    for fold, features in zip(folds, ("initialised", "trained"), strict=True):
         parts = ("retrieval", features, "video", "l2", "label", "")
         rows.append(
             results.Measurement(

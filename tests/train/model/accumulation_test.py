@@ -38,7 +38,7 @@ def test_parts_give_what_the_whole_gives(layer, rng, num_parts, compiled):
     found, summed = in_parts(batch, wanted)
     for name in whole:
         rounding.assert_close(found[name], whole[name])
-    for one, other in zip(summed, gradients):
+    for one, other in zip(summed, gradients, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
@@ -67,7 +67,7 @@ def test_a_step_in_parts_is_the_step_of_the_whole_batch(negatives):
     np.testing.assert_allclose(*seen, rtol=1e-5)
     norms = [float(each["optimiser/gradient_norm"]) for each in scalars]
     assert np.isfinite(norms).all()
-    for one, other in zip(parts.query_variables, whole.query_variables):
+    for one, other in zip(parts.query_variables, whole.query_variables, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-5, err_msg=one.name)
     for modality, target in parts.dictionaries.items():
         np.testing.assert_array_equal(target.queue.ids, whole.dictionaries[modality].queue.ids)

@@ -65,9 +65,9 @@ def test_each_depth_moves_by_its_own_rate():
     # The forward pass above moved the statistics of normalisations, which no gradient depends on.
     model.train_step(batch)
     assert len(model.depths) == 6
-    for variables, old, each, rate in zip(model.depths, before, gradients, rates):
+    for variables, old, each, rate in zip(model.depths, before, gradients, rates, strict=True):
         assert variables
-        for variable, start, gradient in zip(variables, old, each):
+        for variable, start, gradient in zip(variables, old, each, strict=True):
             np.testing.assert_allclose(
                 variable.numpy(), start - rate * gradient.numpy(), atol=1e-6, err_msg=variable.name
             )
@@ -79,7 +79,7 @@ def test_stages_of_a_short_encoder_count_down_from_the_classifier():
     model = classifier_model.ClassifierModel(towers, 3)
     video = classifier_model.stages(towers["video"])
     assert len(video) == 3 and len(model.depths) == 6
-    for variables, stage in zip(model.depths[2:5], video):
+    for variables, stage in zip(model.depths[2:5], video, strict=True):
         names = {v.ref() for v in variables}
         assert {v.ref() for v in stage.trainable_variables} <= names
 
@@ -92,10 +92,14 @@ def test_frozen_stages_do_not_move_nor_their_statistics(freeze):
     before = [[v.numpy() for v in stage.variables] for stage in stages]
     head = [v.numpy() for v in tower.head.variables]
     model.train_step(_batch())
-    for place, (stage, old) in enumerate(zip(stages, before)):
-        moved = [not np.array_equal(v.numpy(), o) for v, o in zip(stage.variables, old)]
+    for place, (stage, old) in enumerate(zip(stages, before, strict=True)):
+        moved = [
+            not np.array_equal(v.numpy(), o) for v, o in zip(stage.variables, old, strict=True)
+        ]
         assert all(moved) if place >= freeze else not any(moved), (place, moved)
-    assert all(np.array_equal(v.numpy(), o) for v, o in zip(tower.head.variables, head))
+    assert all(
+        np.array_equal(v.numpy(), o) for v, o in zip(tower.head.variables, head, strict=True)
+    )
     assert np.abs(model.classifier.bias.numpy()).max() > 0
 
 
@@ -114,7 +118,7 @@ def test_a_long_gradient_is_clipped():
     before = [v.numpy() for variables in model.depths for v in variables]
     norm = float(model.train_step(batch)["optimiser/gradient_norm"])
     after = [v.numpy() for variables in model.depths for v in variables]
-    moved = np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(after, before)))
+    moved = np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(after, before, strict=True)))
     assert norm > 1e-2
     np.testing.assert_allclose(moved, 1e-3, rtol=1e-3)
 
@@ -177,6 +181,6 @@ def test_two_replicas_move_as_one():
     expected, seen, weights = programs.call(_on_two_replicas)
     for name, value in expected.items():
         np.testing.assert_allclose(seen[name], [value, value], rtol=1e-4, err_msg=name)
-    for one, other in zip(*weights):
+    for one, other in zip(*weights, strict=True):
         rounding.assert_close(other, one)
         assert np.abs(one).max() > 0

@@ -75,7 +75,8 @@ def _variables():
     rng = np.random.default_rng(3)
     shapes = ([3, 3, 2, 4], [4], [4], [5, 2])
     return [
-        tf.Variable(rng.normal(size=s), name=n, dtype=tf.float32) for s, n in zip(shapes, NAMES)
+        tf.Variable(rng.normal(size=s), name=n, dtype=tf.float32)
+        for s, n in zip(shapes, NAMES, strict=True)
     ]
 
 
@@ -112,7 +113,7 @@ def _stepper(optimizer, variables, **options):
 
     @tf.function(autograph=False, **options)
     def step(gradients):
-        optimizer.apply_gradients(zip(gradients, variables))
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
     return step
 
@@ -140,12 +141,14 @@ def _assert_alike(pair, sets):
 def test_one_kernel_does_what_keras_does(name, changes):
     pair = _pair(name, **changes)
     sets = [_variables() for _ in pair]
-    steps = [_stepper(*each) for each in zip(pair, sets)]
+    steps = [_stepper(*each) for each in zip(pair, sets, strict=True)]
     for index in range(20):
         for step in steps:
             step(_gradients(index))
         _assert_alike(pair, sets)
-    moved = [float(tf.reduce_max(tf.abs(a - b))) for a, b in zip(sets[0], _variables())]
+    moved = [
+        float(tf.reduce_max(tf.abs(a - b))) for a, b in zip(sets[0], _variables(), strict=True)
+    ]
     assert min(moved) > 0.01
 
 
@@ -165,20 +168,20 @@ def test_clips_as_keras_does(clip):
     ]
     sets = [_variables() for _ in pair]
     for index in range(5):
-        for optimizer, variables in zip(pair, sets):
-            optimizer.apply_gradients(zip(_gradients(index), variables))
+        for optimizer, variables in zip(pair, sets, strict=True):
+            optimizer.apply_gradients(zip(_gradients(index), variables, strict=True))
     _assert_alike(pair, sets)
 
 
 def test_half_precision_skips_the_steps_that_keras_skips():
     pair = _pair("adamw", "mixed_float16")
     sets = [_variables() for _ in pair]
-    steps = [_stepper(*each) for each in zip(pair, sets)]
+    steps = [_stepper(*each) for each in zip(pair, sets, strict=True)]
     for index in range(4):
         gradients = _gradients(index)
         if index == 2:
             gradients[1] = gradients[1] * np.inf
-        for optimizer, step in zip(pair, steps):
+        for optimizer, step in zip(pair, steps, strict=True):
             optimizer.get_scaled_loss(tf.constant(1.0))
             step(optimizer.get_unscaled_gradients(gradients))
     _assert_alike([each.inner_optimizer for each in pair], sets)
@@ -192,15 +195,18 @@ def test_rows_of_a_gradient(options):
     sets = [[tf.Variable(tf.ones([4, 2]), name="table")] for _ in pair]
     rows = tf.IndexedSlices(tf.constant([[1.0, -2.0], [3.0, 0.5]]), tf.constant([2, 0]), [4, 2])
     for gradient in (rows, tf.ones([4, 2]), rows):
-        for optimizer, variables in zip(pair, sets):
-            optimizer.apply_gradients(zip([gradient], variables))
+        for optimizer, variables in zip(pair, sets, strict=True):
+            optimizer.apply_gradients(zip([gradient], variables, strict=True))
     _assert_alike(pair, sets)
 
 
 def test_compiled_and_not():
     pair = [_pair("adamw")[0] for _ in range(2)]
     sets = [_variables() for _ in pair]
-    steps = [_stepper(*each, jit_compile=xla) for *each, xla in zip(pair, sets, (True, False))]
+    steps = [
+        _stepper(*each, jit_compile=xla)
+        for *each, xla in zip(pair, sets, (True, False), strict=True)
+    ]
     for index in range(3):
         for step in steps:
             step(_gradients(index))
@@ -212,13 +218,13 @@ def test_compiled_and_not():
 def test_checkpoints_serve_the_other(name, writer, tmp_path):
     pair = _pair(name)
     sets = [_variables() for _ in pair]
-    steps = [_stepper(*each) for each in zip(pair, sets)]
+    steps = [_stepper(*each) for each in zip(pair, sets, strict=True)]
     assert [v.name for v in pair[0].variables] == [v.name for v in pair[1].variables]
     for index in range(3):
         steps[writer](_gradients(index))
     checkpoints = [
         tf.train.Checkpoint(optimizer=optimizer, variables=variables)
-        for optimizer, variables in zip(pair, sets)
+        for optimizer, variables in zip(pair, sets, strict=True)
     ]
     path = checkpoints[writer].write(str(tmp_path / "saved"))
     checkpoints[1 - writer].read(path).assert_consumed()

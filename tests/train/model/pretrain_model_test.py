@@ -35,12 +35,14 @@ def test_key_towers_start_as_the_query_towers_and_follow_by_momentum():
     model, batches = _model_and_batches(1, key_momentum=0.75)
     query, key = (towers["video"] for towers in (model.query_towers, model.key_towers))
     before = [v.numpy() for v in key.trainable_variables]
-    for start, variable in zip(before, query.trainable_variables):
+    for start, variable in zip(before, query.trainable_variables, strict=True):
         np.testing.assert_array_equal(start, variable)
     _remember(model, batches[0])  # Something to contrast.
     model.train_step(batches[0])
     moved = 0.0
-    for start, old, new in zip(before, key.trainable_variables, query.trainable_variables):
+    for start, old, new in zip(
+        before, key.trainable_variables, query.trainable_variables, strict=True
+    ):
         np.testing.assert_allclose(old, 0.75 * start + 0.25 * new.numpy(), rtol=1e-4, atol=1e-6)
         moved += float(tf.reduce_max(tf.abs(new - start)))
     assert moved > 0
@@ -170,7 +172,9 @@ def test_moving_statistics_follow_the_query_towers_by_momentum():
     before = [v.numpy() for v in key.non_trainable_variables]
     model.train_step(batches[0])
     moved = 0.0
-    for start, old, new in zip(before, key.non_trainable_variables, query.non_trainable_variables):
+    for start, old, new in zip(
+        before, key.non_trainable_variables, query.non_trainable_variables, strict=True
+    ):
         np.testing.assert_allclose(old, 0.75 * start + 0.25 * new.numpy(), rtol=1e-4, atol=1e-6)
         moved += np.abs(new.numpy() - start).max()
     assert moved > 0
@@ -204,7 +208,7 @@ def test_an_overflow_is_counted_until_the_scale_can_fall_no_more(tiny_run, monke
         before = [v.numpy() for v in model.query_variables]
         infinite = [tf.fill(v.shape, np.inf) for v in model.query_variables]
         model.update_query_encoders(infinite)
-        for old, variable in zip(before, model.query_variables):
+        for old, variable in zip(before, model.query_variables, strict=True):
             np.testing.assert_array_equal(old, variable.numpy())
         assert float(model.optimizer.loss_scale) == 1.0
         with pytest.raises(tf.errors.InvalidArgumentError, match="gradient"):

@@ -5,7 +5,7 @@ on pixels is done on all clips at once. The same seeds give the same clips as on
 rounding of the pixels that go in.
 """
 
-from typing import Callable
+from collections.abc import Callable
 
 import tensorflow as tf
 

@@ -2,7 +2,6 @@
 
 import functools
 import math
-from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -145,7 +144,7 @@ def fixed_box(region: tf.Tensor, size: int, seed: tf.Tensor) -> tf.Tensor:
     return tf.concat([region[:2] + tf.cast(place, tf.int32), [size, size]], 0)
 
 
-def decode(frames_jpeg: tf.Tensor, box: tf.Tensor, target: Optional[int] = None) -> tf.Tensor:
+def decode(frames_jpeg: tf.Tensor, box: tf.Tensor, target: int | None = None) -> tf.Tensor:
     """Decodes one window of each frame, and only that window.
 
     Where the window is at least twice as large as what it is to be resized to, the frames are
@@ -207,7 +206,7 @@ def _cut_png(frame: tf.Tensor, window: tf.Tensor, ratio: int) -> tf.Tensor:
 
 
 def decode_boxes(
-    frames_jpeg: tf.Tensor, boxes: list[tf.Tensor], target: Optional[int] = None
+    frames_jpeg: tf.Tensor, boxes: list[tf.Tensor], target: int | None = None
 ) -> list[tf.Tensor]:
     """Decodes several windows of the same frames, each frame once.
 

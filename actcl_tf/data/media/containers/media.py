@@ -7,7 +7,6 @@ priming of its audio.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Union
 
 import av
 import av.logging
@@ -119,7 +118,7 @@ class Media:
         with av.logging.Capture() as log:
             yield from PartDecoder(self.used, part, self.origin, log).decode(wanted)
 
-    def time_of(self, frame: Union[av.VideoFrame, av.AudioFrame]) -> float:
+    def time_of(self, frame: av.VideoFrame | av.AudioFrame) -> float:
         """Presentation time of a frame in seconds from the beginning of the video."""
         return float(frame.pts * frame.time_base) - self.origin
 

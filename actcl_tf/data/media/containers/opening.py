@@ -5,7 +5,7 @@ addresses on the net, and would then give video and audio that are not in it.
 """
 
 import os
-from typing import Any, Union
+from typing import Any
 
 import av
 import av.logging
@@ -13,13 +13,15 @@ from av.container import InputContainer
 
 from actcl_tf.data.media.containers.errors import MediaError
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = str | os.PathLike[str]
 
 _LOCAL_SCHEME = "file://"
 _REMOTE_BUFFER = 1 << 20  # Bytes asked for at once; small reads are slow over a network.
 _REFERRING = frozenset({"concat", "dash", "hls", "imf", "rtsp", "sdp"})  # Lists of other files.
 # What FFmpeg takes text and other files for that are no media at all.
 _NO_MEDIA = frozenset({"adf", "amrnb", "amrwb", "bin", "idf", "rawvideo", "tty", "xbin"})
+# Errors in metadata (a title in an odd encoding) are no damage; from PyAV 19 on, they never are.
+_METADATA = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
 _UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError)
 
 
@@ -36,7 +38,6 @@ def open_container(path: PathLike) -> InputContainer:
     text = text.removeprefix(_LOCAL_SCHEME)
     options = {"protocol_whitelist": "file"}
     try:
-        # Errors in metadata (a title in an odd encoding) are no damage.
         with av.logging.Capture():
             if "://" in text:
                 file = _remote_file(text)
@@ -46,8 +47,8 @@ def open_container(path: PathLike) -> InputContainer:
                     file,
                     "r",
                     container_options=options,
-                    metadata_errors="ignore",
                     buffer_size=_REMOTE_BUFFER,
+                    **_METADATA,
                 )
             else:
                 if os.path.isdir(text):
@@ -55,9 +56,7 @@ def open_container(path: PathLike) -> InputContainer:
                 if os.stat(text).st_size == 0:
                     raise MediaError("empty")
                 # The scheme keeps FFmpeg from taking what stands before a colon for one.
-                container = av.open(
-                    f"file:{text}", "r", container_options=options, metadata_errors="ignore"
-                )
+                container = av.open(f"file:{text}", "r", container_options=options, **_METADATA)
     except av.FFmpegError as error:
         reason = "missing" if isinstance(error, _UNREADABLE) else "damaged"
         raise MediaError(reason, str(error)) from error

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple
 
 import av
 import av.logging
@@ -17,7 +17,7 @@ TICK = 1e-3  # Seconds; shorter than a frame.
 HARMLESS = ("mmco: unref short failure", "SEI type")
 _DAMAGED_AUDIO = 0.1  # Seconds of audio that a damaged packet spoils.
 
-Frame = Union[av.VideoFrame, av.AudioFrame]
+Frame = av.VideoFrame | av.AudioFrame
 
 
 class DamagedInterval(NamedTuple):
@@ -28,7 +28,7 @@ class DamagedInterval(NamedTuple):
     reason: str
 
 
-Event = Union[av.VideoFrame, av.AudioFrame, DamagedInterval]
+Event = av.VideoFrame | av.AudioFrame | DamagedInterval
 
 
 @dataclasses.dataclass
@@ -95,7 +95,7 @@ class PartDecoder:
             if state.is_broken:
                 yield DamagedInterval(state.broken_since, math.inf, "damaged")
 
-    def _decode(self, stream: Stream, packet: Optional[Packet]) -> Iterator[Event]:
+    def _decode(self, stream: Stream, packet: Packet | None) -> Iterator[Event]:
         """What a packet gives, or, at the end, what the decoder has left."""
         state = self._states[stream.index]
         failed = packet is not None and packet.is_corrupt

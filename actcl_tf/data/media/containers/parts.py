@@ -8,8 +8,8 @@ one of them jumps alone, nobody can tell what belongs together, and what follows
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Callable, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import av
 import av.logging
@@ -199,7 +199,9 @@ def _lay(runs: Runs, is_running_on: bool, is_steady: bool, origin: float) -> Tim
             parts.append(_part(members, before is None, shift, shift - origin))
         before = run
     begins = [*[part.begin for part in parts[1:]], math.inf]
-    parts = [part._replace(end=min(part.end, begin)) for part, begin in zip(parts, begins)]
+    parts = [
+        part._replace(end=min(part.end, begin)) for part, begin in zip(parts, begins, strict=True)
+    ]
     return Timeline(tuple(parts), before.end + shift - origin, is_steady)
 
 

@@ -7,7 +7,6 @@ stream alone is no jump: its frames are shown for long, or it is silent.
 
 import math
 from collections.abc import Sequence
-from typing import Optional
 
 from av.packet import Packet
 
@@ -41,11 +40,11 @@ class Run:
         self.first, self.start, self.is_jump = first, start, is_jump
         self.end, self.last = -math.inf, decoding
         self.begin = decoding  # Time of decoding of the first packet, and `last` of the last one.
-        self.key: Optional[int] = None
+        self.key: int | None = None
         self.key_time = math.inf
         self.jump = math.nan  # Seconds ahead of what was due; NaN where nothing was.
-        self.partner: Optional[Run] = None
-        self.stop: Optional[int] = None
+        self.partner: Run | None = None
+        self.stop: int | None = None
 
     def join(self, later: "Run") -> None:
         """Takes in the run that follows."""

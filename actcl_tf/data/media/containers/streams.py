@@ -1,7 +1,6 @@
 """Which streams of a container are its video and its audio."""
 
 from collections.abc import Sequence
-from typing import Optional
 
 import av
 from av.container import InputContainer
@@ -19,7 +18,7 @@ def video_streams(container: InputContainer) -> list[Stream]:
     return [stream for stream in container.streams.video if not stream.disposition & _STILL]
 
 
-def choose(streams: Sequence[Stream]) -> Optional[Stream]:
+def choose(streams: Sequence[Stream]) -> Stream | None:
     """Of streams of a kind the first default one that can be decoded, else the first that can."""
     known = [stream for stream in streams if stream.codec_context is not None]
     default = [stream for stream in known if stream.disposition & Disposition.default]

@@ -26,7 +26,7 @@ def test_videos_are_those_of_clips_one_by_one(rng, settings):
     function = tf.function(batch_augmentation.augment_videos)
     found = function(videos, _seeds(20), **settings).numpy()
     assert found.dtype == np.uint8
-    for video, seed, one in zip(videos, _seeds(20), found):
+    for video, seed, one in zip(videos, _seeds(20), found, strict=True):
         expected = video_augmentation.augment(video, seed, **settings).numpy()
         # Sums in another order may round to the next level.
         assert np.abs(one.astype(int) - expected).max() <= 1
@@ -35,7 +35,7 @@ def test_videos_are_those_of_clips_one_by_one(rng, settings):
 def test_sounds_are_those_of_clips_one_by_one(rng):
     waveforms = tf.constant(rng.uniform(-1, 1, (5, 300)).astype(np.float32))
     found = batch_augmentation.augment_audio(waveforms, _seeds(5), gain_db=6.0, noise=0.1)
-    for waveform, seed, one in zip(waveforms, _seeds(5), found):
+    for waveform, seed, one in zip(waveforms, _seeds(5), found, strict=True):
         expected = audio_ops.augment(waveform, seed, gain_db=6.0, noise=0.1)
         np.testing.assert_allclose(one, expected, rtol=1e-6)
 

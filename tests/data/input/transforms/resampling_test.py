@@ -79,7 +79,7 @@ def test_interpolation_worked_out_by_hand():
     # The same in blocks of one row, which reach all that is not 0.
     rows = resampling.interpolation(tf.constant(6), 2, 1)
     for row, start, expected in zip(
-        rows.weights[:, 0].numpy(), rows.starts.numpy(), whole.weights[0]
+        rows.weights[:, 0].numpy(), rows.starts.numpy(), whole.weights[0], strict=True
     ):
         found = np.zeros(6)
         found[start : start + len(row)] = row

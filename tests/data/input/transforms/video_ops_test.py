@@ -132,7 +132,7 @@ def test_reduced_decoding_is_the_picture_reduced(rng, box, target, expected):
     ratio = round(box[2] / expected[0])
     top, left = box[0] // ratio * ratio, box[1] // ratio * ratio
     region = (left, top, left + expected[1] * ratio, top + expected[0] * ratio)
-    for frame, one in zip(frames, found):
+    for frame, one in zip(frames, found, strict=True):
         picture = PIL.Image.fromarray(np.asarray(frame))
         reduced = picture.resize(expected[::-1], PIL.Image.Resampling.BOX, box=region)
         assert np.abs(np.asarray(reduced, int) - one).mean() < 2.5
@@ -153,7 +153,7 @@ def test_decode_refuses_what_is_no_jpeg():
 def test_boxes_of_two_views_equal_boxes_decoded_alone(rng):
     jpegs = _jpegs(_smooth(rng, 2, 40, 48))
     boxes = [tf.constant([4, 6, 20, 25]), tf.constant([10, 0, 30, 12])]
-    for crop, box in zip(video_ops.decode_boxes(jpegs, boxes), boxes):
+    for crop, box in zip(video_ops.decode_boxes(jpegs, boxes), boxes, strict=True):
         alone = video_ops.decode(jpegs, box).numpy().astype(int)
         np.testing.assert_allclose(crop.numpy().astype(int), alone, atol=2)
 

@@ -45,7 +45,7 @@ def in_memory():
 
 def same(pieces, others):
     assert [(p.start, p.end) for p in pieces] == [(p.start, p.end) for p in others]
-    for piece, other in zip(pieces, others):
+    for piece, other in zip(pieces, others, strict=True):
         assert piece.frames_jpeg == other.frames_jpeg
         np.testing.assert_array_equal(piece.waveform, other.waveform)
 
@@ -74,6 +74,21 @@ def test_remote_sound(tmp_path, in_memory):
         np.concatenate([piece.waveform for piece in pieces]),
         np.concatenate([piece.waveform for piece in read(path, streams="audio")]),
     )
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_metadata_in_an_odd_encoding_are_no_damage(tmp_path, in_memory, suffix):
+    path = write_clip(tmp_path / f"a{suffix}", 1.0)
+    whole = read(path)
+    name = b"L\xe9\xff\xfe"  # Latin-1 and worse, in place of the muxer's and the codec's names.
+    odd = path.read_bytes().replace(b"Lavf", name).replace(b"VideoHandler", b"Vid\xe9oHandler")
+    path.write_bytes(odd)
+    with opening.open_container(path) as container:
+        texts = {**container.metadata, **container.streams[0].metadata}
+    assert odd.count(name) and not any("Lavf" in text for text in texts.values())
+    assert any(text.startswith("L") for text in texts.values())
+    same(read(path), whole)
+    same(read(in_memory("a", odd)), whole)
 
 
 def reason_of(path):
