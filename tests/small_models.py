@@ -57,7 +57,7 @@ def real_towers(num_audio_samples=1600, data=None, **changes):
     pair = two_tower.build_towers(
         model, data, sample_rate=8000, num_audio_samples=num_audio_samples
     )
-    return dict(zip(("video", "audio"), pair))
+    return dict(zip(("video", "audio"), pair, strict=True))
 
 
 def _towers(run):

@@ -6,7 +6,7 @@ that a saved model loads without tensorflow-io.
 
 import functools
 import math
-from typing import Callable, Optional
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf

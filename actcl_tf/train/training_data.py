@@ -120,8 +120,8 @@ class TrainingBatches:
         data: config.DataConfig,
         start_step: int,
         context: tf.distribute.InputContext,
-        skipping: Optional[skip_ledger.SkipLedger],
-        num_steps: Optional[int] = None,
+        skipping: skip_ledger.SkipLedger | None,
+        num_steps: int | None = None,
     ) -> tf.data.Dataset:
         train = self._configuration.train
         dataset = pipeline.build_train_dataset(

@@ -35,7 +35,7 @@ def build_train_dataset(
     batch_size: int,
     seed: int,
     start_step: int = 0,
-    num_steps: Optional[int] = None,
+    num_steps: int | None = None,
     views: int = 1,
     num_input_pipelines: int = 1,
     input_pipeline_id: int = 0,
@@ -95,7 +95,7 @@ def build_train_dataset(
 
 
 def open_train_split(
-    config: DataConfig, global_batch: int, skipping: Optional[skip_ledger.SkipLedger] = None
+    config: DataConfig, global_batch: int, skipping: skip_ledger.SkipLedger | None = None
 ) -> tuple[records.Manifest, list[str]]:
     """Checks the split that training reads; of a service, nothing is asked.
 
@@ -128,8 +128,8 @@ def build_random_dataset(
     epoch: int,
     num_input_pipelines: int = 1,
     input_pipeline_id: int = 0,
-    skipping: Optional[skip_ledger.SkipLedger] = None,
-    make_clip: Optional[training_clips.TrainingClips] = None,
+    skipping: skip_ledger.SkipLedger | None = None,
+    make_clip: training_clips.TrainingClips | None = None,
 ) -> tf.data.Dataset:
     """Batches of random training clips with training augmentation, to fill a pool afresh.
 

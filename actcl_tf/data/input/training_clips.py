@@ -6,7 +6,6 @@ Sampling comes before decoding, so that only what is used is decoded; every draw
 
 import dataclasses
 import functools
-from typing import Union
 
 import tensorflow as tf
 
@@ -47,7 +46,7 @@ class TrainingClips:
     # AutoGraph has nothing to convert here, and seconds to look for it.
     @tf.autograph.experimental.do_not_convert
     def __call__(
-        self, epoch: tf.Tensor, record: tf.Tensor, stream: Union[int, tf.Tensor] = TRAIN_STREAM
+        self, epoch: tf.Tensor, record: tf.Tensor, stream: int | tf.Tensor = TRAIN_STREAM
     ) -> Clip:
         """A training clip: all phases.
 
@@ -91,7 +90,7 @@ class TrainingClips:
         return slots.Slots(order, make_clip, manifest.is_index)
 
     def sample(
-        self, epoch: tf.Tensor, record: tf.Tensor, stream: Union[int, tf.Tensor] = TRAIN_STREAM
+        self, epoch: tf.Tensor, record: tf.Tensor, stream: int | tf.Tensor = TRAIN_STREAM
     ) -> Clip:
         """PARSE and SAMPLE: what a record says, and the span that is used, still encoded."""
         clip, spec = self.source.parse(record), self.spec
@@ -208,7 +207,7 @@ def open_training_clips(config: DataConfig, *, seed: int, views: int) -> Trainin
 
 
 def _clip_seeds(
-    seed: int, stream: Union[int, tf.Tensor], epoch: tf.Tensor, clip_id: tf.Tensor
+    seed: int, stream: int | tf.Tensor, epoch: tf.Tensor, clip_id: tf.Tensor
 ) -> tf.Tensor:
     """Stateless seeds of one clip in one epoch: [8, 2] int32."""
     key = tf.random.fold_in(clip_order.epoch_seed(seed, stream, epoch), clip_id)

@@ -1,6 +1,7 @@
 """The order in which the clips of a split are read, epoch after epoch: a seed decides it."""
 
-from typing import Callable, NamedTuple, Optional, Union
+from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -12,7 +13,7 @@ _CYCLE_LENGTH = 16
 Read = Callable[[tf.Tensor], tf.data.Dataset]  # Of a number [] int64, of a shard or an epoch.
 
 
-def epoch_seed(seed: int, stream: Union[int, tf.Tensor], epoch: tf.Tensor) -> tf.Tensor:
+def epoch_seed(seed: int, stream: int | tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
     """The stateless seed [2] int64 of an epoch of a stream: of its order and its clips."""
     return tf.random.fold_in(tf.convert_to_tensor([seed, stream], tf.int64), epoch)
 

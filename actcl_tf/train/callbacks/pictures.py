@@ -1,7 +1,7 @@
 """What TensorBoard shows besides scalars: clips as the encoders get them, and similarities."""
 
 import functools
-from typing import Callable, Optional
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf

@@ -34,7 +34,7 @@ def test_every_phase_is_timed_and_the_rest_watched(data_dir):
     text = input_time.table(result)
     assert re.search(r"First batch after \d+\.\d\d s, of 20 shards", text)
     assert "MB after 2 clips" in text and "together, augmented on the host" in text
-    pairs = zip(result.rates[input_time.WHOLE], result.rates[input_time.LIMIT])
+    pairs = zip(result.rates[input_time.WHOLE], result.rates[input_time.LIMIT], strict=True)
     assert input_time.to_dict(result)["share"] == pytest.approx(
         np.median([a / b for a, b in pairs])
     )
