@@ -30,7 +30,7 @@ TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); \
 PYTEST := $(RUN) pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
 
 # Nothing but `make lock` needs uv.
-COMPILE = $(UV) pip compile pyproject.toml --quiet --extra dev --universal --python-version 3.9 \
+COMPILE = $(UV) pip compile pyproject.toml --quiet --extra dev --universal --python-version 3.10 \
   --python "$$(PYTHON='$(PYTHON)' tools/find_python.sh)" --generate-hashes --no-annotate \
   --custom-compile-command "make lock" $(LOCK_FLAGS)
 
@@ -81,15 +81,12 @@ format: venv  ## put the code into the house style
 	$(RUN) ruff format .
 
 # Versions stay as they are unless pyproject.toml rules them out: LOCK_FLAGS=--upgrade takes the
-# newest. All of requirements.lock stands in the two others as well, so that `make beam` and GPU=1
-# only add packages. uv knows no upper bound of Python, so rows for 3.12 and later are cut.
+# newest. Each file has the rows of every Python. All of requirements.lock stands in the two others
+# as well, so that `make beam` and GPU=1 only add packages.
 lock:  ## write the lock files from pyproject.toml (needs uv; LOCK_FLAGS=--upgrade for newer)
 	$(COMPILE) --extra beam --output-file requirements-beam.lock
 	$(COMPILE) --constraints requirements-beam.lock --output-file requirements.lock
 	$(COMPILE) --extra gpu --constraints requirements-beam.lock --output-file requirements-gpu.lock
-	for file in requirements.lock requirements-beam.lock requirements-gpu.lock; do \
-	  awk "/^[a-z]/ {keep = !/>= '3\.12'/} /^#/ || keep" $$file > $$file.new \
-	  && mv $$file.new $$file || exit 1; done
 
 clean:  ## remove .venv and caches; data and runs stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache build dist *.egg-info
