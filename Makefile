@@ -2,7 +2,9 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-VENV := .venv
+# `make test-newest` has an environment of its own, with a Python for the newest stack.
+STACK :=
+VENV := .venv$(if $(STACK),-$(STACK))
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BEAM_STAMP := $(VENV)/.beam_installed
@@ -34,10 +36,10 @@ COMPILE = $(UV) pip compile pyproject.toml --quiet --extra dev --universal --pyt
   --python "$$(PYTHON='$(PYTHON)' tools/find_python.sh)" --generate-hashes --no-annotate \
   --custom-compile-command "make lock" $(LOCK_FLAGS)
 
-.PHONY: help venv beam pretrain test test-slow lint format lock clean
+.PHONY: help venv beam pretrain test test-slow test-newest lint format lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMP) $(GPU_PART)  ## make .venv and install the locked packages (done by the others when needed)
 
@@ -45,8 +47,8 @@ venv: $(STAMP) $(GPU_PART)  ## make .venv and install the locked packages (done 
 # that cannot run, or that another Python has made, is made anew.
 $(STAMP): requirements.lock pyproject.toml
 	@rm -f $@ $(BEAM_STAMP) $(GPU_STAMP)
-	@$(BIN)/python -c 'import pip, sys; assert (3, 9) <= sys.version_info[:2] <= (3, 11)' \
-	  2>/dev/null || { python=$$(PYTHON='$(PYTHON)' tools/find_python.sh) \
+	@$(BIN)/python -c 'import pip, sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13)' \
+	  2>/dev/null || { python=$$(PYTHON='$(PYTHON)' tools/find_python.sh $(STACK)) \
 	  && echo "making $(VENV) with $$python" && "$$python" -m venv --clear $(VENV); }
 	$(call INSTALL,--no-deps --require-hashes --requirement requirements.lock)
 	$(call INSTALL,--no-deps --no-build-isolation --editable .)
@@ -72,6 +74,9 @@ test: lint beam  ## check style and run the tests (with Apache Beam, which they 
 test-slow: beam  ## run the tests that take minutes
 	$(PYTEST) -m slow
 
+test-newest:  ## run all tests on the newest TensorFlow, in .venv-newest
+	$(MAKE) STACK=newest test test-slow
+
 lint: venv  ## check style
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
@@ -88,6 +93,6 @@ lock:  ## write the lock files from pyproject.toml (needs uv; LOCK_FLAGS=--upgra
 	$(COMPILE) --constraints requirements-beam.lock --output-file requirements.lock
 	$(COMPILE) --extra gpu --constraints requirements-beam.lock --output-file requirements-gpu.lock
 
-clean:  ## remove .venv and caches; data and runs stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache build dist *.egg-info
+clean:  ## remove .venv, .venv-newest and caches; data and runs stay
+	rm -rf .venv .venv-newest .pytest_cache .ruff_cache build dist *.egg-info
 	find actcl_tf tools tests -name __pycache__ -type d -prune -exec rm -rf {} +

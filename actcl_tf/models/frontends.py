@@ -4,12 +4,17 @@ Neither frontend has weights, and both consist of standard TensorFlow operations
 that a saved model loads without tensorflow-io.
 """
 
+import importlib.util
 import math
 from typing import Optional
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_io as tfio
+
+if importlib.util.find_spec("tensorflow_io") is not None:
+    from tensorflow_io import audio
+else:
+    from actcl_tf.models import mel_scale as audio
 
 # Mean and standard deviation of Kinetics-400's pixels, as torchvision's video models use them.
 VIDEO_MEAN = (0.43216, 0.394666, 0.37645)
@@ -116,10 +121,10 @@ class AudioFrontend(tf.keras.layers.Layer):
         Returns:
           [B, F, R] of the compute dtype, F = ceil(S / hop), about zero mean and unit variance.
         """
-        spectrogram = tfio.audio.spectrogram(
+        spectrogram = audio.spectrogram(
             inputs, nfft=self.fft_length, window=self.window, stride=self.hop
         )
-        mel = tfio.audio.melscale(
+        mel = audio.melscale(
             spectrogram,
             rate=self.sample_rate,
             mels=self.mel_bands,
@@ -127,7 +132,7 @@ class AudioFrontend(tf.keras.layers.Layer):
             fmax=self.sample_rate / 2,
         )
         # top_db would cut relative to the loudest clip of the batch; the floor is fixed instead.
-        level = tfio.audio.dbscale(mel, top_db=math.inf, amin=10.0 ** (FLOOR_DB / 10))
+        level = audio.dbscale(mel, top_db=math.inf, amin=10.0 ** (FLOOR_DB / 10))
         log_mel = (level - LEVEL_MEAN_DB) / LEVEL_STD_DB
         log_mel = tf.ensure_shape(log_mel, [inputs.shape[0], None, self.mel_bands])
         if training and seeds is not None:
