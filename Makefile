@@ -11,6 +11,14 @@ BEAM_STAMP := $(VENV)/.beam_installed
 GPU_STAMP := $(VENV)/.gpu_installed
 RUN := $(BIN)/python -m
 
+# A Python that the command line names takes the place of another version in an environment.
+ifeq ($(origin PYTHON),command line)
+VERSION := -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+ifneq ($(shell $(PYTHON) $(VERSION) 2>/dev/null),$(shell $(BIN)/python $(VERSION) 2>/dev/null))
+REPLACED := replaced
+endif
+endif
+
 # uv installs the same packages in a fraction of the time; pip does where there is no uv, or where
 # uv cannot (it reads none of pip's settings, such as the address of a mirror).
 UV ?= uv
@@ -45,14 +53,17 @@ venv: $(STAMP) $(GPU_PART)  ## make .venv and install the locked packages (done 
 
 # The stamp is written last, so that an interrupted installation is taken up again. An environment
 # that cannot run, or that another Python has made, is made anew.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml $(REPLACED)
 	@rm -f $@ $(BEAM_STAMP) $(GPU_STAMP)
-	@$(BIN)/python -c 'import pip, sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13)' \
+	@[ -z '$(REPLACED)' ] && $(BIN)/python -c 'import pip, sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13)' \
 	  2>/dev/null || { python=$$(PYTHON='$(PYTHON)' tools/find_python.sh $(STACK)) \
 	  && echo "making $(VENV) with $$python" && "$$python" -m venv --clear $(VENV); }
 	$(call INSTALL,--no-deps --require-hashes --requirement requirements.lock)
 	$(call INSTALL,--no-deps --no-build-isolation --editable .)
 	@touch $@
+
+.PHONY: replaced
+replaced:
 
 $(GPU_STAMP): $(STAMP) requirements-gpu.lock
 	$(call INSTALL,--no-deps --require-hashes --requirement requirements-gpu.lock) \

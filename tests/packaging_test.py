@@ -301,6 +301,26 @@ def test_make_replaces_an_environment_that_does_not_run(make):
     assert make("venv")[0] == "-m venv --clear .venv"
 
 
+def test_make_takes_another_python_when_the_command_line_names_one(make):
+    first = make("venv")
+    other = write_script(
+        make.folder / "python3.13",
+        FAKE_PYTHON.replace("exit 0", 'case "$2" in *%d*) echo 3.13 ;; esac; exit 0'),
+    )
+    assert make("venv", PYTHON=str(other)) == [], "the environment's variable is for a first time"
+    assert make("venv", f"PYTHON={other}") == first
+    assert make("venv", f"PYTHON={other}") == []
+
+
+def test_make_test_newest_has_an_environment_of_its_own(make):
+    (make.folder / "requirements-beam.lock").touch()
+    shown = subprocess.run(
+        ["make", "-n", "test-newest"], cwd=make.folder, capture_output=True, text=True, check=True
+    ).stdout
+    assert "find_python.sh newest)" in shown and ".venv-newest/bin/python -m pytest" in shown
+    assert " .venv/" not in shown
+
+
 GPU_INSTALLED = "--no-deps --require-hashes --requirement requirements-gpu.lock"
 
 
