@@ -2,12 +2,22 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-VENV := .venv
+# `make test-newest` has an environment of its own, with a Python for the newest stack.
+STACK :=
+VENV := .venv$(if $(STACK),-$(STACK))
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BEAM_STAMP := $(VENV)/.beam_installed
 GPU_STAMP := $(VENV)/.gpu_installed
 RUN := $(BIN)/python -m
+
+# A Python that the command line names takes the place of another version in an environment.
+ifeq ($(origin PYTHON),command line)
+VERSION := -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+ifneq ($(shell $(PYTHON) $(VERSION) 2>/dev/null),$(shell $(BIN)/python $(VERSION) 2>/dev/null))
+REPLACED := replaced
+endif
+endif
 
 # uv installs the same packages in a fraction of the time; pip does where there is no uv, or where
 # uv cannot (it reads none of pip's settings, such as the address of a mirror).
@@ -34,23 +44,26 @@ COMPILE = $(UV) pip compile pyproject.toml --quiet --extra dev --universal --pyt
   --python "$$(PYTHON='$(PYTHON)' tools/find_python.sh)" --generate-hashes --no-annotate \
   --custom-compile-command "make lock" $(LOCK_FLAGS)
 
-.PHONY: help venv beam pretrain test test-slow lint format lock clean
+.PHONY: help venv beam pretrain test test-slow test-newest lint format lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMP) $(GPU_PART)  ## make .venv and install the locked packages (done by the others when needed)
 
 # The stamp is written last, so that an interrupted installation is taken up again. An environment
 # that cannot run, or that another Python has made, is made anew.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml $(REPLACED)
 	@rm -f $@ $(BEAM_STAMP) $(GPU_STAMP)
-	@$(BIN)/python -c 'import pip, sys; assert (3, 10) <= sys.version_info[:2] <= (3, 11)' \
-	  2>/dev/null || { python=$$(PYTHON='$(PYTHON)' tools/find_python.sh) \
+	@[ -z '$(REPLACED)' ] && $(BIN)/python -c 'import pip, sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13)' \
+	  2>/dev/null || { python=$$(PYTHON='$(PYTHON)' tools/find_python.sh $(STACK)) \
 	  && echo "making $(VENV) with $$python" && "$$python" -m venv --clear $(VENV); }
 	$(call INSTALL,--no-deps --require-hashes --requirement requirements.lock)
 	$(call INSTALL,--no-deps --no-build-isolation --editable .)
 	@touch $@
+
+.PHONY: replaced
+replaced:
 
 $(GPU_STAMP): $(STAMP) requirements-gpu.lock
 	$(call INSTALL,--no-deps --require-hashes --requirement requirements-gpu.lock) \
@@ -72,6 +85,9 @@ test: lint beam  ## check style and run the tests (with Apache Beam, which they 
 test-slow: beam  ## run the tests that take minutes
 	$(PYTEST) -m slow
 
+test-newest:  ## run all tests on the newest TensorFlow, in .venv-newest
+	$(MAKE) STACK=newest test test-slow
+
 lint: venv  ## check style
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
@@ -81,16 +97,13 @@ format: venv  ## put the code into the house style
 	$(RUN) ruff format .
 
 # Versions stay as they are unless pyproject.toml rules them out: LOCK_FLAGS=--upgrade takes the
-# newest. All of requirements.lock stands in the two others as well, so that `make beam` and GPU=1
-# only add packages. uv knows no upper bound of Python, so rows for 3.12 and later are cut.
+# newest. Each file has the rows of every Python. All of requirements.lock stands in the two others
+# as well, so that `make beam` and GPU=1 only add packages.
 lock:  ## write the lock files from pyproject.toml (needs uv; LOCK_FLAGS=--upgrade for newer)
 	$(COMPILE) --extra beam --output-file requirements-beam.lock
 	$(COMPILE) --constraints requirements-beam.lock --output-file requirements.lock
 	$(COMPILE) --extra gpu --constraints requirements-beam.lock --output-file requirements-gpu.lock
-	for file in requirements.lock requirements-beam.lock requirements-gpu.lock; do \
-	  awk "/^[a-z]/ {keep = !/>= '3\.12'/} /^#/ || keep" $$file > $$file.new \
-	  && mv $$file.new $$file || exit 1; done
 
-clean:  ## remove .venv and caches; data and runs stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache build dist *.egg-info
+clean:  ## remove .venv, .venv-newest and caches; data and runs stay
+	rm -rf .venv .venv-newest .pytest_cache .ruff_cache build dist *.egg-info
 	find actcl_tf tools tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,7 +15,7 @@ import importlib
 import os
 from typing import Any
 
-from actcl_tf import cpu_kernels
+from actcl_tf import cpu_kernels, keras_2
 
 __version__ = "0.1.0"
 
@@ -44,6 +44,7 @@ _NAMES = {
 __all__ = sorted(_NAMES)
 
 cpu_kernels.choose()
+keras_2.choose()
 
 
 def __getattr__(name: str) -> Any:

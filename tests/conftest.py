@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# What the package sets as well, here before anything imports TensorFlow.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import pytest
+
+# Chooses TensorFlow's kernels and its Keras, which tests import by themselves.
+import actcl_tf  # noqa: F401
 
 # Files that take longest, the longest first. They begin first, so that none of them is left alone
 # on one core while the others have nothing to do.

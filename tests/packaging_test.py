@@ -18,11 +18,14 @@ from tests.build_rules import UNLOCKED, read_build
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FINDER = ROOT / "tools" / "find_python.sh"
-PYTHONS = ("3.10.13", "3.11.7")
+PINNED = ("3.10.13", "3.11.7")
+NEWEST = ("3.12.1", "3.13.0")
+PYTHONS = (*PINNED, *NEWEST)
 
 # Needed at run time although nothing of ours imports it by name.
 NOT_IMPORTED = {
     "keras",  # as tf.keras
+    "tf-keras",  # likewise, on the newest stack
     "tensorboard-plugin-profile",  # by TensorBoard, to show --profile_steps
     "setuptools",  # by TensorBoard
     "apache-beam",  # an extra, for preparing data on many machines
@@ -45,22 +48,22 @@ def write_script(path: pathlib.Path, text: str) -> pathlib.Path:
 
 def write_python(path: pathlib.Path, prelude: str = "") -> pathlib.Path:
     """A command that is this Python, made to look like another one by the prelude."""
-    code = f"import sys; {prelude or 'pass'}; exec(sys.argv[1])"
-    return write_script(path, f'exec "{sys.executable}" -c "{code}" "$2"\n')
+    code = f"import sys; {version_of(3, 11, 7)}; {prelude or 'pass'}; exec(sys.argv.pop(1))"
+    return write_script(path, f'exec "{sys.executable}" -c "{code}" "$2" "$3"\n')
 
 
 def version_of(*version: int) -> str:
     return f"sys.version_info = {version}"
 
 
-def find_python(folder: pathlib.Path, **environment: str) -> subprocess.CompletedProcess:
+def find_python(folder: pathlib.Path, *stack: str, **environment) -> subprocess.CompletedProcess:
     """Runs the finder where no commands but those of the folder and of the system's tools exist."""
-    for tool in ("sh", "sed", "head", "mktemp", "mkdir", "cp", "rm"):
+    for tool in ("sh", "sed", "mktemp", "mkdir", "cp", "rm"):
         link = folder / tool
         if not link.exists():
             link.symlink_to(shutil.which(tool))
     return subprocess.run(
-        [shutil.which("sh"), FINDER],
+        [shutil.which("sh"), FINDER, *stack],
         env={"PATH": str(folder), **environment},
         capture_output=True,
         text=True,
@@ -72,6 +75,7 @@ def test_finder_takes_the_first_that_runs_and_fits(tmp_path):
         tmp_path / "python3.11", "echo 'shim: python3.11: command not found' >&2; exit 127\n"
     )
     write_python(tmp_path / "python3.10", "sys.modules['ensurepip'] = None")
+    write_python(tmp_path / "python3.12", version_of(3, 12, 1))
     write_python(tmp_path / "python3", "sys.executable = '/the/right/one'")
     write_python(tmp_path / "python")
     result = find_python(tmp_path)
@@ -88,10 +92,33 @@ def test_finder_prefers_the_variable_and_says_where_it_cannot_follow(tmp_path):
     assert "$PYTHON cannot be used" in result.stderr and "Python 3.9.2" in result.stderr
 
 
-@pytest.mark.parametrize("minor, fits", [(9, 0), (10, 1), (11, 1), (12, 0), (13, 0)])
-def test_finder_knows_the_versions(tmp_path, minor, fits):
-    write_python(tmp_path / "python3", version_of(3, minor, 0))
-    assert (find_python(tmp_path).returncode == 0) == fits
+@pytest.mark.parametrize(
+    "minor, fits, is_newest",
+    [(9, 0, 0), (10, 1, 0), (11, 1, 0), (12, 1, 1), (13, 1, 1), (14, 0, 0)],
+)
+def test_finder_knows_the_versions(tmp_path, minor, fits, is_newest):
+    python = write_python(tmp_path / "python3", version_of(3, minor, 0))
+    without_uv = {"UV": "false"}
+    assert (find_python(tmp_path, **without_uv).returncode == 0) == fits
+    assert (find_python(tmp_path, PYTHON=str(python), **without_uv).returncode == 0) == fits
+    assert (find_python(tmp_path, "newest", **without_uv).returncode == 0) == is_newest
+
+
+def test_finder_takes_the_newest_stack_where_nothing_else_helps(tmp_path):
+    write_python(tmp_path / "python3.12", version_of(3, 12, 1) + "; sys.executable = '/older'")
+    write_python(tmp_path / "python3.13", version_of(3, 13, 0) + "; sys.executable = '/newer'")
+    write_script(tmp_path / "uv", "echo 'error: no network' >&2; exit 2\n")
+    result = find_python(tmp_path)
+    assert (result.returncode, result.stdout) == (0, "/newer\n"), result.stderr
+    assert result.stderr.endswith(
+        "taking /newer, with the newest TensorFlow: uv cannot fetch one: no network\n"
+    )
+    assert find_python(tmp_path, PYTHON="python3.12").stdout == "/older\n"
+    write_python(tmp_path / "python3.10", "sys.executable = '/pinned'")
+    assert find_python(tmp_path).stdout == "/pinned\n"
+    result = find_python(tmp_path, "newest")
+    assert (result.stdout, result.stderr) == ("/newer\n", "")
+    assert find_python(tmp_path, "newest", PYTHON="python3.10").stdout == "/newer\n"
 
 
 def test_finder_says_what_was_found_and_what_is_needed(tmp_path):
@@ -101,7 +128,7 @@ def test_finder_says_what_was_found_and_what_is_needed(tmp_path):
     result = find_python(tmp_path, PYTHON="nowhere")
     assert result.returncode == 1 and result.stdout == ""
     for expected in (
-        "needed: CPython 3.10 or 3.11 with the modules venv and ensurepip",
+        "needed: CPython 3.10 or 3.11 (or else 3.12 or 3.13) with the modules venv and ensurepip",
         "nowhere (from $PYTHON): no such command",
         f"{tmp_path}/python3.11: does not run: shim: no such version",
         f"{tmp_path}/python3: Python 3.13.0\n",
@@ -112,7 +139,7 @@ def test_finder_says_what_was_found_and_what_is_needed(tmp_path):
         assert expected in result.stderr
     assert result.stderr.count("error: ") == 1
     (tmp_path / "empty").mkdir()
-    assert "none of python3.11," in find_python(tmp_path / "empty").stderr
+    assert "none of python3.13," in find_python(tmp_path / "empty").stderr
 
 
 def write_uv(path: pathlib.Path, fetched: pathlib.Path) -> pathlib.Path:
@@ -274,6 +301,26 @@ def test_make_replaces_an_environment_that_does_not_run(make):
     assert make("venv")[0] == "-m venv --clear .venv"
 
 
+def test_make_takes_another_python_when_the_command_line_names_one(make):
+    first = make("venv")
+    other = write_script(
+        make.folder / "python3.13",
+        FAKE_PYTHON.replace("exit 0", 'case "$2" in *%d*) echo 3.13 ;; esac; exit 0'),
+    )
+    assert make("venv", PYTHON=str(other)) == [], "the environment's variable is for a first time"
+    assert make("venv", f"PYTHON={other}") == first
+    assert make("venv", f"PYTHON={other}") == []
+
+
+def test_make_test_newest_has_an_environment_of_its_own(make):
+    (make.folder / "requirements-beam.lock").touch()
+    shown = subprocess.run(
+        ["make", "-n", "test-newest"], cwd=make.folder, capture_output=True, text=True, check=True
+    ).stdout
+    assert "find_python.sh newest)" in shown and ".venv-newest/bin/python -m pytest" in shown
+    assert " .venv/" not in shown
+
+
 GPU_INSTALLED = "--no-deps --require-hashes --requirement requirements-gpu.lock"
 
 
@@ -364,17 +411,22 @@ def read_lock(name: str) -> list:
     return [(Requirement(row[0].strip()), row[1:]) for row in rows]
 
 
-def pins(name: str, python: str) -> dict:
-    """Distribution -> version, as a lock file has it for a Python on Linux."""
+def applies(requirement: Requirement, python: str) -> bool:
+    """Whether a requirement is one for a Python on Linux."""
     environment = {
         **default_environment(),
         "python_version": python.rpartition(".")[0],
         "python_full_version": python,
         "sys_platform": "linux",
     }
+    return requirement.marker is None or requirement.marker.evaluate(environment)
+
+
+def pins(name: str, python: str) -> dict:
+    """Distribution -> version, as a lock file has it for a Python on Linux."""
     found = {}
     for requirement, _ in read_lock(name):
-        if requirement.marker is None or requirement.marker.evaluate(environment):
+        if applies(requirement, python):
             assert requirement.name not in found, f"{name}: {requirement.name} twice on {python}"
             (specifier,) = requirement.specifier
             assert specifier.operator == "==", f"{name}: {requirement} is not exact"
@@ -410,6 +462,8 @@ def test_locks_name_hashes_and_no_hosts(name):
 def test_locks_satisfy_the_project(name, extras, python):
     locked = pins(name, python)
     for requirement in [each for key in ("dependencies", *extras) for each in declared(key)]:
+        if not applies(requirement, python):
+            continue
         assert requirement.name in locked, f"{name} lacks {requirement}; run `make lock`"
         assert requirement.specifier.contains(locked[requirement.name]), requirement
 
@@ -420,21 +474,31 @@ def test_other_locks_only_add_packages(name, python):
     assert pins("requirements.lock", python).items() <= pins(name, python).items()
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", NEWEST if sys.version_info >= (3, 12) else PINNED)
 def test_gpus_need_the_libraries_that_tensorflow_names(python):
     added = pins("requirements-gpu.lock", python)
     for name in pins("requirements.lock", python):
         del added[name]
     required = map(Requirement, importlib.metadata.requires("tensorflow"))
     named = {
-        r.name: str(r.specifier).removeprefix("==")
+        r.name: r.specifier
         for r in required
         if r.marker and r.marker.evaluate({"extra": "and-cuda"}) and r.name.startswith("nvidia-")
     }
-    assert added == named and "nvidia-cudnn-cu12" in named
+    assert added.keys() == named.keys() and "nvidia-cudnn-cu12" in named
+    assert all(named[name].contains(version) for name, version in added.items())
 
 
-def test_the_stack_is_the_one_that_loads_together():
+def test_the_newest_stack_is_of_one_release():
+    for python in NEWEST:
+        locked = pins("requirements-beam.lock", python)
+        assert not {"tensorflow-io", "tensorflow-addons"} & set(locked)
+        for name in ("tensorflow", "tf-keras", "tensorboard", "tensorflow-serving-api"):
+            assert locked[name] == "2.21.0"
+        assert int(locked["keras"].split(".")[0]) == 3, "which TensorFlow itself requires"
+
+
+def test_the_pinned_stack_is_the_one_that_loads_together():
     expected = {
         "tensorflow": "2.15.1",
         "keras": "2.15.0",
@@ -442,7 +506,7 @@ def test_the_stack_is_the_one_that_loads_together():
         "tensorflow-io": "0.36.0",
         "tensorflow-addons": "0.23.0",
     }
-    for python in PYTHONS:
+    for python in PINNED:
         locked = pins("requirements-beam.lock", python)
         assert expected.items() <= locked.items()
         assert int(locked["protobuf"].split(".")[0]) < 5

@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 import sys
 import sysconfig
+from importlib import metadata
 
 
 def make(folder, *packages):
@@ -19,5 +20,6 @@ def make(folder, *packages):
     (pathlib.Path(done.stdout.strip()) / "ours.pth").write_text(sysconfig.get_paths()["purelib"])
     pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
     install = [*pip, "install", "--quiet", "--no-cache-dir", *packages]
-    subprocess.run([*install, "numpy<2", "setuptools<81"], check=True)
+    numpy = f"numpy=={metadata.version('numpy')}"
+    subprocess.run([*install, numpy, "setuptools<81"], check=True)
     return python

@@ -1,15 +1,32 @@
 #!/bin/sh
-# Prints the path of a Python that can hold this project's environment: 3.10 or 3.11, with venv and
-# ensurepip. $PYTHON is tried first. Where there is none, uv fetches one: the uv that is here ($UV),
-# or one that another Python 3 of this machine installs for a moment. Says what was found, what it
-# does and, where nothing helps, what to do.
+# Prints the path of a CPython that can hold this project's environment, with venv and ensurepip:
+#   find_python.sh         of version 3.10 or 3.11, for the pinned stack. Where there is none, uv
+#                          fetches one: the uv that is here ($UV), or one that another Python 3 of
+#                          this machine installs for a moment. Where it cannot, 3.13 or 3.12.
+#   find_python.sh newest  of version 3.13 or 3.12, for the newest stack; else uv fetches one.
+# $PYTHON is tried first, of any of these versions. Says what was found, what it does and, where
+# nothing helps, what to do.
 set -u
 
-# Prints the interpreter's path where it fits, else what is wrong with it (and fails).
+if [ "${1:-}" = newest ]; then
+    wanted=12-13
+    names="python3.13 python3.12 python3 python python3.14 python3.11 python3.10"
+    fetch=3.13
+    needed="CPython 3.12 or 3.13"
+else
+    wanted=10-11
+    names="python3.11 python3.10 python3 python python3.14 python3.13 python3.12"
+    fetch=3.11
+    needed="CPython 3.10 or 3.11 (or else 3.12 or 3.13)"
+fi
+
+# Prints the interpreter's path where its version is in a range, such as 10-11, else what is wrong
+# with it (and fails).
 check='
 import sys
 version = "Python " + ".".join(map(str, sys.version_info[:3]))
-if not (3, 10) <= sys.version_info[:2] <= (3, 11):
+lowest, highest = sys.argv[1].split("-")
+if not (3, int(lowest)) <= sys.version_info[:2] <= (3, int(highest)):
     sys.exit(version)
 if sys.implementation.name != "cpython":
     sys.exit(version + ", but " + sys.implementation.name)
@@ -20,37 +37,45 @@ except ImportError as error:
 print(sys.executable)
 '
 
+# Sets $answer to the path of the first command of $2 and up whose version is in the range $1.
 found=""
 others=""
-for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.10 python3 python \
-    python3.14 python3.13 python3.12; do
-    if ! command -v "$candidate" >/dev/null 2>&1; then
-        if [ "$candidate" = "${PYTHON:-}" ]; then
-            found="$found
-  $candidate (from \$PYTHON): no such command"
-        fi
-        continue
-    fi
-    if answer=$("$candidate" -c "$check" 2>&1); then
-        if [ -n "${PYTHON:-}" ] && [ "$candidate" != "$PYTHON" ]; then
-            printf 'warning: $PYTHON cannot be used; taking %s instead%s\n' "$answer" "$found" >&2
-        fi
+take() {
+    range=$1
+    shift
+    for candidate; do
+        command -v "$candidate" >/dev/null 2>&1 || continue
+        answer=$("$candidate" -c "$check" "$range" 2>&1) && return
+        # A start script without its interpreter, or a Python 2, says more than a version number.
+        case $answer in
+        "Python "*) others="$others $candidate" ;;
+        *) answer="does not run: $(printf '%s\n' "$answer" | sed '/^[[:space:]]*$/d;q')" ;;
+        esac
+        found="$found
+  $(command -v "$candidate"): $answer"
+    done
+    return 1
+}
+
+if [ -n "${PYTHON:-}" ]; then
+    if take "${wanted%-*}-13" "$PYTHON"; then
         printf '%s\n' "$answer"
         exit 0
     fi
-    # A start script without its interpreter, or a Python 2, says more than a version number.
-    case $answer in
-    "Python "*) others="$others $candidate" ;;
-    *) answer="does not run: $(printf '%s\n' "$answer" | sed '/^[[:space:]]*$/d' | head -n 1)" ;;
-    esac
-    found="$found
-  $(command -v "$candidate"): $answer"
-done
+    command -v "$PYTHON" >/dev/null 2>&1 || found="
+  $PYTHON (from \$PYTHON): no such command"
+fi
+of_variable=$found
+if take $wanted $names; then
+    [ -z "${PYTHON:-}" ] || printf 'warning: $PYTHON cannot be used; taking %s instead%s\n' \
+        "$answer" "$of_variable" >&2
+    printf '%s\n' "$answer"
+    exit 0
+fi
 
-printf '%s\n' >&2 \
-    "needed: CPython 3.10 or 3.11 with the modules venv and ensurepip" \
+printf '%s\n' >&2 "needed: $needed with the modules venv and ensurepip" \
     "found:${found:-
-  none of python3.11, python3.10, python3, python}"
+  none of python3.13, python3.12, python3.11, python3.10, python3, python}"
 
 # Sets $uv to the command, or $why to the reason for there being none.
 folder=""
@@ -76,10 +101,10 @@ if ! command -v "$uv" >/dev/null 2>&1; then
 fi
 
 if [ -n "$uv" ]; then
-    echo "fetching CPython 3.11 with uv" >&2
-    if said=$("$uv" python install 3.11 2>&1) \
-        && said=$("$uv" python find --managed-python 3.11 2>&1) \
-        && said=$("$said" -c "$check" 2>&1); then
+    echo "fetching CPython $fetch with uv" >&2
+    if said=$("$uv" python install $fetch 2>&1) \
+        && said=$("$uv" python find --managed-python $fetch 2>&1) \
+        && said=$("$said" -c "$check" $wanted 2>&1); then
         printf '%s\n' "$said"
         exit 0
     fi
@@ -91,6 +116,12 @@ if [ -n "$uv" ]; then
     [ "$last" = "$what" ] || why="$why: $last"
 fi
 
-echo "error: no usable Python found, and $why; to do: install Python 3.11 (on Debian and Ubuntu" \
-    "python3.11-venv), or name one: make PYTHON=/path/to/python3.11" >&2
+if [ $wanted = 10-11 ] && take 12-13 python3.13 python3.12 python3 python; then
+    echo "taking $answer, with the newest TensorFlow: $why" >&2
+    printf '%s\n' "$answer"
+    exit 0
+fi
+
+echo "error: no usable Python found, and $why; to do: install Python $fetch (on Debian and Ubuntu" \
+    "python$fetch-venv), or name one: make PYTHON=/path/to/python$fetch" >&2
 exit 1

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from actcl_tf import keras_2
 from actcl_tf.export.modules import Spec
 from actcl_tf.pretrained import layout
 from actcl_tf.train.runs import loading
@@ -64,7 +65,8 @@ def describe(run: loading.LoadedRun, run_dir: str, which: str, precision: str) -
         "metrics": _scores(pathlib.Path(run_dir), run.step),
         "config": run.config.to_dict(),
         "versions": {
-            **{name: distributions.version(name) for name in ("actcl_tf", "tensorflow", "keras")},
+            **{name: distributions.version(name) for name in ("actcl_tf", "tensorflow")},
+            "keras": distributions.version(keras_2.distribution()),
             "python": platform.python_version(),
         },
         "signatures": signatures(spec, frame_rate, run.audio_tower.frontend.window),

@@ -5,12 +5,17 @@ that a saved model loads without tensorflow-io.
 """
 
 import functools
+import importlib.util
 import math
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_io as tfio
+
+if importlib.util.find_spec("tensorflow_io") is not None:
+    from tensorflow_io import audio
+else:
+    from actcl_tf.models import mel_scale as audio
 
 # Mean and standard deviation of Kinetics-400's pixels, as torchvision's video models use them.
 VIDEO_MEAN = (0.43216, 0.394666, 0.37645)
@@ -134,12 +139,12 @@ def _log_mel_function(
 
     @functools.partial(tf.function, autograph=False)
     def log_mel(waveforms: tf.Tensor) -> tf.Tensor:
-        spectrogram = tfio.audio.spectrogram(waveforms, nfft=fft_length, window=window, stride=hop)
-        mel = tfio.audio.melscale(
+        spectrogram = audio.spectrogram(waveforms, nfft=fft_length, window=window, stride=hop)
+        mel = audio.melscale(
             spectrogram, rate=sample_rate, mels=mel_bands, fmin=LOWEST_HERTZ, fmax=sample_rate / 2
         )
         # top_db would cut relative to the loudest clip of the batch; the floor is fixed instead.
-        level = tfio.audio.dbscale(mel, top_db=math.inf, amin=10.0 ** (FLOOR_DB / 10))
+        level = audio.dbscale(mel, top_db=math.inf, amin=10.0 ** (FLOOR_DB / 10))
         return (level - LEVEL_MEAN_DB) / LEVEL_STD_DB
 
     return log_mel

@@ -1,8 +1,9 @@
 """Optimizers with warm-up, schedule and weight decay that leaves norms and biases alone.
 
-TensorFlow Addons is used here and nowhere else.
+TensorFlow Addons is used here and nowhere else, where it is installed.
 """
 
+import importlib.util
 import math
 import warnings
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from actcl_tf import config
+from actcl_tf.train.model import lamb
 
 # Regular expressions on variable names: batch normalisation and biases are not decayed.
 NOT_DECAYED = [r"(^|/)(gamma|beta|bias)(:0)?$"]
@@ -144,8 +146,10 @@ def build_optimizer(train: config.TrainConfig, precision: str) -> tf.keras.optim
 
 
 def _lamb() -> type:
-    """The LAMB class of TensorFlow Addons, which warns of its project's end on import."""
-    with warnings.catch_warnings():
+    """TensorFlow Addons' LAMB, or ours where Addons cannot be installed: Python 3.12 and later."""
+    if importlib.util.find_spec("tensorflow_addons") is None:
+        return lamb.LAMB
+    with warnings.catch_warnings():  # On import, it warns of its project's end.
         warnings.simplefilter("ignore")
         import tensorflow_addons as tfa
     return tfa.optimizers.LAMB

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import tensorflow as tf
 from tensorflow.python.eager import context
-from tensorflow.tsl.protobuf import coordination_config_pb2
 
 from actcl_tf import config
 from actcl_tf.train.placement import cluster as clusters
@@ -90,7 +89,7 @@ def _join(cluster: clusters.Cluster, timeout: float) -> Placement:
     )
     tf.get_logger().setLevel("WARNING")  # It tells of each collective operation.
     jobs = [
-        coordination_config_pb2.CoordinatedJob(name=job, num_tasks=len(addresses))
+        context.coordination_config_pb2.CoordinatedJob(name=job, num_tasks=len(addresses))
         for job, addresses in cluster.jobs.items()
     ]
     leader = "chief" if "chief" in cluster.jobs else "worker"
