@@ -6,6 +6,7 @@ import re
 import signal
 import stat
 import subprocess
+import sys
 import time
 from typing import NamedTuple
 
@@ -36,7 +37,8 @@ TINY = [
 
 def _plain(tool, *flags):
     """Runs a tool as a user whose files are open to everybody."""
-    return programs.run(ROOT / "tools" / tool, *flags, umask=0)
+    command = [sys.executable, str(ROOT / "tools" / tool), *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, umask=0)
 
 
 def _run(tool, *flags):
@@ -98,7 +100,7 @@ class Stopped(NamedTuple):
 
     flags: list
     step: int
-    process: programs.Program
+    process: subprocess.Popen
     errors: str
     beside: subprocess.CompletedProcess
 
@@ -115,9 +117,9 @@ def stopped(tiny_data, tmp_path_factory):
         "--save_every=100000",
         "--negatives=in_batch",
         "--learning_rate_schedule=constant",
-        "--summary_every=100000",
     ]
-    process = programs.start(ROOT / "tools" / "train.py", *TINY, *flags, "--steps=100000")
+    command = [sys.executable, str(ROOT / "tools" / "train.py"), *TINY, *flags, "--steps=100000"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     lines = folder / "run" / "scalars.jsonl"
     deadline = time.monotonic() + 600
     while not (lines.exists() and len(lines.read_text().splitlines()) > 3):

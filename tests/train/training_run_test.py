@@ -72,9 +72,9 @@ def _run_whole_and_in_parts(pairs):
         if name == "stream":
             result = training_run.TrainingRun(whole, say=_quiet).train(evaluate=_score(towers))
             training_run.TrainingRun(parts, say=_quiet).train(stop_at=4)
-        else:  # As if killed after its last step, before it had saved that.
+        else:  # As if killed before it had saved again.
             training_run.TrainingRun(whole, say=_quiet).train()
-            _go_back(whole, parts)
+            _go_back(whole, parts, step=4)
         # What a run has logged that was ended without a word after its last checkpoint.
         with pathlib.Path(parts.train.run_dir, "scalars.jsonl").open("a") as file:
             file.write(json.dumps({"step": 6, "loss/total": 1.0}) + '\n{"step": 6, "lo')
@@ -83,15 +83,15 @@ def _run_whole_and_in_parts(pairs):
     return lines, result, towers
 
 
-def _go_back(whole, parts):
-    """Copies a finished run, and takes away the checkpoint of its last step."""
+def _go_back(whole, parts, step):
+    """Copies a finished run, and takes away all checkpoints but that of a step."""
     shutil.copytree(whole.train.run_dir, parts.train.run_dir)
     folder = pathlib.Path(parts.train.run_dir, "checkpoints")
-    newest = pathlib.Path(checkpoints.find(parts.train.run_dir))
-    for path in folder.glob(f"{newest.name}.*"):
-        path.unlink()
-    kept = sorted(path.stem for path in folder.glob("*.index"))
-    tf.compat.v1.train.update_checkpoint_state(str(folder), kept[-1], kept)
+    kept = f"step-{step}"
+    for path in folder.glob("step-*"):
+        if path.stem != kept:
+            path.unlink()
+    tf.compat.v1.train.update_checkpoint_state(str(folder), kept, [kept])
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,3 @@
-import functools
 import json
 import pathlib
 
@@ -21,16 +20,11 @@ def _scalars(steps, size=6, **flags):
     return seen, model
 
 
-@functools.cache
-def _by_step_four(negatives):
-    flags = {"negatives": negatives, "dictionary_size": 6, "pool_size": 24}
-    return _scalars(4, diagnostics_every=4, **flags)
-
-
 @pytest.mark.parametrize("negatives", ["active", "random", "hardest", "moco", "in_batch"])
 def test_figures_come_at_their_steps_and_say_what_the_dictionary_holds(negatives):
+    flags = {"negatives": negatives, "dictionary_size": 6, "pool_size": 24}
     uses_pool = negatives not in ("moco", "in_batch")
-    (*earlier, figures), model = _by_step_four(negatives)
+    (*earlier, figures), model = _scalars(4, diagnostics_every=4, **flags)
     for early in earlier:
         assert set(early) == set(figures)
         assert np.isnan(list(early.values())).all()
@@ -56,7 +50,7 @@ def test_figures_come_at_their_steps_and_say_what_the_dictionary_holds(negatives
 
 
 def test_labels_in_the_dictionary_are_those_of_the_clips():
-    _, model = _by_step_four("active")
+    _, model = _scalars(3)
     queue = model.dictionaries["video"].queue
     held = queue.ids.numpy() >= 0
     labels = queue.columns["labels"].numpy()[held]
