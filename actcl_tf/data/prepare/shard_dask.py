@@ -199,7 +199,11 @@ def _knock(scheduler: str) -> None:
 
 def _tell_if_lonely(client: distributed.Client, scheduler: str) -> float:
     """Says that the cluster has no worker, if so; when to look again."""
-    if client.nthreads():
+    try:
+        is_lonely = not client.nthreads()
+    except OSError:  # The scheduler is gone; the tasks will tell.
+        is_lonely = False
+    if not is_lonely:
         return time.monotonic() + _LONELY_SECONDS
     bars.Bar.write(f"--dask_scheduler={scheduler}: no worker yet; waiting", file=sys.stderr)
     return float("inf")

@@ -218,6 +218,8 @@ def machines(tmp_path):
         started("scheduler", *alone, "--port", str(port)) as scheduler,
         started("worker", address, *alone, *work),
     ):
+        with distributed.Client(address, timeout=120, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=120)
         yield scheduler, address
 
 
