@@ -70,7 +70,7 @@ $(GPU_STAMP): $(STAMP) requirements-gpu.lock
 	  || { echo "error: NVIDIA's libraries were not installed; make venv GPU=0 does without" >&2; exit 1; }
 	@touch $@
 
-beam: $(BEAM_STAMP)  ## also install Apache Beam, to prepare data on many machines
+beam: $(BEAM_STAMP)  ## also install Dask and Apache Beam, to prepare data on many machines
 
 $(BEAM_STAMP): $(STAMP) requirements-beam.lock
 	$(call INSTALL,--no-deps --no-build-isolation --require-hashes --requirement requirements-beam.lock)
@@ -79,7 +79,7 @@ $(BEAM_STAMP): $(STAMP) requirements-beam.lock
 pretrain: venv  ## the main job: make the built-in data, train, evaluate
 	$(BIN)/python tools/train.py --flagfile=configs/pretrain.cfg
 
-test: lint beam  ## check style and run the tests (with Apache Beam, which they need)
+test: lint beam  ## check style and run the tests (with Dask and Apache Beam, which they need)
 	$(PYTEST)
 
 test-slow: beam  ## run the tests that take minutes

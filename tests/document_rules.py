@@ -20,7 +20,19 @@ TOOLS = sorted(
 # Tools whose first argument is a command, and how many words follow each.
 SUBCOMMANDS = {"tools/search.py": {"index": 1, "query": 0}}
 # Commands of others, whose arguments are theirs to check.
-FOREIGN = {"cd", "git", "pip", "tensorboard", "mkdir", "source", ".", "ls", "tail", "docker"}
+FOREIGN = {
+    "cd",
+    "dask",
+    "git",
+    "pip",
+    "tensorboard",
+    "mkdir",
+    "source",
+    ".",
+    "ls",
+    "tail",
+    "docker",
+}
 
 # Flags of absl, TensorBoard, uv and Docker.
 FOREIGN_FLAGS = {"flagfile", "gpus", "help", "logdir", "upgrade"}

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 import math
+import types
 import typing
 from collections.abc import Iterator
 from typing import Any, Union
@@ -49,7 +50,7 @@ def build(kind: Any, value: Any, name: str = _WHOLE) -> Any:
 
     Args:
       kind: a dataclass, named tuple or typed dict, written as an object of its fields; or a list,
-        tuple, dict, Optional or plain type, of any of these; or Any.
+        tuple, dict, `X | None` or plain type, of any of these; or Any.
       value: that `loads` gave.
       name: what to call it in messages; its fields go by their own names where it has none.
 
@@ -62,7 +63,7 @@ def build(kind: Any, value: Any, name: str = _WHOLE) -> Any:
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
         return value
-    if origin is Union:  # Optional.
+    if origin in (types.UnionType, Union):  # X | None, which get_type_hints may write as Optional.
         (kind,) = set(inner) - {type(None)}
         return None if value is None else build(kind, value, name)
     if origin in (list, tuple):

@@ -141,18 +141,7 @@ def _connect(scheduler: str, num_workers: int) -> Iterator[distributed.Client]:
     with contextlib.ExitStack() as stack:
         where = scheduler
         if not scheduler:
-            where = stack.enter_context(
-                distributed.LocalCluster(
-                    n_workers=num_workers,
-                    threads_per_worker=1,
-                    memory_limit=None,
-                    dashboard_address="127.0.0.1:0",
-                    preload=[dask_preload.__name__],
-                    # Whoever reaches a worker can make it do anything.
-                    protocol="tls://",
-                    security=distributed.Security.temporary(),
-                )
-            )
+            where = stack.enter_context(_start_processes(num_workers))
         try:
             if scheduler:
                 _knock(scheduler)
@@ -175,6 +164,26 @@ def _connect(scheduler: str, num_workers: int) -> Iterator[distributed.Client]:
         yield client
 
 
+def _start_processes(num_workers: int) -> distributed.LocalCluster:
+    try:
+        return distributed.LocalCluster(
+            n_workers=num_workers,
+            threads_per_worker=1,
+            memory_limit=None,
+            dashboard_address="127.0.0.1:0",
+            preload=[dask_preload.__name__],
+            # Whoever reaches a worker can make it do anything.
+            protocol="tls://",
+            security=distributed.Security.temporary(),
+        )
+    except (OSError, RuntimeError, asyncio.TimeoutError) as error:
+        why = (str(error) or repr(error)).splitlines()[0]
+        raise DataError(
+            f"--num_workers={num_workers}: Dask cannot start so many processes ({why}); "
+            "--runner=local needs none of them"
+        ) from error
+
+
 def _knock(scheduler: str) -> None:
     """Looks whether a scheduler answers: Dask's client would wait for ever for a silent one."""
 
@@ -190,7 +199,11 @@ def _knock(scheduler: str) -> None:
 
 def _tell_if_lonely(client: distributed.Client, scheduler: str) -> float:
     """Says that the cluster has no worker, if so; when to look again."""
-    if client.nthreads():
+    try:
+        is_lonely = not client.nthreads()
+    except OSError:  # The scheduler is gone; the tasks will tell.
+        is_lonely = False
+    if not is_lonely:
         return time.monotonic() + _LONELY_SECONDS
     bars.Bar.write(f"--dask_scheduler={scheduler}: no worker yet; waiting", file=sys.stderr)
     return float("inf")
@@ -212,11 +225,12 @@ def _report(future: distributed.Future, task: ShardTask, scheduler: str) -> Shar
     Raises:
       DataError: it has failed.
     """
-    if future.status == "finished":
-        return future.result()
-    if future.status != "error":
-        raise DataError(f"--dask_scheduler={scheduler}: the scheduler is gone; {_GO_ON}")
-    error = future.exception()
+    try:
+        if future.status != "error":
+            return future.result()  # It waits where a worker died with the result.
+        error = future.exception()
+    except (OSError, distributed.CancelledError) as gone:
+        raise DataError(f"--dask_scheduler={scheduler}: the scheduler is gone; {_GO_ON}") from gone
     if isinstance(error, DataError):
         raise error
     if isinstance(error, distributed.KilledWorker):
