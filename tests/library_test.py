@@ -64,7 +64,7 @@ def folder(exported_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("library")
     shutil.copytree(exported_model, folder / "models" / "mine")
     (folder / "videos").mkdir()
-    frames = [media_files.grey(10 * i) for i in range(75)]
+    frames = [media_files.grey(10 * i % 256) for i in range(75)]
     video = folder / "videos" / "mine.mp4"
     media_files.write_media(video, frames=frames, sounds=[media_files.tone(3.0)])
     return folder

@@ -106,7 +106,7 @@ class Dictionary(tf.Module):
       >>> dictionary.remember(actcl_tf.KeyBatch(tf.range(3, dtype=tf.int64), keys, features=keys))
       >>> layer = actcl_tf.LastLayer(kernel=tf.eye(2))
       >>> _ = dictionary.sample(tf.eye(2), layer, num_picks=2, seed=tf.constant([0, 1]))
-      >>> sorted(dictionary.queue.ids.numpy())
+      >>> sorted(dictionary.queue.ids.numpy().tolist())
       [-1, -1, 1, 2]
     """
 

@@ -36,7 +36,7 @@ class GradientFactors(NamedTuple):
 
     Example:
       >>> factors = actcl_tf.GradientFactors(u=tf.constant([[3.0, 4.0]]), h=tf.constant([[2.0]]))
-      >>> tf.norm(tf.einsum("nd,nk->ndk", factors.h, factors.u)).numpy()
+      >>> float(tf.norm(tf.einsum("nd,nk->ndk", factors.h, factors.u)))
       10.0
     """
 

@@ -69,7 +69,7 @@ def kmeans_plusplus(
     Example:
       >>> points = tf.constant([[0.0, 0.0], [0.0, 0.1], [9.0, 0.0], [9.0, 0.1], [0.0, 9.0]])
       >>> picks = actcl_tf.kmeans_plusplus(points, num_picks=3, seed=[0, 3]).indices
-      >>> sorted(picks.numpy() // 2)  # One of each of the three groups.
+      >>> sorted((picks.numpy() // 2).tolist())  # One of each of the three groups.
       [0, 1, 2]
     """
     if method not in METHODS:

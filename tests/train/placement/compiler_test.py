@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 COMPILE = """
 import os
 import tensorflow as tf
@@ -19,6 +21,7 @@ os.write(2, b"an error\\n")
 """
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="the XLA of TensorFlow 2.21 is silent")
 def test_xla_announces_itself_only_where_it_was_not_woken():
     running = [
         subprocess.Popen([sys.executable, "-c", COMPILE, how], stdout=-1, stderr=-1, text=True)
