@@ -4,10 +4,8 @@ Neither frontend has weights, and both consist of standard TensorFlow operations
 that a saved model loads without tensorflow-io.
 """
 
-import functools
 import importlib.util
 import math
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -122,32 +120,23 @@ class AudioFrontend(tf.keras.layers.Layer):
         Returns:
           [B, F, R] of the compute dtype, F = ceil(S / hop), about zero mean and unit variance.
         """
-        log_mel = _log_mel_function(
-            self.sample_rate, self.fft_length, self.window, self.hop, self.mel_bands
-        )(inputs)
+        spectrogram = audio.spectrogram(
+            inputs, nfft=self.fft_length, window=self.window, stride=self.hop
+        )
+        mel = audio.melscale(
+            spectrogram,
+            rate=self.sample_rate,
+            mels=self.mel_bands,
+            fmin=LOWEST_HERTZ,
+            fmax=self.sample_rate / 2,
+        )
+        # top_db would cut relative to the loudest clip of the batch; the floor is fixed instead.
+        level = audio.dbscale(mel, top_db=math.inf, amin=10.0 ** (FLOOR_DB / 10))
+        log_mel = (level - LEVEL_MEAN_DB) / LEVEL_STD_DB
         log_mel = tf.ensure_shape(log_mel, [inputs.shape[0], None, self.mel_bands])
         if training and seeds is not None:
             log_mel = mask_spectrograms(log_mel, seeds, self._time_mask, self._frequency_mask)
         return tf.cast(log_mel, self._output_dtype)
-
-
-@functools.lru_cache(maxsize=16)
-def _log_mel_function(
-    sample_rate: int, fft_length: int, window: int, hop: int, mel_bands: int
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Waveforms [B, S] -> [B, F, R], traced once for all towers that take the same sound."""
-
-    @functools.partial(tf.function, autograph=False)
-    def log_mel(waveforms: tf.Tensor) -> tf.Tensor:
-        spectrogram = audio.spectrogram(waveforms, nfft=fft_length, window=window, stride=hop)
-        mel = audio.melscale(
-            spectrogram, rate=sample_rate, mels=mel_bands, fmin=LOWEST_HERTZ, fmax=sample_rate / 2
-        )
-        # top_db would cut relative to the loudest clip of the batch; the floor is fixed instead.
-        level = audio.dbscale(mel, top_db=math.inf, amin=10.0 ** (FLOOR_DB / 10))
-        return (level - LEVEL_MEAN_DB) / LEVEL_STD_DB
-
-    return log_mel
 
 
 def mask_spectrograms(
