@@ -64,7 +64,6 @@ def build_labelled_dataset(
         source=looped or clip_sources.StoredClips(manifest),
         spec=spec,
         seed=seed,
-        stream=_STREAM,
     )
     order = clip_order.build_order(
         manifest, paths, seed=seed, stream=_STREAM, shuffle_buffer=config.shuffle_buffer
@@ -73,7 +72,7 @@ def build_labelled_dataset(
     values = tf.constant(targets)
 
     def make(epoch: tf.Tensor, record: tf.Tensor, row: tf.Tensor) -> Clip:
-        clip = make_clip(epoch, record)
+        clip = make_clip(epoch, record, _STREAM)
         del clip["label"]
         return {**clip, "target": tf.gather(values, row)}
 
