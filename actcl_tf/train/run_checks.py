@@ -65,6 +65,17 @@ def _check_sizes(run: config.PretrainConfig, num_clips: int) -> None:
     )
 
 
+def warnings(run: config.PretrainConfig) -> list[str]:
+    """What is allowed and hardly meant: one line each."""
+    train = run.train
+    if not train.warmup_steps or train.warmup_steps < train.steps:
+        return []
+    return [
+        f"--warmup_steps={train.warmup_steps}: the learning rate rises to the end of the "
+        f"{train.steps} steps (--steps) and never reaches its schedule; a tenth of them is usual"
+    ]
+
+
 def _digest(manifest: str) -> str:
     """A fingerprint of what a split holds."""
     text = files.read_text(manifest).encode("utf-8", "surrogateescape")

@@ -57,6 +57,15 @@ def test_sizes_that_the_clips_cannot_fill(tmp_path, num_clips, flags, message):
 
 
 @pytest.mark.parametrize(
+    "warmup, steps, warned",
+    [(0, 1, False), (99, 100, False), (100, 100, True), (500, 100, True), (1, 1, True)],
+)
+def test_a_warm_up_without_end_is_warned_of(warmup, steps, warned):
+    lines = run_checks.warnings(config.from_flat({"warmup_steps": warmup, "steps": steps}))
+    assert [line.startswith(f"--warmup_steps={warmup}: ") for line in lines] == [True] * warned
+
+
+@pytest.mark.parametrize(
     "flags",
     [
         {"batch_size": 16, "dictionary_size": 84},
