@@ -87,6 +87,11 @@ def test_bad_input_ends_in_one_line_before_any_work(tmp_path, videos):
         ({"--dataset": "imagenet"}, "--dataset=imagenet: must be one of folder, csv", 2),
         ({"--fold": "2"}, "--fold=2: means nothing for --dataset=folder", 2),
         ({"--output": ""}, "--output=: must name a folder", 2),
+        (
+            ["--flagfile=configs/none.cfg"],
+            "error: --flagfile=configs/none.cfg: No such file or directory; run the program from",
+            2,
+        ),
         (["in", "out"], "unexpected argument in; did you mean --input=in --output=out?", 2),
         (["in", "--output=out"], "unexpected argument in; did you mean --input=in?", 2),
         (["--input=in", "--output=out", "x"], "unexpected argument x; flags look like", 2),
