@@ -208,14 +208,23 @@ def check_names(prose: str, known_flags: set, tools: list) -> list:
 
 
 def check_python(code: str) -> list:
-    """What is wrong with a printed program: its syntax, and imports of ours that do not exist."""
+    """What is wrong with a printed program: its syntax, and its imports.
+
+    A module that does not exist is wrong, and TensorFlow before the package, which chooses its
+    kernels.
+    """
     try:
         tree = ast.parse(code)
     except SyntaxError as error:
         return [str(error)]
     modules = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-    modules += [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
-    return [f"no module {m}" for m in modules if importlib.util.find_spec(m.split(".")[0]) is None]
+    whole = [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
+    names = {m.split(".")[0] for m in modules + whole}
+    problems = [f"no module {m}" for m in sorted(names) if importlib.util.find_spec(m) is None]
+    order = [name for name in whole if name in ("actcl_tf", "tensorflow")]
+    if order == ["tensorflow", "actcl_tf"]:
+        problems.append("imports tensorflow before actcl_tf")
+    return problems
 
 
 def anchors_of(text: str) -> set:

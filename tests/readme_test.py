@@ -155,6 +155,7 @@ ONE_TOOL = ["tools/make_synthetic.py"]
         ("```sh\nbazel run //:tools/tain -- --seed=1\n```\n", "no such target: tools/tain"),
         ("```python\nimport tensorflou\n```\n", "no module tensorflou"),
         ("```python\nx = = 1\n```\n", "invalid syntax"),
+        ("```python\nimport tensorflow as tf\n\nimport actcl_tf\n```\n", "before actcl_tf"),
         ("Use `--sed`.\n", "no tool has the flag --sed"),
         ("See `tools/tain.py`.\n", "no such file: tools/tain.py"),
         ("See [this](configs/none.cfg).\n", "no such file: configs/none.cfg"),
@@ -193,7 +194,7 @@ def test_a_right_text_passes():
         "[Here](#a-heading-of-words), [there](configs/pretrain.cfg), [far](https://a.b/c)\n"
         "```sh\n# a comment\n$ make pretrain PYTHON=python3.11\n"
         "cd x && python tools/make_synthetic.py \\\n  --output=y  # short\n```\n"
-        "```python\nimport tensorflow as tf\n```\n"
+        "```python\nimport actcl_tf\nimport tensorflow as tf\n```\n"
     )
     assert check_texts({"README.md": text}, ONE_TOOL) == []
 

@@ -24,8 +24,8 @@ _CHECKPOINT = flags.DEFINE_string(
 _WHICH = flags.DEFINE_string(
     "which",
     "auto",
-    "Checkpoint of the run: latest, best (of its evaluations), auto (best if there is one), or the "
-    "path of a checkpoint without .index.",
+    "Checkpoint of the run: latest, best (of its evaluations), auto (best if there is one, else "
+    "latest), or the path of a checkpoint without .index.",
 )
 _OUTPUT = flags.DEFINE_string(
     "output", "", "Folder to write to; empty: evaluations/NAME in the checkpoint's folder."

@@ -27,8 +27,8 @@ _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of the run.", requ
 _WHICH = flags.DEFINE_string(
     "which",
     "auto",
-    "Checkpoint of the run: latest, best (of its evaluations), auto (best if there is one), or the "
-    "path of a checkpoint without .index.",
+    "Checkpoint of the run: latest, best (of its evaluations), auto (best if there is one, else "
+    "latest), or the path of a checkpoint without .index.",
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write to.", required=True)
 _VERSION = flags.DEFINE_integer(

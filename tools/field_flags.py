@@ -9,6 +9,7 @@ import dataclasses
 import logging
 import os
 import pathlib
+import re
 import sys
 from typing import Any
 
@@ -104,8 +105,18 @@ def parse(argv: list[str]) -> list[str]:
     except SystemExit:  # Help was asked for and shown, which absl takes for a failure.
         sys.exit(0)
     except flags.Error as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {_explained(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _explained(error: flags.Error) -> str:
+    """What absl says of a wrong flag, in one line."""
+    text = " ".join(str(error).split())
+    found = re.fullmatch(r"ERROR:: Unable to open flagfile: (.*)", text)
+    if found is None:
+        return text
+    path = re.sub(r"^\[Errno \d+\] (.*): '(.*)'$", r"\2: \1", found[1])
+    return f"--flagfile={path}; run the program from the repository's root, or name the whole path"
 
 
 def _with_packaged_flagfiles(arguments: list[str]) -> list[str]:

@@ -6,7 +6,7 @@
 
 DATA_DIR holds a data set, or one split of it. --write_manifest is for records that were made
 elsewhere: it writes the manifests that training and evaluation need. Exit status: 0 all is well, 1
-the data is damaged, 2 a wrong flag, 130 interrupted.
+faults were found in the records, 2 a wrong flag or folder, 130 interrupted.
 """
 
 import os
@@ -20,7 +20,6 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf import config
-from actcl_tf.storage.errors import DataError
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of the data; or name it without a flag.")
 _VERIFY = flags.DEFINE_bool(
@@ -81,12 +80,9 @@ def main(argv: list[str]) -> int:
     """Inspects the data; returns the exit status."""
     try:
         return _inspect(argv[1:])
-    except config.ConfigError as error:
+    except (config.UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130

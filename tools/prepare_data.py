@@ -5,8 +5,9 @@
   python tools/prepare_data.py --runner=dask --input=/nfs/A --output=/nfs/B --dask_scheduler=ADDRESS
   python tools/prepare_data.py --runner=beam --input=gs://A/B --output=gs://C/D -- BEAM_OPTIONS
 
-An interrupted run goes on with the same command. Exit status: 0 done, 1 an error, 2 a wrong flag, 3
-more was left out than --max_failures allows, 130 interrupted.
+An interrupted run goes on with the same command. Exit status: 0 done, 1 not one
+video is usable, 2 a wrong flag or folder, 3 more was left out than --max_failures allows, 130
+interrupted.
 """
 
 import os
@@ -45,7 +46,21 @@ for _section in (prepare_settings.PrepareSettings, prepare_settings.Execution):
     field_flags.define(_section)
 
 
+def _refuse_words(arguments: list[str]) -> None:
+    """Refuses what is neither a flag nor an option of Beam, and says what may have been meant."""
+    words = arguments if FLAGS.runner != "beam" else []
+    if not words or words[0].startswith("-"):
+        return
+    named = "".join(word for word in words if word.startswith("-"))  # Not read: they follow a word.
+    free = [n for n in ("input", "output") if not FLAGS[n].present and f"--{n}=" not in named]
+    plain = [word for word in words if not word.startswith("-")]
+    meant = [f"--{name}={word}" for name, word in zip(free, plain, strict=False)]
+    hint = f"did you mean {' '.join(meant)}?" if meant else "flags look like --name=value"
+    raise config.ConfigError(f"unexpected argument {words[0]}; {hint}")
+
+
 def _prepare(pipeline_args: list[str]) -> None:
+    _refuse_words(pipeline_args)
     settings = field_flags.read(
         prepare_settings.PrepareSettings
     )  # Wrong values come out before any work.
@@ -87,9 +102,9 @@ def main(argv: list[str]) -> int:
         print(report.failure_lines(error.failures), file=sys.stderr)
         print(f"error: {error}", file=sys.stderr)
         return 3 if isinstance(error, errors.TooManyFailuresError) else 1
-    except (ValueError, OSError) as error:
+    except (config.UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, config.ConfigError) else 1
+        return 2
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on where this one stopped.", file=sys.stderr)
         return 130

@@ -22,6 +22,12 @@ def tool(name: str, *arguments: str) -> str:
     return join([*_tool(name), *arguments])
 
 
+def configuration(name: str) -> str:
+    """Path of a file in configs/, as --flagfile takes it from here; a wheel brings its own."""
+    path = f"configs/{name}"
+    return path if _INSTALLED.exists() else _near(str(_ROOT / path))
+
+
 def this() -> str:
     """The command that started this program."""
     program = pathlib.Path(sys.argv[0])

@@ -93,9 +93,9 @@ def gradient_factors(
     features, queries = tf.cast(features, tf.float32), tf.cast(queries, tf.float32)
     keys, inverse_norm = seen_through(last_layer, features)
     logits = tf.matmul(keys, queries, transpose_b=True) / temperature
-    posterior = tf.nn.softmax(logits, axis=1)
-    label = tf.one_hot(tf.argmax(logits, axis=1), tf.shape(queries)[0], dtype=tf.float32)
-    c = tf.matmul(posterior - label, queries) / temperature
+    pseudo_posterior = tf.nn.softmax(logits, axis=1)
+    pseudo_label = tf.one_hot(tf.argmax(logits, axis=1), tf.shape(queries)[0], dtype=tf.float32)
+    c = tf.matmul(pseudo_posterior - pseudo_label, queries) / temperature
     tangent = c - keys * tf.reduce_sum(keys * c, axis=1, keepdims=True)
     u = tangent * inverse_norm * last_layer.scale
     h = features if space == "last_layer" else tf.ones_like(features[:, :1])

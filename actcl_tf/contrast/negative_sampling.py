@@ -18,6 +18,9 @@ from actcl_tf.contrast import (
     weighted_draw,
 )
 
+SAMPLED = ("active", "random", "hardest")
+WITHOUT_POOL = ("moco", "in_batch")
+
 
 class Picks(NamedTuple):
     """Chosen candidates.
@@ -187,10 +190,10 @@ def choose(
 def build_sampler(
     negatives: str, temperature: float, gradient_space: str, **seeding: Any
 ) -> Any | None:
-    """The strategy of a name; None for those that have no pool (moco, in_batch).
+    """The strategy of a name; None for those that have no pool.
 
     Args:
-      negatives: active, random, hardest, moco or in_batch.
+      negatives: of SAMPLED or WITHOUT_POOL.
       temperature: positive float, no unit.
       gradient_space: of `gradient_embeddings.gradient_factors`.
       **seeding: see `ActiveSampler`; the other strategies do not need it.
@@ -204,8 +207,7 @@ def build_sampler(
         return ActiveSampler(temperature, gradient_space, **seeding)
     if negatives == "hardest":
         return HardestSampler(temperature, gradient_space)
-    if negatives in ("moco", "in_batch"):
+    if negatives in WITHOUT_POOL:
         return None
-    raise ValueError(
-        f"negatives must be active, random, hardest, moco or in_batch, got {negatives}"
-    )
+    names = ", ".join((*SAMPLED, *WITHOUT_POOL))
+    raise ValueError(f"negatives must be one of {names}, got {negatives}")

@@ -19,7 +19,7 @@ from actcl_tf.export import description, forms, lite, saved_models
 from actcl_tf.export.errors import ExportError
 from actcl_tf.pretrained import layout
 from actcl_tf.storage import files
-from actcl_tf.train.runs import loading
+from actcl_tf.train.runs import checkpoints, loading
 
 _CHECKED_CLIPS = 64
 _BATCH_SIZE = 16
@@ -84,8 +84,7 @@ def export_run(
     """
     forms.check(tflite, calibration_clips)
     saved_models.check_output(output_dir, version)
-    if which == "auto":
-        which = "best" if (pathlib.Path(run_dir) / "best" / "checkpoint").exists() else "latest"
+    which = checkpoints.choose(run_dir, which)
     run = _load(run_dir, which, precision)
     clips = _clips(run, data_dir, calibration_clips) if tflite else {}
     metadata = description.describe(run, run_dir, which, precision)

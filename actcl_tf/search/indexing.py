@@ -84,7 +84,8 @@ def index_folder(
     """
     root = folder if files.is_remote(folder) else os.path.abspath(files.local(folder))
     if not files.is_folder(root):
-        raise DataError(f"{folder}: there is no such folder; name the folder to index")
+        what = "is a file" if files.exists(root) else "there is no such folder"
+        raise DataError(f"{folder}: {what}; name the folder to index")
     on_disk = walking.find(root, walking.MEDIA)
     found = {file.path: file for file in _look_up(root, on_disk.names)}
     if not found:  # What vanished with a drive that is not mounted stays in the index.

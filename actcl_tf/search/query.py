@@ -65,7 +65,7 @@ def of_media(
     try:
         window = _choose(path, modality, encoder, start, timeout)
     except media.MediaError as error:
-        told = f"{error} ({error.reason})"
+        told = str(error) if error.reason == "missing" else f"{error} ({error.reason})"
         if error.reason == "too_short":
             told = f"there is no {modality} from --start={start or 0:g} seconds on ({error.reason})"
         raise DataError(f"{where}: {told}") from error

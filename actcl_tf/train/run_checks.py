@@ -3,6 +3,7 @@
 import hashlib
 
 from actcl_tf import config
+from actcl_tf.config import fitting_sizes
 from actcl_tf.data.input import clip_spec
 from actcl_tf.data.records import records
 from actcl_tf.storage import files
@@ -27,19 +28,7 @@ def check(run: config.PretrainConfig) -> run_folder.DataFacts:
     is_whole = run.data.on_bad_record == "fail"
     manifest = records.read_manifest(folder, check_shards=is_whole)
     spec = clip_spec.build_clip_spec(run.data, manifest)
-    contrast, batch = run.contrast, run.train.batch_size
-    if batch > manifest.num_clips:
-        raise config.ConfigError(
-            f"--batch_size={batch}: the split '{run.data.train_split}' has only "
-            f"{manifest.num_clips} clips"
-        )
-    needed = contrast.dictionary_size + batch
-    if contrast.uses_pool and needed > manifest.num_clips:
-        raise config.ConfigError(
-            f"--dictionary_size={contrast.dictionary_size}: with --negatives="
-            f"{contrast.negatives} the pool holds each of the {manifest.num_clips} training clips "
-            f"once and can fill a dictionary of at most {manifest.num_clips - batch} keys"
-        )
+    _check_sizes(run, manifest.num_clips)
     return run_folder.DataFacts(
         frame_rate=float(manifest.frame_rate),
         sample_rate=int(manifest.sample_rate),
@@ -48,6 +37,43 @@ def check(run: config.PretrainConfig) -> run_folder.DataFacts:
         digest=_digest(files.join(folder, records.MANIFEST)),
         classes=tuple(manifest.classes),
     )
+
+
+def _check_sizes(run: config.PretrainConfig, num_clips: int) -> None:
+    """Refuses a batch and a dictionary that the training clips cannot fill."""
+    contrast, batch = run.contrast, run.train.batch_size
+    held = f"the split '{run.data.train_split}' has {num_clips} clips"
+    if not contrast.uses_pool:
+        if batch > num_clips:
+            fitting = fitting_sizes.largest_power_of_two(num_clips)
+            raise config.ConfigError(
+                f"--batch_size={batch}: {held}; --batch_size={fitting} fits them"
+            )
+        return
+    size = contrast.dictionary_size
+    if size + batch <= num_clips:
+        return
+    sizes = fitting_sizes.fitting_sizes(num_clips, batch_size=batch, dictionary_size=size)
+    remedy = (
+        f"more clips, {fitting_sizes.MIN_CLIPS} at the least, are needed"
+        if sizes is None
+        else f"--batch_size={sizes[0]} --dictionary_size={sizes[1]} fits them"
+    )
+    raise config.ConfigError(
+        f"--batch_size={batch} --dictionary_size={size}: with --negatives={contrast.negatives} "
+        f"both together must be at most the number of training clips, and {held}; {remedy}"
+    )
+
+
+def warnings(run: config.PretrainConfig) -> list[str]:
+    """What is allowed and hardly meant: one line each."""
+    train = run.train
+    if not train.warmup_steps or train.warmup_steps < train.steps:
+        return []
+    return [
+        f"--warmup_steps={train.warmup_steps}: the learning rate rises to the end of the "
+        f"{train.steps} steps (--steps) and never reaches its schedule; a tenth of them is usual"
+    ]
 
 
 def _digest(manifest: str) -> str:

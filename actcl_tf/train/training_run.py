@@ -190,8 +190,8 @@ class TrainingRun:
         precision = strategies.resolve_precision(train.precision)
         self._say(f"Training on {self.placement.why}, in {precision}.")
         problem = gpu.find_problem()
-        if problem:
-            self._say(f"warning: {problem}")
+        for warning in [*filter(None, [problem]), *run_checks.warnings(self.configuration)]:
+            self._say(f"warning: {warning}")
         tf.keras.utils.set_random_seed(train.seed)
         if train.deterministic:
             tf.config.experimental.enable_op_determinism()

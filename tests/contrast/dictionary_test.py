@@ -33,7 +33,7 @@ def _take(target, seed):
     return int(sampled.picks.count)
 
 
-@pytest.mark.parametrize("name", ["active", "random", "hardest"])
+@pytest.mark.parametrize("name", negative_sampling.SAMPLED)
 def test_dictionary_never_holds_a_clip_twice_and_keys_belong_to_their_ids(name):
     target = _dictionary(name)
     step = tf.function(target.sample)
@@ -51,7 +51,7 @@ def test_dictionary_never_holds_a_clip_twice_and_keys_belong_to_their_ids(name):
     assert len(filled) == 6
 
 
-@pytest.mark.parametrize("name", ["active", "random", "hardest"])
+@pytest.mark.parametrize("name", negative_sampling.SAMPLED)
 def test_empty_pool_adds_nothing(name):
     target = _dictionary(name)
     assert _take(target, 0) == 0
@@ -75,7 +75,7 @@ def test_moco_takes_every_key():
     assert target.pool is None
 
 
-@pytest.mark.parametrize("name", ["active", "random", "hardest"])
+@pytest.mark.parametrize("name", negative_sampling.SAMPLED)
 def test_a_pool_in_parts_gives_what_they_hold(name, tmp_path):
     sampler = negative_sampling.build_sampler(name, 0.2, "last_layer")
     sharding = dictionary.Sharding(2, lambda: tf.constant(0), lambda row: tf.concat([row] * 2, 0))

@@ -3,6 +3,8 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
+from actcl_tf import config
+from actcl_tf.config import contrast as contrast_config
 from actcl_tf.contrast import gradient_embeddings, negative_sampling
 
 
@@ -25,7 +27,7 @@ def _choose(name, eligible, num_picks, seed=(0, 0)):
     )
 
 
-@pytest.mark.parametrize("name", ["active", "random", "hardest"])
+@pytest.mark.parametrize("name", negative_sampling.SAMPLED)
 @pytest.mark.parametrize(
     ("num_eligible", "num_picks", "count"), [(12, 4, 4), (3, 4, 3), (0, 4, 0), (12, 12, 12)]
 )
@@ -39,7 +41,7 @@ def test_picks_are_eligible_and_different(name, num_eligible, num_picks, count):
     assert ((picks.indices.numpy() >= 0) & (picks.indices.numpy() < 12)).all()
 
 
-@pytest.mark.parametrize("name", ["active", "random", "hardest"])
+@pytest.mark.parametrize("name", negative_sampling.SAMPLED)
 def test_a_pool_smaller_than_the_picks(name):
     picks = _choose(name, [True, False, True], 5)
     assert int(picks.count) == 2
@@ -72,12 +74,12 @@ def test_same_seed_same_picks(name):
     assert list(first.numpy()) != list(other.numpy())
 
 
-@pytest.mark.parametrize("name", ["moco", "in_batch"])
+@pytest.mark.parametrize("name", negative_sampling.WITHOUT_POOL)
 def test_no_sampler_without_a_pool(name):
     assert negative_sampling.build_sampler(name, 0.3, "last_layer") is None
 
 
-@pytest.mark.parametrize("name", ["active", "random", "hardest"])
+@pytest.mark.parametrize("name", negative_sampling.SAMPLED)
 def test_candidates_that_are_not_finite_are_refused_when_seen_and_else_passed_over(name):
     features, layer, queries = _setting()
     broken = tf.tensor_scatter_nd_update(features, [[2, 1], [5, 0]], [np.nan, np.inf])
@@ -103,5 +105,11 @@ def test_a_seed_is_two_numbers(name):
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match="got nearest"):
+    names = "active, random, hardest, moco, in_batch"
+    with pytest.raises(ValueError, match=f"^negatives must be one of {names}, got nearest$"):
         negative_sampling.build_sampler("nearest", 0.3, "last_layer")
+
+
+def test_the_flag_has_the_names_of_the_strategies():
+    assert contrast_config.SAMPLED_NEGATIVES == negative_sampling.SAMPLED
+    assert (*negative_sampling.SAMPLED, *negative_sampling.WITHOUT_POOL) == config.NEGATIVES

@@ -83,7 +83,7 @@ def test_files_that_are_no_query(encoder, tmp_path):
     media_files.write_clip(tmp_path / "short.mp4", 0.3)
     for name, modality, expected in (
         ("text.mp4", VIDEO, "damaged"),
-        ("none.mp4", VIDEO, "missing"),
+        ("none.mp4", VIDEO, r"none\.mp4: No such file or directory$"),
         ("seen.mp4", AUDIO, "no_audio"),
         ("short.mp4", VIDEO, "less video than the 0.64 seconds of a query"),
     ):

@@ -89,7 +89,7 @@ def test_records_made_elsewhere(tmp_path):
         assert records.read_manifest(tmp_path / "data" / split).classes == ["b", "a"]
     assert f"4 clips to look at: {tmp_path}/sheet.png" in written[1]
     assert (tmp_path / "sheet.png").exists()
-    assert again[0] == 1 and "as all splits have; remove" in again[2]
+    assert again[0] == 2 and "as all splits have; remove" in again[2]
     assert looked[0] == 0 and "10 frames a second; 32 x 24 (2)" in looked[1]
     assert "test and train share 2 videos: a.mp4, b.mp4" in looked[1]
     assert gif[0] == 1 and not (tmp_path / "gif" / "manifest.json").exists()
@@ -112,9 +112,9 @@ def test_bad_input_ends_in_one_clear_line(folder):
         ([folder, "--verfy"], 2, "Unknown command line flag 'verfy'"),
         ([folder, "--clips=0"], 2, "--clips=0"),
         ([folder, "--frame_rate=-1"], 2, "--frame_rate=-1"),
-        ([above / "none"], 1, "is not a folder"),
-        ([above / "empty"], 1, "holds no data set"),
-        ([folder, f"--sheet={above}/none/x.png"], 1, "none/x.png cannot be written"),
+        ([above / "none"], 2, "is not a folder"),
+        ([above / "empty"], 2, "holds no data set"),
+        ([folder, f"--sheet={above}/none/x.png"], 2, "none/x.png cannot be written"),
     ]
     for (arguments, status, words), found in zip(
         table, run_many(*(row[0] for row in table)), strict=True

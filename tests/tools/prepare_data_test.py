@@ -43,10 +43,14 @@ def test_a_folder_becomes_a_data_set(tmp_path, videos):
         start(f"--input={videos}", f"--output={data}", "--test_fraction=0.2", *SMALL)
     )
     assert status == 0, err
-    assert "8 clips" in out and "Left out: 2" in out
+    assert "8 clips" in out and "Left out as unusable or filtered: 2" in out
     assert "1  silent (the audio is digital silence): cat/silent.mp4" in out
     assert "1  empty (the file has no bytes): dog/empty.mp4" in out
-    assert re.search(rf"^Next: \S+python\S* \S*tools/train.py --data_dir={data}$", out, re.M)
+    next_flags = (
+        rf"--flagfile=\S*configs/pretrain.cfg --data_dir={data} --run_dir=runs/data "
+        r"--batch_size=2 --dictionary_size=\d"
+    )
+    assert re.search(rf"^Next: \S+python\S* \S*tools/train.py {next_flags}$", out, re.M)
     assert "clips/s" in err  # The progress bar.
     manifests = [records.read_manifest(data / split) for split in ("train", "test")]
     assert sum(manifest.num_clips for manifest in manifests) == 8
@@ -62,7 +66,7 @@ def test_a_folder_becomes_a_data_set(tmp_path, videos):
     status, out, _ = finish(again)
     assert status == 0 and "nothing was made" in out
     status, _, err = finish(start_again(data, "--frame_rate=10"))
-    assert status == 1
+    assert status == 2
     assert err.startswith(f"error: --output={data}: holds a data set with --frame_rate=12.5")
     status, _, err = finish(strict)
     assert status == 3
@@ -74,15 +78,28 @@ def test_bad_input_ends_in_one_line_before_any_work(tmp_path, videos):
     (tmp_path / "file").write_text("x")
     good = {"--input": str(videos), "--output": str(tmp_path / "data")}
     cases = [
-        ({"--input": str(tmp_path / "empty")}, "no video in it", 1),
-        ({"--output": str(tmp_path / "file" / "data")}, "cannot be written", 1),
+        ({"--input": str(tmp_path / "empty")}, "no video in it", 2),
+        ({"--input": str(tmp_path / "file")}, "is a file; name the folder that holds it", 2),
+        ({"--input": str(tmp_path / "none")}, "there is no such folder", 2),
+        ({"--output": str(tmp_path / "file" / "data")}, "cannot be written", 2),
         ({"--frame_rate": "-1"}, "--frame_rate=-1.0: must be in", 2),
         ({"--no_such_flag": "1"}, "no_such_flag", 2),
         ({"--dataset": "imagenet"}, "--dataset=imagenet: must be one of folder, csv", 2),
         ({"--fold": "2"}, "--fold=2: means nothing for --dataset=folder", 2),
         ({"--output": ""}, "--output=: must name a folder", 2),
+        (
+            ["--flagfile=configs/none.cfg"],
+            "error: --flagfile=configs/none.cfg: No such file or directory; run the program from",
+            2,
+        ),
+        (["in", "out"], "unexpected argument in; did you mean --input=in --output=out?", 2),
+        (["in", "--output=out"], "unexpected argument in; did you mean --input=in?", 2),
+        (["--input=in", "--output=out", "x"], "unexpected argument x; flags look like", 2),
     ]
-    running = [start(*(f"{k}={v}" for k, v in {**good, **bad}.items())) for bad, *_ in cases]
+    running = [
+        start(*(bad if isinstance(bad, list) else (f"{k}={v}" for k, v in {**good, **bad}.items())))
+        for bad, *_ in cases
+    ]
     for process, (bad, message, expected) in zip(running, cases, strict=True):
         status, out, err = finish(process)
         assert status == expected, bad

@@ -12,7 +12,7 @@ from actcl_tf.data.catalogs.walking import NOTHING, Found
 
 TRAIN, TEST, VAL = "train", "test", "val"
 SPLITS = (TRAIN, TEST, VAL)
-_SPLIT_NAMES = {
+SPLIT_NAMES = {
     **dict.fromkeys(("train", "training", "trainset"), TRAIN),
     **dict.fromkeys(("test", "testing", "testset", "eval", "evaluation", "holdout"), TEST),
     **dict.fromkeys(("val", "valid", "validate", "validation", "valset"), VAL),
@@ -84,7 +84,7 @@ class Catalog:
 
 def split_of(name: str) -> str:
     """The split that people mean by a name, such as Training or dev; empty if it is none's."""
-    return _SPLIT_NAMES.get(name.strip().casefold(), "")
+    return SPLIT_NAMES.get(name.strip().casefold(), "")
 
 
 def composed(text: str) -> str:

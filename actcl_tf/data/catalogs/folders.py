@@ -5,13 +5,15 @@ class: an evaluation that tells "train" from "test" would measure nothing.
 """
 
 import collections
+import difflib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from actcl_tf.data.catalogs.catalog import SPLITS, TRAIN, composed, split_of
+from actcl_tf.data.catalogs.catalog import SPLIT_NAMES, SPLITS, TRAIN, composed, split_of
 from actcl_tf.storage.errors import DataError
 
 _SHOWN = 3
+_ALIKE = 0.75  # Of 1: how like a name of a split a folder's is that is taken for a slip.
 
 
 class Place(NamedTuple):
@@ -77,7 +79,7 @@ def understand(names: Sequence[str]) -> Layout:
     decision = f"Splits from folders: {shown}"
     if strays:
         listed = ", ".join(strays[:_SHOWN]) + (", ..." if len(strays) > _SHOWN else "")
-        decision += f"; left out as in none of them: {len(strays)} ({listed})"
+        decision += f"; not used, outside the split folders: {len(strays)} ({listed})"
     return Layout(places, strays, decision)
 
 
@@ -86,9 +88,32 @@ def _classes_alone(names: Sequence[str], parts: Sequence[Sequence[str]]) -> Layo
         Place(name, "", composed(part[0]) if len(part) > 1 else "")
         for name, part in zip(names, parts, strict=True)
     ]
-    heads = sorted({part[0] for part in parts if len(part) > 1 and split_of(part[0])})
-    note = f" ({', '.join(heads)} stands among other folders: a class)" if heads else ""
-    return Layout(places, [], f"Splits from folders: none{note}")
+    return Layout(places, [], f"Splits from folders: none{_doubt(parts)}")
+
+
+def _doubt(parts: Sequence[Sequence[str]]) -> str:
+    """A note on folders that may have been meant as splits; empty if there are none.
+
+    Those at the top, and where that is one alone, those in it.
+    """
+    heads = {part[0] for part in parts if len(part) > 1}
+    if len(heads) == 1:
+        heads |= {part[1] for part in parts if len(part) > 2}
+    alike = sorted(filter(_resembles_split, heads))
+    if len(alike) > 1:
+        names = ", ".join(alike)
+        return (
+            f" ({names} look like splits and are not taken as such; rename them to "
+            f"{', '.join(SPLITS[:-1])} or {SPLITS[-1]} if they are)"
+        )
+    known = sorted({part[0] for part in parts if len(part) > 1 and split_of(part[0])})
+    return f" ({', '.join(known)} stands among other folders: a class)" if known else ""
+
+
+def _resembles_split(name: str) -> bool:
+    """Whether a folder is called as a split is, but for a number, a sign, or a slip of the pen."""
+    letters = "".join(filter(str.isalpha, name.casefold()))
+    return bool(split_of(letters) or difflib.get_close_matches(letters, SPLIT_NAMES, 1, _ALIKE))
 
 
 def _splits_at_top(parts: Sequence[Sequence[str]]) -> _Splits | None:

@@ -85,8 +85,9 @@ def from_csv(path: str, *, folder: str = "", test_fraction: float = 0.1, seed: i
         columns = reader.fieldnames or []
         if "video_path" not in columns or set(columns) - set(CSV_COLUMNS):
             raise DataError(
-                "the first line must name the columns video_path,start,end,label (and split and "
-                f"caption, if any), got {','.join(columns) or 'nothing'}"
+                "the first line must name the column video_path, and may name "
+                f"{', '.join(CSV_COLUMNS[1:-1])} and {CSV_COLUMNS[-1]}, got "
+                f"{','.join(columns) or 'nothing'}"
             )
         clips = [_from_row(row, f"--csv={path}:{reader.line_num}", root) for row in reader]
     except (DataError, csv.Error) as error:

@@ -53,6 +53,8 @@ def find(root: str, kinds: Sequence[str]) -> Found:
       DataError: there is no such folder, or it cannot be listed.
     """
     if not files.is_folder(root):
+        if files.exists(root):
+            raise DataError(f"--input={root}: is a file; name the folder that holds it")
         raise DataError(f"--input={root}: there is no such folder")
     ignored: dict[str, list[str]] = {}
     unlisted: dict[str, str] = {}

@@ -301,9 +301,14 @@ def _cut(
     is_cut_off = last < min(cutter.end, announced)
     if is_cut_off:  # The last frames may lack bytes.
         cutter.add(media.DamagedInterval(last - TIME_SLACK, math.inf, "damaged"), last)
-    total, before = cutter.total(last), cutter.done
+    total = cutter.total(last)
     shortest = min(num_frames, max(1e-6, lengths.shortest - 1e-6))
+    is_told = False
     while total - cutter.done >= shortest:
-        yield cutter.next_clip(min(num_frames, total - cutter.done))
-    if is_cut_off and cutter.done == before > 0:
-        yield Rejected(last, min(cutter.end, announced), "damaged")
+        piece = cutter.next_clip(min(num_frames, total - cutter.done))
+        is_told = isinstance(piece, Rejected) and piece.reason == "damaged"
+        yield piece
+    # The last clip may end before the cut, and be whole; a stream alone may end before the others.
+    ends_early = is_cut_off and max(ends.values()) + media.END_SLACK < announced
+    if ends_early and cutter.done and not is_told:
+        yield Rejected(cutter.cut_until, min(cutter.end, announced), "damaged")

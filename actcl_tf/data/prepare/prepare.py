@@ -1,6 +1,6 @@
 """Clips -> shards and their manifests, on local processes, Dask or Beam.
 
-The work is planned ahead as shards (see `prepare_plan`). Finished shards wait in OUTPUT/.partial; a
+The work is planned ahead as shards (see `plan`). Finished shards wait in OUTPUT/.partial; a
 run that was interrupted leaves them there, and the next one with the same settings does the rest.
 When all are done they move to their places, the manifests are written and `.partial` is removed.
 """

@@ -1,5 +1,8 @@
 """What a preparation gave, as text for the terminal."""
 
+import os
+
+from actcl_tf.config import fitting_sizes
 from actcl_tf.console import commands
 from actcl_tf.data import catalogs
 from actcl_tf.data.media.containers import media
@@ -7,6 +10,9 @@ from actcl_tf.data.prepare import plan, prepare
 from actcl_tf.data.records import records
 
 SHOWN_SOURCES = 3  # Examples named for each reason.
+# What trains on videos of one's own, and what of it a few short clips may be too few for.
+CONFIGURATION = "pretrain.cfg"
+BATCH_SIZE, DICTIONARY_SIZE, NUM_FRAMES = 64, 256, 8
 
 
 def summary_text(summary: prepare.Summary) -> str:
@@ -31,7 +37,25 @@ def _next(summary: prepare.Summary) -> list[str]:
         return []
     measured = [name for name in catalogs.SPLITS[1:] if name in manifests]
     split = next((name for name in measured if manifests[name].num_clips), "")
-    arguments = [f"--data_dir={summary.output_dir}"]
+    name = os.path.basename(str(summary.output_dir).rstrip("/"))
+    arguments = [
+        f"--flagfile={commands.configuration(CONFIGURATION)}",
+        f"--data_dir={summary.output_dir}",
+        f"--run_dir=runs/{name}",
+    ]
+    asked = BATCH_SIZE, DICTIONARY_SIZE
+    sizes = fitting_sizes.fitting_sizes(
+        train.num_clips, batch_size=BATCH_SIZE, dictionary_size=DICTIONARY_SIZE
+    )
+    if sizes is None:
+        return [
+            f"{train.num_clips} training clips are too few to train on; "
+            f"{fitting_sizes.MIN_CLIPS} are the least, and some hundred are of use."
+        ]
+    if sizes != asked:
+        arguments += [f"--batch_size={sizes[0]}", f"--dictionary_size={sizes[1]}"]
+    if train.min_frames < NUM_FRAMES:
+        arguments.append(f"--num_frames={train.min_frames}")
     lines = []
     if split != catalogs.TEST:
         arguments.append(f"--eval_split={split}")
@@ -79,17 +103,24 @@ def _contents(manifest: records.Manifest) -> str:
     parts = []
     if manifest.streams != "audio":
         size = f"{manifest.width or 'varied'} x {manifest.height or 'varied'}"
-        parts.append(f"{size}, {manifest.frame_rate:g} a second, at least {manifest.min_frames}")
+        parts.append(f"{size}, {_frames(manifest)}")
     if manifest.streams != "video":
         parts.append(f"audio at {manifest.sample_rate:g} Hz")
     return "; ".join(parts)
 
 
+def _frames(manifest: records.Manifest) -> str:
+    frames = "frame" if manifest.min_frames == 1 else "frames"
+    return (
+        f"{manifest.frame_rate:g} frames a second, at least {manifest.min_frames} {frames} a clip"
+    )
+
+
 def failure_lines(failures: dict[str, list[str]]) -> str:
     """One line a reason, with its count and some of its sources."""
     if not failures:
-        return "Left out: nothing."
-    lines = [f"Left out: {sum(map(len, failures.values()))}"]
+        return "Left out as unusable or filtered: nothing."
+    lines = [f"Left out as unusable or filtered: {sum(map(len, failures.values()))}"]
     for reason, sources in sorted(failures.items(), key=lambda item: -len(item[1])):
         shown = ", ".join(sources[:SHOWN_SOURCES]) + (", ..." * (len(sources) > SHOWN_SOURCES))
         lines.append(f"  {len(sources):5d}  {reason} ({media.REASONS[reason]}): {shown}")

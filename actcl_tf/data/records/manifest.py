@@ -149,13 +149,7 @@ def read_manifest(
     """
     manifest = load_manifest(split_dir)
     if manifest is None:
-        is_folder = files.is_folder(split_dir)
-        parent = os.path.dirname(os.fspath(split_dir).rstrip("/")) or "."
-        raise DataError(
-            f"{split_dir} "
-            + (f"holds no {MANIFEST}: " if is_folder else "is not a folder: ")
-            + _remedy(os.fspath(split_dir) if is_folder else parent)
-        )
+        raise _missing_error(os.fspath(split_dir).rstrip("/"))
 
     def check(shard: Shard) -> None:
         file = files.join(split_dir, shard["name"])
@@ -170,14 +164,41 @@ def read_manifest(
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             list(pool.map(check, manifest.shards))
     if not manifest.num_clips and not allow_empty:
-        raise DataError(f"{split_dir} holds no clips ({MANIFEST} says why): {_PREPARE}")
+        raise DataError(
+            f"{split_dir} holds no clips ({MANIFEST} says why): {_more_of(manifest.split)}"
+        )
     return manifest
 
 
-def _remedy(folder: str) -> str:
-    """What makes up for a missing manifest: shards that were made elsewhere never had one."""
-    if shard_files.shards_among(files.names_in(folder)):
-        return f"{folder} holds shards without one, describe them with " + commands.tool(
-            "inspect_records.py", folder, "--write_manifest"
-        )
-    return _PREPARE
+def _missing_error(split_dir: str) -> DataError:
+    """What to say of a split without a manifest: of what lies there, and beside it."""
+    parent, name = os.path.split(split_dir)
+    parent = parent or "."
+    is_folder = files.is_folder(split_dir)
+    what = f"{split_dir} " + (f"holds no {MANIFEST}" if is_folder else "is not a folder")
+    if not is_folder and files.exists(files.join(parent, MANIFEST)):
+        above = os.path.dirname(parent.rstrip("/")) or "."
+        return DataError(f"{what}: {parent} is a split; name the folder above it, {above}")
+    place = split_dir if is_folder else parent
+    if shard_files.shards_among(files.names_in(place)):  # Made elsewhere, they never had one.
+        command = commands.tool("inspect_records.py", place, "--write_manifest")
+        return DataError(f"{what}: {place} holds shards without one, describe them with {command}")
+    held = [
+        other
+        for other in files.names_in(parent)
+        if files.exists(files.join(parent, other, MANIFEST))
+    ]
+    if held and not is_folder:
+        return DataError(f"{parent} has no split {name}, only {', '.join(held)}: {_more_of(name)}")
+    return DataError(f"{what}: {_PREPARE}")
+
+
+def _more_of(split: str) -> str:
+    """How to get clips of a split that was prepared without any."""
+    flags = {
+        "train": "--train_split",
+        "test": "--eval_split in training, --test_split in an evaluation",
+    }
+    flag = flags.get(split, "--train_split, --eval_split or --test_split")
+    draw = "prepare the data with a larger --test_fraction, or " if split == "test" else ""
+    return f"{draw}name another split by {flag}"

@@ -12,6 +12,7 @@ from actcl_tf.storage import files
 
 _PARTS = ("train", "test")
 _SHOWN = 10  # Classes that a warning names.
+_FEW_CLIPS = 10  # A test split of fewer measures nothing: one clip is a tenth of the score.
 
 
 class Fold(NamedTuple):
@@ -178,7 +179,7 @@ def warnings(
 
     Returns:
       Lines on classes with fewer training videos than --shots asks for, and on those of test clips
-      that training lacks.
+      that training lacks, and on test splits of a few clips.
     """
     lines = []
     for subset in subsets:
@@ -193,9 +194,16 @@ def warnings(
         unseen = np.flatnonzero((test > 0) & (train == 0))
         if len(unseen):
             named = [f"{targets.classes[c]} ({test[c]})" for c in unseen]
+            words = ("class occurs", "is") if len(named) == 1 else ("classes occur", "are")
             lines.append(
-                f"{targets.name}, {fold.name}: {len(named)} classes of the test clips are none of "
-                f"the training clips', so that they are never found: {_some(named)}"
+                f"{targets.name}, {fold.name}: {len(named)} {words[0]} only in the test split, and "
+                f"{words[1]} never found: {_some(named)}"
+            )
+        if len(fold.test) < _FEW_CLIPS:
+            clips = "clip" if len(fold.test) == 1 else "clips"
+            lines.append(
+                f"{targets.name}, {fold.name}: {len(fold.test)} test {clips} measure nothing; "
+                "some hundred give a score that can be compared"
             )
     return lines
 

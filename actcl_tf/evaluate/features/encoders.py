@@ -71,8 +71,8 @@ def open_checkpoint(path: str, which: str = "auto") -> Checkpoint:
     Args:
       path: folder of a run (--run_dir of tools/train.py) or of an export (--output of
         tools/export.py).
-      which: checkpoint of a run: "latest", "best", "auto" (best if there is one) or the path of
-        one.
+      which: checkpoint of a run: "latest", "best", "auto" (see `checkpoints.choose`) or the path
+        of one.
 
     Raises:
       errors.CheckpointError: it is neither, or is damaged.
@@ -85,10 +85,8 @@ def open_checkpoint(path: str, which: str = "auto") -> Checkpoint:
         )
     if layout.is_export(folder):
         return _open_export(folder)
-    if which == "auto":
-        which = "best" if (folder / "best" / "checkpoint").exists() else "latest"
     run, facts = run_folder.read_run(path)
-    file = checkpoints.find(path, which)
+    file = checkpoints.find(path, checkpoints.choose(path, which))
     return Checkpoint(
         kind="run",
         path=path,

@@ -106,4 +106,6 @@ def text(result: results.Result) -> str:
     """All tables of a result, for the terminal."""
     shown = "\n\n".join(map(tables.to_text, build(result.measurements)))
     warnings = "".join(f"\nWarning: {line}." for line in result.warnings)
-    return f"{result.name}\n{shown}\n{LEGEND}{warnings}"
+    there = result.checkpoint
+    trained = "" if there is None else f"trained: step {there['step']} of {there['path']}\n"
+    return f"{result.name}\n{trained}{shown}\n{LEGEND}{warnings}"

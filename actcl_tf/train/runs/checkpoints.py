@@ -65,13 +65,18 @@ class Manager:
             raise
 
     def is_best(self, score: float) -> bool:
-        """Whether a score is above that of the best checkpoint so far."""
+        """Whether the present state, of this score, is better than the best checkpoint so far.
+
+        Encoders that nobody trained are never the best. Of equal scores the later step counts.
+        """
+        step = int(self._model.step.numpy())
         path = self._folder / "best" / "score.json"
-        if not path.exists():
-            return True
+        if not step or not path.exists():
+            return step > 0
         try:
-            held = strict_json.loads(path.read_text(encoding="utf-8"))
-            return score > strict_json.build(dict[str, float], held)["score"]
+            text = path.read_text(encoding="utf-8")
+            held = strict_json.build(dict[str, float], strict_json.loads(text))
+            return not held["step"] or (score, step) > (held["score"], held["step"])
         except (ValueError, KeyError) as error:
             raise errors.CheckpointError(
                 f"{path} is damaged ({error}): remove it, and the next evaluation is the best"
@@ -128,6 +133,22 @@ def find(run_dir: str, which: str = "latest") -> str:
     if path is None:
         raise errors.CheckpointError(f"{run_dir} holds no checkpoint '{which}'")
     return path
+
+
+def choose(run_dir: str, which: str) -> str:
+    """What "auto" stands for in a run: "best" if a trained state is there, else "latest".
+
+    Args:
+      run_dir: folder of the run.
+      which: "auto", or what `find` takes, which is returned as it is.
+
+    Raises:
+      errors.CheckpointError: the best checkpoint is damaged.
+    """
+    if which != "auto":
+        return which
+    best = latest(pathlib.Path(run_dir) / "best")
+    return "best" if best is not None and pathlib.Path(best).name != "step-0" else "latest"
 
 
 def exist_in(run_dir: str) -> bool:

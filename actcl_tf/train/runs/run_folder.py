@@ -158,9 +158,15 @@ def _require_same_run(folder: pathlib.Path, there: dict[str, Any], wanted: dict[
         if old != new:
             differences.append(f"{name} of the data is {old} there, {new} here")
     if differences:
+        steps = ""
+        if any(line.startswith("--steps ") for line in differences):
+            steps = (
+                ". --steps cannot be changed later: the schedules of --learning_rate_schedule or "
+                "--key_momentum_schedule end with them"
+            )
         raise errors.CheckpointError(
-            f"--run_dir={folder} holds another run: {'; '.join(differences)}. Name a new folder, "
-            "or use the same settings to go on"
+            f"--run_dir={folder} holds another run: {'; '.join(differences)}{steps}. Name a new "
+            "folder, or use the same settings to go on"
         )
 
 

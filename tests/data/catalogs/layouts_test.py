@@ -33,13 +33,13 @@ ROWS = {
     "a stray file": (
         [*PAIR, "intro.mp4"],
         OF_PAIR,
-        "train, test; left out as in none of them: 1 (intro.mp4); classes: 1.",
+        "train, test; not used, outside the split folders: 1 (intro.mp4); classes: 1.",
         {},
     ),
     "a stray file beside train alone": (
         ["train/dog/1.mp4", "intro.mp4"],
         {"train/dog/1.mp4": ("train", "dog")},
-        "train; left out as in none of them: 1 (intro.mp4); classes: 1.",
+        "train; not used, outside the split folders: 1 (intro.mp4); classes: 1.",
         {},
     ),
     "capitals": (
@@ -81,7 +81,8 @@ ROWS = {
     "a folder of extras beside the splits": (
         [*PAIR, "extras/3.mp4", "extras/4.mp4"],
         OF_PAIR,
-        "train, test; left out as in none of them: 2 (extras/3.mp4, extras/4.mp4); classes: 1.",
+        "train, test; not used, outside the split folders: 2 (extras/3.mp4, extras/4.mp4); "
+        "classes: 1.",
         {},
     ),
     "no train": (
@@ -103,7 +104,7 @@ ROWS = {
             "dog/test/2.mp4": ("test", "dog"),
             "cat/train/3.mp4": ("train", "cat"),
         },
-        "train, test; left out as in none of them: 1 (cat/4.mp4); classes: 2.",
+        "train, test; not used, outside the split folders: 1 (cat/4.mp4); classes: 2.",
         {},
     ),
     "classes": (
@@ -117,6 +118,32 @@ ROWS = {
         {"train/1.mp4": ("train", "train"), "bus/2.mp4": ("train", "bus")},
         "none (train stands among other folders: a class); test drawn by video: 0 of 2; "
         "classes: 2.",
+        {},
+    ),
+    "splits by names that are not quite theirs": (
+        ["train/1.mp4", "test_set/2.mp4", "Train 2/3.mp4", "vali/4.mp4", "bus/5.mp4"],
+        {
+            "train/1.mp4": ("train", "train"),
+            "test_set/2.mp4": ("train", "test_set"),
+            "Train 2/3.mp4": ("train", "Train 2"),
+            "vali/4.mp4": ("train", "vali"),
+            "bus/5.mp4": ("train", "bus"),
+        },
+        "none (Train 2, test_set, train, vali look like splits and are not taken as such; rename "
+        "them to train, test or val if they are); test drawn by video: 0 of 5; classes: 5.",
+        {},
+    ),
+    "such names in one folder around everything": (
+        ["mine/train_1/1.mp4", "mine/tset/2.mp4"],
+        {"mine/train_1/1.mp4": ("train", "mine"), "mine/tset/2.mp4": ("train", "mine")},
+        "none (train_1, tset look like splits and are not taken as such; rename them to train, "
+        "test or val if they are); test drawn by video: 0 of 2; classes: 1.",
+        {},
+    ),
+    "one class whose name is like that of a split": (
+        ["trains/1.mp4", "bus/2.mp4"],
+        {"trains/1.mp4": ("train", "trains"), "bus/2.mp4": ("train", "bus")},
+        "none; test drawn by video: 0 of 2; classes: 2.",
         {},
     ),
     "folders in classes that look like splits here and there": (

@@ -179,9 +179,9 @@ def test_csv_with_splits(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("", "first line must name the columns"),
-        ("a.mp4,0,1,dog\n", "first line must name the columns"),
-        ("video_path,begin\na.mp4,0\n", "first line must name the columns"),
+        ("", "first line must name the column video_path, and may name start, .* got nothing"),
+        ("a.mp4,0,1,dog\n", "must name the column video_path, and may .* got a.mp4,0,1,dog"),
+        ("video_path,begin\na.mp4,0\n", "may name .*label, split and caption, got .*,begin"),
         ("video_path,start\n", "names no video"),
         ("video_path,start,end\na.mp4,1\n", "csv:2: expected 3 values"),
         ("video_path,start\na.mp4,1,2\n", "csv:2: expected 2 values"),

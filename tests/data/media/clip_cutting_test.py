@@ -302,6 +302,11 @@ def test_what_is_cut_off_is_damaged(tmp_path, name, kwargs):
     assert [type(piece) for piece in whole] == [MediaClip] * 2
     assert isinstance(last, Rejected) and last.reason == "damaged"
     assert [piece.reason for piece in read(path)] == ["damaged"]
+    # Where a clip ends just before the cut, what is missing is told all the same.
+    *pieces, rest = read(path, frame_rate=1.0, clip_seconds=10.0)
+    assert [type(piece) for piece in pieces] == [MediaClip]
+    assert (rest.reason, rest.start) == ("damaged", pieces[0].end)
+    assert rest.end == pytest.approx(4.0, abs=0.1)
     # Nothing is lost where the missing part was not asked for.
     assert isinstance(read(path, end=1.5)[0], MediaClip)
 

@@ -17,6 +17,8 @@ from actcl_tf.storage import files
 from tests.media_files import grey, tone, write_clip, write_media
 from tests.permissions import closed, unprivileged
 
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+MINE = "--data_dir=data/mine --run_dir=runs/mine"  # Of the command that is printed.
 SETTINGS = {"short_side": 32, "clip_seconds": 1.0}
 EXECUTION = prepare.Execution(num_workers=1, progress=False)
 
@@ -166,12 +168,12 @@ def stop_in_the_middle(videos, output):
 
 
 def _summary(folder="data/mine", **splits):
-    """Of splits with so many clips, or (clips, streams)."""
+    """Of splits with so many clips, or (clips, streams, frames of the shortest)."""
     manifests = {}
     for split, held in splits.items():
-        clips, streams = held if isinstance(held, tuple) else (held, "both")
+        clips, streams, frames = held if isinstance(held, tuple) else (held, "both", 9)
         manifests[split] = records.Manifest(
-            split, clips, 1, [], ["a"], 10.0, 8000.0, 5, 8, 8, 8, 8, 1.0, "", streams=streams
+            split, clips, 1, [], ["a"], 10.0, 8000.0, frames, 8, 8, 8, 8, 1.0, "", streams=streams
         )
     return prepare.Summary(folder, manifests, 1.0, 1)
 
@@ -179,16 +181,27 @@ def _summary(folder="data/mine", **splits):
 @pytest.mark.parametrize(
     ("summary", "arguments"),
     [
-        (_summary(train=8, test=2), "--data_dir=data/mine"),
-        (_summary(train=8, test=2, val=2), "--data_dir=data/mine"),
-        (_summary(train=8, val=2), "--data_dir=data/mine --eval_split=val"),
-        (_summary(train=8, test=0, val=2), "--data_dir=data/mine --eval_split=val"),
-        (_summary(train=8), "--data_dir=data/mine --eval_split="),
-        (_summary(train=8, test=0), "--data_dir=data/mine --eval_split="),
-        (_summary("my data/it's", train=8, test=1), "'--data_dir=my data/it'\"'\"'s'"),
+        (_summary(train=320, test=2), MINE),
+        (_summary(train=320, test=2, val=2), MINE),
+        (_summary(train=320, val=2), f"{MINE} --eval_split=val"),
+        (_summary(train=320, test=0, val=2), f"{MINE} --eval_split=val"),
+        (_summary(train=320), f"{MINE} --eval_split="),
+        (_summary(train=320, test=0), f"{MINE} --eval_split="),
+        (_summary(train=(400, "both", 7), test=1), f"{MINE} --num_frames=7"),
+        (_summary(train=319, test=1), f"{MINE} --batch_size=32 --dictionary_size=256"),
+        (_summary(train=8, test=1), f"{MINE} --batch_size=2 --dictionary_size=6"),
+        (
+            _summary("my data/it's", train=320, test=1),
+            "'--data_dir=my data/it'\"'\"'s' '--run_dir=runs/it'\"'\"'s'",
+        ),
+        (
+            _summary("gs://a/mine/", train=320, test=1),
+            "--data_dir=gs://a/mine/ --run_dir=runs/mine",
+        ),
+        (_summary(train=3, test=1), None),
         (_summary(test=8), None),
         (_summary(train=0, test=8), None),
-        (_summary(train=(8, "audio"), test=(2, "audio")), None),
+        (_summary(train=(8, "audio", 0), test=(2, "audio", 0)), None),
         (_summary(all=8), None),
     ],
 )
@@ -198,8 +211,26 @@ def test_the_next_command_is_one_that_works(summary, arguments):
     if arguments is None:
         assert "train.py" not in text
     else:
-        assert last.startswith("Next: ") and last.endswith(f"tools/train.py {arguments}")
+        assert last.startswith("Next: ") and last.endswith(f"configs/pretrain.cfg {arguments}")
     assert ("--test_fraction" in text) == (arguments or "").endswith("--eval_split=")
+
+
+def test_contents_are_told_in_words():
+    lines = prepare_report.contents_text(_summary(train=(8, "both", 1), test=8)).splitlines()
+    assert lines[1].endswith("8 x 8, 10 frames a second, at least 1 frame a clip; audio at 8000 Hz")
+    assert lines[2].endswith("at least 9 frames a clip; audio at 8000 Hz")
+    assert lines[-1] == "Left out as unusable or filtered: nothing."
+
+
+def test_the_next_command_knows_the_sizes_of_its_flag_file():
+    lines = (ROOT / "configs" / prepare_report.CONFIGURATION).read_text().splitlines()
+    for flag in (
+        f"--batch_size={prepare_report.BATCH_SIZE}",
+        f"--dictionary_size={prepare_report.DICTIONARY_SIZE}",
+        f"--num_frames={prepare_report.NUM_FRAMES}",
+        "--frame_stride=1",
+    ):
+        assert flag in lines
 
 
 def test_folders_that_cannot_be_listed_count_as_failures(tmp_path):

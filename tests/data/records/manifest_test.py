@@ -85,7 +85,7 @@ def test_manifest_of_wrong_kinds_is_refused(tmp_path, text, reason):
 
 def test_manifest_of_an_empty_split(tmp_path):
     records.write_manifest(tmp_path, manifest(num_clips=0, num_shards=0, shards=[]))
-    with pytest.raises(records.DataError, match="holds no clips"):
+    with pytest.raises(records.DataError, match=r"holds no clips .* name another split"):
         records.read_manifest(tmp_path)
     assert records.read_manifest(tmp_path, allow_empty=True).num_clips == 0
 
@@ -104,6 +104,21 @@ def test_shards_without_a_manifest_name_the_command_that_writes_it(tmp_path):
     (tmp_path / "val-00000-of-00001").touch()
     with pytest.raises(records.DataError, match=command.format(tmp_path)):
         records.read_manifest(f"{tmp_path}/val/")
+
+
+def test_a_split_that_is_not_there_is_told_by_what_is(tmp_path):
+    (tmp_path / "mine" / "train").mkdir(parents=True)
+    records.write_manifest(tmp_path / "mine" / "train", manifest())
+    (tmp_path / "mine" / "train" / "train-00000-of-00001.tfrecord").touch()
+    above = tmp_path / "mine"
+    for asked, message in {
+        "train/train": rf"{above}/train is a split; name the folder above it, {above}$",
+        "train/test/": rf"{above}/train is a split; name the folder above it, {above}$",
+        "test": rf"{above} has no split test, only train: .* --test_fraction, .*--eval_split",
+        "val": rf"{above} has no split val, only train: name another split by --train_split",
+    }.items():
+        with pytest.raises(records.DataError, match=message):
+            records.read_manifest(f"{above}/{asked}")
 
 
 def test_a_manifest_is_loaded_without_its_shards(tmp_path):

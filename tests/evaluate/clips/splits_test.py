@@ -106,22 +106,28 @@ def test_what_a_reader_must_know():
         subsets = list(splits.subsets(folds, targets, names, _settings(**changes)))
         return splits.warnings(folds, targets, subsets)
 
-    unseen = (
-        "label, test: 1 classes of the test clips are none of the training clips', so that they "
-        "are never found: owl (2)"
+    unseen = "label, test: 1 class occurs only in the test split, and is never found: owl (2)"
+    few = (
+        "label, test: 3 test clips measure nothing; some hundred give a score that can be compared"
     )
-    assert warned() == warned(shots=(3,)) == warned(train_fraction=(0.1,)) == [unseen]
+    assert warned() == warned(shots=(3,)) == warned(train_fraction=(0.1,)) == [unseen, few]
     assert warned(shots=(4, 6)) == [
         "label, shots=4: 1 of 4 classes have fewer training videos, of which all are taken: "
         "dog (3)",
         "label, shots=6: 2 of 4 classes have fewer training videos, of which all are taken: "
         "cat (5), dog (3)",
         unseen,
+        few,
     ]
     several = clip_table.Targets("label", classes, np.eye(4, dtype=bool)[values])
-    (line,) = splits.warnings([made.fold(range(8), range(8, 11))], several, [])
-    assert line == unseen
-    assert splits.warnings([made.fold(range(8), range(8))], several, []) == []
+    assert splits.warnings([made.fold(range(8), range(8, 11))], several, []) == [unseen, few]
+    (line,) = splits.warnings([made.fold(range(8), range(1))], several, [])
+    assert line.startswith("label, test: 1 test clip measure")
+    assert splits.warnings([made.fold(range(8), [*range(8), 0, 1])], several, []) == []
+    (line,) = splits.warnings([made.fold(range(5), [*range(10)])], several, [])
+    assert line.endswith(
+        "2 classes occur only in the test split, and are never found: dog (3), owl (1)"
+    )
 
 
 def test_several_labels_cannot_be_drawn():

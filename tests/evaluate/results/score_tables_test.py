@@ -60,7 +60,12 @@ def test_each_kind_of_scores_has_a_table():
 def test_aligned_text():
     table = tables.Table(["a", "score"], [["long name", "1"], ["b", "22.0"]])
     assert tables.to_text(table) == "a          score\nlong name  1\nb          22.0"
-    assert score_tables.text(made_results.result()).startswith("run\nmodality  features  top-1")
+    for checkpoint, line in (
+        ({"path": "runs/a", "step": 7}, "trained: step 7 of runs/a\n"),
+        (None, ""),
+    ):
+        found = score_tables.text(made_results.result(checkpoint=checkpoint))
+        assert found.startswith(f"run\n{line}modality  features  top-1")
 
 
 def test_warnings_follow_the_tables():

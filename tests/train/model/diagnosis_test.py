@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from actcl_tf import config
 from actcl_tf.train import training_run
 from actcl_tf.train.model import diagnosis
 from tests import small_models
@@ -20,7 +21,7 @@ def _scalars(steps, size=6, **flags):
     return seen, model
 
 
-@pytest.mark.parametrize("negatives", ["active", "random", "hardest", "moco", "in_batch"])
+@pytest.mark.parametrize("negatives", config.NEGATIVES)
 def test_figures_come_at_their_steps_and_say_what_the_dictionary_holds(negatives):
     flags = {"negatives": negatives, "dictionary_size": 6, "pool_size": 24}
     uses_pool = negatives not in ("moco", "in_batch")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from actcl_tf import config
 from actcl_tf.contrast import losses
 from actcl_tf.train import model_building, run_checks, training_data
 from actcl_tf.train.model import diagnosis, encoding
@@ -61,7 +62,7 @@ def test_the_sampler_has_a_temperature_of_its_own():
     assert picked[0] == picked[1] != picked[2]
 
 
-@pytest.mark.parametrize("negatives", ["active", "random", "hardest", "moco", "in_batch"])
+@pytest.mark.parametrize("negatives", config.NEGATIVES)
 @pytest.mark.parametrize("contrast", ["cross_modal", "joint"])
 def test_loss_is_that_of_the_dictionary_and_the_batch_enters_after_sampling(negatives, contrast):
     model, batches = _model_and_batches(3, negatives=negatives, contrast=contrast)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from actcl_tf import config
 from actcl_tf.train import model_building, run_checks, training_data
 from actcl_tf.train.callbacks import replica_check
 from actcl_tf.train.model import dictionaries, optimizers, replicas
@@ -14,7 +15,7 @@ from tests import programs, small_models
 
 NUM_STEPS = 10
 ADAMW = (optimizers.AdamW, tf.keras.optimizers.AdamW)
-NEGATIVES = ("active", "random", "hardest", "moco", "in_batch")
+NEGATIVES = config.NEGATIVES
 
 
 def _strategy(num_replicas):

@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 
@@ -61,11 +62,55 @@ def test_damaged_lists_and_scores_are_told(saved, tmp_path):
     manager = checkpoints.Manager(model, str(tmp_path), 2, {})
     assert manager.is_best(-1.0)
     manager.save_best(0.5)
-    assert [manager.is_best(score) for score in (0.4, 0.5, 0.6)] == [False, False, True]
     for text in ('{"score": 0.', '{"score": "x"}', '{"step": 3}'):
         (tmp_path / "best" / "score.json").write_text(text)
         with pytest.raises(errors.CheckpointError, match=r"score.json is damaged .*remove"):
             manager.is_best(0.6)
+
+
+@pytest.mark.parametrize(
+    "held, at, expected",
+    [
+        (None, (0, 0.9), False),
+        (None, (1, -1.0), True),
+        ((0, 0.9), (0, 1.0), False),
+        ((0, 0.9), (4, 0.1), True),  # As written when encoders as initialised could be the best.
+        ((4, 0.5), (8, 0.4), False),
+        ((4, 0.5), (8, 0.5), True),
+        ((4, 0.5), (8, 0.6), True),
+        ((8, 0.5), (8, 0.5), False),  # A run that goes on after its last evaluation.
+        ((8, 0.5), (4, 0.5), False),
+        ((8, 0.5), (4, 0.6), True),
+    ],
+)
+def test_the_best_checkpoint_is_trained_and_the_later_of_equals(tmp_path, held, at, expected):
+    model = tf.Module()
+    model.step = tf.Variable(at[0])
+    manager = checkpoints.Manager(model, str(tmp_path), 2, {})
+    if held is not None:
+        (tmp_path / "best").mkdir()
+        score = json.dumps({"step": held[0], "score": held[1]})
+        (tmp_path / "best" / "score.json").write_text(score)
+    assert manager.is_best(at[1]) is expected
+
+
+@pytest.mark.parametrize(
+    "best, which, expected",
+    [
+        ("", "auto", "latest"),
+        ("step-0", "auto", "latest"),
+        ("step-8", "auto", "best"),
+        ("step-10", "auto", "best"),
+        ("step-0", "best", "best"),
+        ("step-8", "runs/a/checkpoints/step-4", "runs/a/checkpoints/step-4"),
+    ],
+)
+def test_auto_is_the_best_that_was_trained(tmp_path, best, which, expected):
+    if best:
+        (tmp_path / "best").mkdir()
+        for kind in ("index", "data-00000-of-00001"):
+            (tmp_path / "best" / f"{best}.{kind}").touch()
+    assert checkpoints.choose(str(tmp_path), which) == expected
 
 
 def test_remove_unfinished_leaves_checkpoints_alone(tmp_path):

@@ -59,9 +59,10 @@ def open_container(path: PathLike) -> InputContainer:
                 container = av.open(f"file:{text}", "r", container_options=options, **_METADATA)
     except av.FFmpegError as error:
         reason = "missing" if isinstance(error, _UNREADABLE) else "damaged"
-        raise MediaError(reason, str(error)) from error
+        told = (error.strerror if reason == "missing" else "") or str(error)
+        raise MediaError(reason, told) from error
     except OSError as error:
-        raise MediaError("missing", str(error)) from error
+        raise MediaError("missing", error.strerror or str(error)) from error
     except ValueError as error:  # A name with a null character.
         raise MediaError("missing", str(error)) from error
     name = container.format.name
