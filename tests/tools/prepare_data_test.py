@@ -206,7 +206,7 @@ def test_a_scheduler_of_dask_that_is_not_there(tmp_path, videos):
     flags = [f"--input={videos}", f"--output={tmp_path / 'data'}", "--short_side=32"]
     address = "--dask_scheduler=tcp://127.0.0.1:1"
     status, out, err = finish(start(*flags, "--runner=dask", address))
-    assert (status, out) == (1, "")
+    assert (status, out) == (2, "")
     assert err.splitlines()[-1].startswith(f"error: {address}: no Dask scheduler answers there")
     assert finish(start(*flags, address))[0::2] == (2, f"error: {address}: needs --runner=dask\n")
 

@@ -263,8 +263,11 @@ def test_a_folder_that_is_no_run_is_refused(tiny_run, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch_size": 31, "dictionary_size": 40, "pool_size": 80}, "only 30 clips"),
-        ({"dictionary_size": 25, "pool_size": 40}, "at most 24 keys"),
+        (
+            {"batch_size": 31, "dictionary_size": 40, "pool_size": 80},
+            "has 30 clips; --batch_size=4 --dictionary_size=24 fits",
+        ),
+        ({"dictionary_size": 25, "pool_size": 40}, "--batch_size=6 --dictionary_size=24 fits"),
         ({"num_frames": 11}, "--num_frames=11"),
         ({"data_dir": "/nowhere"}, "/nowhere"),
         ({"train_split": "holiday"}, "holiday"),

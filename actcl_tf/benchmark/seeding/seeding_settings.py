@@ -1,6 +1,7 @@
 """What of seeding is measured: one frozen dataclass, checked before any work starts."""
 
 import dataclasses
+import itertools
 
 from actcl_tf import config
 
@@ -63,7 +64,7 @@ class Settings:
         self._require("ways", OURS in self.ways, f"with {OURS} in it")
         growing = self.sizes and list(self.sizes) == sorted(set(self.sizes))
         self._require("sizes", growing, "one or more numbers, each larger than the one before")
-        doubling = all(b == 2 * a for a, b in zip(self.ladder, self.ladder[1:], strict=True))
+        doubling = all(b == 2 * a for a, b in itertools.pairwise(self.ladder))
         self._require("ladder", doubling, "numbers that are each twice the one before")
         least = max(self.picks, _MIN_POINTS)
         for name in ("sizes", "ladder"):

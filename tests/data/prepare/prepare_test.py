@@ -397,7 +397,7 @@ def test_wrong_settings_are_named_before_any_work(videos, tmp_path, changes, mes
     "values, message",
     [
         ({"num_workers": -1}, "--num_workers=-1: must be at least 0"),
-        ({"runner": "spark"}, "--runner=spark: must be one of local, beam"),
+        ({"runner": "spark"}, "--runner=spark: must be one of local, dask, beam"),
         ({"clip_timeout": 0.0}, "--clip_timeout=0.0: must be above 0"),
         ({"max_failures": "many"}, "--max_failures=many: must be a number such as 12, or"),
         ({"max_failures": "-1"}, "--max_failures=-1: must be a number"),

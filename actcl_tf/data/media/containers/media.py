@@ -29,7 +29,7 @@ END_SLACK = 0.5  # Seconds by which a video may be shorter than its container an
 # it from the last stamps that it finds.
 _LENGTH_GUESSED = frozenset({"aac", "ac3", "eac3", "mp3", "mpeg", "mpegts"})
 # Formats whose writers may put down when the last packet ends, instead of the length.
-_LENGTH_IS_END = frozenset({"matroska,webm", "nut", "ogg"})
+_LENGTH_IS_END = frozenset({"asf", "matroska,webm", "nut", "ogg"})
 
 
 class Media:

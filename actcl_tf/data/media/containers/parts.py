@@ -198,9 +198,9 @@ def _lay(runs: Runs, is_running_on: bool, is_steady: bool, origin: float) -> Tim
         if set(members) == streams and is_decodable:  # What jumped alone is in no part.
             parts.append(_part(members, before is None, shift, shift - origin))
         before = run
-    begins = [*[part.begin for part in parts[1:]], math.inf]
-    parts = [
-        part._replace(end=min(part.end, begin)) for part, begin in zip(parts, begins, strict=True)
+    begins = [*(part.begin for part in parts[1:]), math.inf]
+    parts = [  # There may be none.
+        part._replace(end=min(part.end, begin)) for part, begin in zip(parts, begins, strict=False)
     ]
     return Timeline(tuple(parts), before.end + shift - origin, is_steady)
 
