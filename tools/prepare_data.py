@@ -5,9 +5,8 @@
   python tools/prepare_data.py --runner=dask --input=/nfs/A --output=/nfs/B --dask_scheduler=ADDRESS
   python tools/prepare_data.py --runner=beam --input=gs://A/B --output=gs://C/D -- BEAM_OPTIONS
 
-An interrupted run goes on with the same command. Exit status: 0 done, 1 not one
-video is usable, 2 a wrong flag or folder, 3 more was left out than --max_failures allows, 130
-interrupted.
+An interrupted run goes on with the same command. Exit status: 0 done, 1 not one video is usable, 2
+a wrong flag or folder, 3 more was left out than --max_failures allows, 130 interrupted.
 """
 
 import os
