@@ -13,13 +13,13 @@ SAMPLE_RATE, NUM_SAMPLES = 16000, 8000
 REGION = (0.0, 0.1, 1.0, 0.9)
 
 
-def small_run(seed=3, region=REGION):
+def small_run(seed=3, region=REGION, depth=6):
     """A LoadedRun of small towers whose normalisations have statistics other than 0 and 1."""
     tf.keras.utils.set_random_seed(seed)
     values = {
-        "video_encoder": "resnet3d_10",
+        "video_encoder": f"resnet3d_{depth}",
         "video_width": 0.125,
-        "audio_encoder": "resnet2d_10",
+        "audio_encoder": f"resnet2d_{depth}",
         "audio_width": 0.125,
         "mel_bands": 32,
         "hidden_size": 24,

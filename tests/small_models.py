@@ -12,6 +12,16 @@ from actcl_tf.models import heads, layers, two_tower
 from actcl_tf.train.model import pretrain_model
 
 SIZE, EMBEDDING_SIZE = 16, 8
+# The smallest encoders that users can choose, as flags: for tests that need real ones.
+ENCODERS = {
+    "video_encoder": "resnet3d_6",
+    "video_width": 0.0625,
+    "audio_encoder": "resnet2d_6",
+    "audio_width": 0.0625,
+    "mel_bands": 16,
+    "hidden_size": 8,
+    "embedding_size": 4,
+}
 _INPUTS = {"video": ([2, 4, 4, 3], tf.uint8), "audio": ([40], tf.float32)}
 
 
@@ -37,6 +47,17 @@ def build(optimizer=None, **flags):
     optimizer.build(model.query_variables)
     model.compile(optimizer)
     return model
+
+
+def real_towers(num_audio_samples=1600, data=None, **changes):
+    """Towers of real encoders, by modality: clips of 4 frames of 16 x 16 and sound at 8 kHz."""
+    tf.keras.utils.set_random_seed(0)
+    model = config.ModelConfig(**{**ENCODERS, **changes})
+    data = data or config.DataConfig(num_frames=4, image_size=16)
+    pair = two_tower.build_towers(
+        model, data, sample_rate=8000, num_audio_samples=num_audio_samples
+    )
+    return dict(zip(("video", "audio"), pair, strict=True))
 
 
 def _towers(run):

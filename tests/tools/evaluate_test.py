@@ -9,19 +9,10 @@ import pytest
 from actcl_tf import config
 from actcl_tf.data import catalogs
 from actcl_tf.data.prepare import prepare, shard_writing
-from tests import labelled_data, programs, saved_runs
+from tests import labelled_data, programs, saved_runs, small_models
 from tests.media_files import write_clip
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODEL = {
-    "video_encoder": "resnet3d_6",
-    "video_width": 0.0625,
-    "audio_encoder": "resnet2d_6",
-    "audio_width": 0.0625,
-    "mel_bands": 16,
-    "hidden_size": 8,
-    "embedding_size": 4,
-}
 CLASSES = ("high", "low", "middle")
 
 
@@ -36,7 +27,7 @@ def run_dir(tiny_data, tmp_path_factory):
     """A run with one checkpoint, of encoders that were not trained."""
     folder = tmp_path_factory.mktemp("evaluate") / "run"
     values = {
-        **MODEL,
+        **small_models.ENCODERS,
         "data_dir": str(tiny_data),
         "run_dir": str(folder),
         "num_frames": 4,
@@ -77,7 +68,7 @@ def outcomes(run_dir, tiny_data, sounds, tmp_path_factory):
         "--batch_size=8",
         "--warmup_epochs=1",
         "--label_smoothing=0",
-        *(f"--{name}={value}" for name, value in MODEL.items()),
+        *(f"--{name}={value}" for name, value in small_models.ENCODERS.items()),
     ]
     lists = {
         "linear": [
@@ -266,7 +257,7 @@ def test_mistakes_end_in_one_clear_line(run_dir, tiny_data, sounds, outcomes, tm
         ],
         "--label_pattern=.*does not match": [checkpoint, data, r"--label_pattern=(?P<a>\d)"],
         "holds another fine-tuning: .*finetune is": [
-            *(f"--{name}={value}" for name, value in MODEL.items()),
+            *(f"--{name}={value}" for name, value in small_models.ENCODERS.items()),
             f"--data_dir={sounds}",
             "--audio_window=0.3",
             "--clips=2",

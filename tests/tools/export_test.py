@@ -31,7 +31,7 @@ def run(tiny_config, tmp_path_factory):
 
 # Folder written to -> (the run, as a flag; flags besides).
 CALLS = {
-    "best": ("run", ["--tflite=float32,int8", "--calibration_clips=8"]),
+    "best": ("run", ["--tflite=float32,int8", "--calibration_clips=4"]),
     "latest": ("run", ["--which=latest", "--version=4", "--precision=mixed_bfloat16"]),
     "none": ("", []),
     "kind": ("run", ["--tflite=int4"]),

@@ -13,9 +13,9 @@ from tests import programs, saved_runs
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "inspect_dictionary.py"
 
 
-@pytest.fixture
-def run(tiny_run):
-    run = tiny_run()
+@pytest.fixture(scope="module")
+def run(tiny_config, tmp_path_factory):
+    run = tiny_config(tmp_path_factory.mktemp("inspect") / "run")
     saved_runs.save_run(run)
     return run
 
@@ -73,6 +73,7 @@ def test_what_a_user_looks_at(run, tmp_path):
 
 def test_bad_input_ends_in_one_clear_line(run, tmp_path):
     folder = run.train.run_dir
+    before = sorted(path.name for path in pathlib.Path(folder).iterdir())
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     table = [
@@ -95,4 +96,4 @@ def test_bad_input_ends_in_one_clear_line(run, tmp_path):
         assert status == 2, (arguments, errors)
         assert lines[-1].startswith("error: ") and message in lines[-1], (arguments, errors)
         assert "Traceback" not in errors
-    assert not (pathlib.Path(folder) / "dictionary").exists()
+    assert sorted(path.name for path in pathlib.Path(folder).iterdir()) == before

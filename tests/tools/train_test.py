@@ -6,7 +6,6 @@ import re
 import signal
 import stat
 import subprocess
-import sys
 import time
 from typing import NamedTuple
 
@@ -37,8 +36,7 @@ TINY = [
 
 def _plain(tool, *flags):
     """Runs a tool as a user whose files are open to everybody."""
-    command = [sys.executable, str(ROOT / "tools" / tool), *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=900, umask=0)
+    return programs.run(ROOT / "tools" / tool, *flags, umask=0)
 
 
 def _run(tool, *flags):
@@ -100,7 +98,7 @@ class Stopped(NamedTuple):
 
     flags: list
     step: int
-    process: subprocess.Popen
+    process: programs.Program
     errors: str
     beside: subprocess.CompletedProcess
 
@@ -117,9 +115,9 @@ def stopped(tiny_data, tmp_path_factory):
         "--save_every=100000",
         "--negatives=in_batch",
         "--learning_rate_schedule=constant",
+        "--summary_every=100000",
     ]
-    command = [sys.executable, str(ROOT / "tools" / "train.py"), *TINY, *flags, "--steps=100000"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = programs.start(ROOT / "tools" / "train.py", *TINY, *flags, "--steps=100000")
     lines = folder / "run" / "scalars.jsonl"
     deadline = time.monotonic() + 600
     while not (lines.exists() and len(lines.read_text().splitlines()) > 3):

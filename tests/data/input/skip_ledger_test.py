@@ -1,5 +1,6 @@
 """Bad records: each kind is named, left out alone, and a restart goes on with the next clip."""
 
+import functools
 import json
 
 import numpy as np
@@ -86,10 +87,16 @@ def _make_clip(epoch, record):
     return {"label": clip["label"], "epoch": epoch, "frames": frames}
 
 
+@functools.cache
+def _traced():
+    specs = tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.string)
+    return tf.function(_make_clip).get_concrete_function(*specs)
+
+
 def _slots(paths, seed=0):
     names = [str(path) for path in paths]
     order = clip_order.ClipOrder(names, [IN_A_SHARD] * NUM_SHARDS, seed, 0, 8)
-    return slots.Slots(order, _make_clip)
+    return slots.Slots(order, _traced())
 
 
 def _labels(split_slots, skipping, num_clips, start=0):

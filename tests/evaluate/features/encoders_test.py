@@ -11,7 +11,7 @@ from actcl_tf.data.records import records
 from actcl_tf.evaluate.features import encoders
 from actcl_tf.models import frontends, torchvision_weights, video_encoders
 from actcl_tf.train.runs import checkpoints, errors, loading
-from tests import exports, rounding, saved_runs
+from tests import exports, rounding, saved_runs, small_models
 from tests.published_weights import describe, draw, write_safetensors
 
 
@@ -26,13 +26,7 @@ def saved(tiny_data, tmp_path_factory):
             "num_frames": 4,
             "frame_stride": 2,
             "image_size": 16,
-            "video_encoder": "resnet3d_6",
-            "video_width": 0.0625,
-            "audio_encoder": "resnet2d_6",
-            "audio_width": 0.0625,
-            "mel_bands": 16,
-            "hidden_size": 8,
-            "embedding_size": 4,
+            **small_models.ENCODERS,
             "dictionary_size": 6,
             "pool_size": 18,
             "batch_size": 6,
@@ -103,11 +97,10 @@ def test_initialised_are_the_published_weights_of_a_run_that_began_with_them(tmp
     write_safetensors(path, state)
     run = config.from_flat(
         {
+            **small_models.ENCODERS,
             "video_encoder": "mc3_18",
+            "video_width": 1.0,
             "init_from": str(path),
-            "audio_encoder": "resnet2d_6",
-            "audio_width": 0.0625,
-            "mel_bands": 16,
             "num_frames": 4,
             "image_size": 16,
         }

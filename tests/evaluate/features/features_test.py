@@ -7,24 +7,12 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.data.input import pipeline
 from actcl_tf.evaluate.features import features
-from actcl_tf.models import two_tower
-from tests import rounding
+from tests import rounding, small_models
 
 
 @pytest.fixture(scope="module")
 def towers():
-    tf.keras.utils.set_random_seed(1)
-    model = config.ModelConfig(
-        video_encoder="resnet3d_6",
-        video_width=0.125,
-        audio_encoder="resnet2d_6",
-        audio_width=0.0625,
-        mel_bands=16,
-        hidden_size=12,
-        embedding_size=8,
-    )
-    data = config.DataConfig(num_frames=4, image_size=16)
-    return two_tower.build_towers(model, data, sample_rate=8000, num_audio_samples=3200)
+    return tuple(small_models.real_towers(num_audio_samples=3200).values())
 
 
 def _clips(rng, num, windows=2):
@@ -98,7 +86,8 @@ def test_reads_the_evaluation_pipeline(towers, tiny_data):
     dataset = pipeline.build_eval_dataset(data, split="test", batch_size=5, num_windows=3)
     found = features.Extractor(*towers)(dataset)
     assert found.video.shape[:2] == found.audio.shape[:2] == (12, 3)
-    assert found.video_embedding.shape == found.audio_embedding.shape == (12, 3, 8)
+    size = small_models.ENCODERS["embedding_size"]
+    assert found.video_embedding.shape == found.audio_embedding.shape == (12, 3, size)
     np.testing.assert_allclose(np.linalg.norm(found.audio_embedding, axis=-1), 1.0, atol=1e-5)
     # The split is stored shard by shard: even clips, then odd ones.
     assert found.labels.tolist() == [i % 3 for i in [*range(0, 12, 2), *range(1, 12, 2)]]

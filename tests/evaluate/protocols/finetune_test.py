@@ -8,19 +8,10 @@ import tensorflow as tf
 
 from actcl_tf import config
 from actcl_tf.evaluate.protocols import finetune
-from actcl_tf.models import two_tower
 from actcl_tf.train.callbacks import save_checkpoints
 from actcl_tf.train.runs import errors
+from tests import small_models
 
-MODEL = config.ModelConfig(
-    video_encoder="resnet3d_6",
-    video_width=0.0625,
-    audio_encoder="resnet2d_6",
-    audio_width=0.0625,
-    mel_bands=16,
-    hidden_size=8,
-    embedding_size=4,
-)
 SETTINGS = config.FinetuneConfig(
     epochs=14, batch_size=8, save_every=4, warmup_epochs=1, from_scratch=True, dropout=0.1
 )
@@ -37,11 +28,8 @@ def _tones(num, rng):
 
 
 def _towers():
-    tf.keras.utils.set_random_seed(0)
     data = config.DataConfig(num_frames=4, image_size=16, time_mask=0.0, frequency_mask=0.0)
-    return {
-        "audio": two_tower.build_towers(MODEL, data, sample_rate=8000, num_audio_samples=1600)[1]
-    }
+    return {"audio": small_models.real_towers(data=data)["audio"]}
 
 
 def _job(folder, **changes):

@@ -22,10 +22,13 @@ SCORES = {
 }
 
 
+CHANGES = {"steps": 6, "profile_steps": "3,5", "diagnostics_every": 2, "on_bad_record": "skip"}
+
+
 @pytest.fixture(scope="module")
 def in_parts(tiny_config, tmp_path_factory):
     """A run that was stopped in the middle of what is profiled, and gone on with to its end."""
-    run = tiny_config(tmp_path_factory.mktemp("in_parts") / "run", steps=6, profile_steps="3,5")
+    run = tiny_config(tmp_path_factory.mktemp("in_parts") / "run", **CHANGES)
     published = []
     options = {"evaluate": lambda *_: SCORES, "publish": published.append}
     training_run.TrainingRun(run, say=lambda _: None).train(stop_at=4, **options)
@@ -121,4 +124,7 @@ def test_the_reader_of_tensorboard_finds_every_kind(in_parts):
     assert logged == {
         tag for tag, each in content.items() if each.plugin_data.plugin_name == "scalars"
     }
+    groups = {name.partition("/")[0] for name in logged}
+    assert groups == {"loss", "contrast", "dictionary", "optimiser", "input", "speed", "eval"}
+    assert {"loss/total", "dictionary/video/age_mean", "speed/data_wait_seconds"} <= logged
     assert [event.step for event in reader.Tensors("loss/total")] == [2, 4, 6]

@@ -1,38 +1,19 @@
 """The supervised step against NumPy, autodiff by hand, and itself on two replicas."""
 
-import dataclasses
-import multiprocessing
-
 import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import special
 
-from actcl_tf import config
-from actcl_tf.models import two_tower
 from actcl_tf.train.model import classifier_model
-from tests import rounding
+from tests import programs, rounding, small_models
 
-MODEL = config.ModelConfig(
-    video_encoder="resnet3d_10",
-    video_width=0.0625,
-    audio_encoder="resnet2d_10",
-    audio_width=0.0625,
-    mel_bands=16,
-    hidden_size=8,
-    embedding_size=4,
-)
-DATA = config.DataConfig(num_frames=4, image_size=16)
-
-
-def _towers(model=MODEL):
-    tf.keras.utils.set_random_seed(0)
-    pair = two_tower.build_towers(model, DATA, sample_rate=8000, num_audio_samples=1600)
-    return dict(zip(("video", "audio"), pair, strict=True))
+# Ten layers have all the stages that learning rates and freezing tell apart.
+TEN_LAYERS = {"video_encoder": "resnet3d_10", "audio_encoder": "resnet2d_10"}
 
 
 def _model(modalities=("audio",), rates=(0.1,) * 6, optimizer="sgd", num_classes=3, **options):
-    towers = _towers()
+    towers = small_models.real_towers(**TEN_LAYERS)
     model = classifier_model.ClassifierModel(
         {each: towers[each] for each in modalities}, num_classes, **options
     )
@@ -94,8 +75,7 @@ def test_each_depth_moves_by_its_own_rate():
 
 
 def test_stages_of_a_short_encoder_count_down_from_the_classifier():
-    short = dataclasses.replace(MODEL, video_encoder="resnet3d_6")
-    towers = _towers(short)
+    towers = small_models.real_towers(audio_encoder="resnet2d_10")
     model = classifier_model.ClassifierModel(towers, 3)
     video = classifier_model.stages(towers["video"])
     assert len(video) == 3 and len(model.depths) == 6
@@ -173,7 +153,7 @@ def test_probabilities_are_the_mean_over_windows():
     np.testing.assert_allclose(found.sum(1), 1.0, atol=1e-6)
 
 
-def _on_two_replicas(answers):
+def _on_two_replicas():
     """The classifier and the logs after one step of one replica, and of two."""
     (cpu,) = tf.config.list_physical_devices("CPU")
     halves = [tf.config.LogicalDeviceConfiguration()] * 2
@@ -193,20 +173,12 @@ def _on_two_replicas(answers):
     local = strategy.experimental_local_results
     seen = {name: [float(each) for each in local(value)] for name, value in logs.items()}
     weights = [[v.numpy() for v in each.classifier.variables] for each in (alone, model)]
-    answers.put(({name: float(value) for name, value in expected.items()}, seen, weights))
+    return {name: float(value) for name, value in expected.items()}, seen, weights
 
 
 def test_two_replicas_move_as_one():
     """Frozen normalisations aside, the halves of a batch on two replicas are the whole on one."""
-    context = multiprocessing.get_context("spawn")
-    answers = context.Queue()
-    process = context.Process(target=_on_two_replicas, args=(answers,))
-    process.start()
-    while answers.empty() and process.is_alive():
-        process.join(0.2)
-    assert not answers.empty(), "the process ended without an answer"
-    expected, seen, weights = answers.get(timeout=10)
-    process.join()
+    expected, seen, weights = programs.call(_on_two_replicas)
     for name, value in expected.items():
         np.testing.assert_allclose(seen[name], [value, value], rtol=1e-4, err_msg=name)
     for one, other in zip(*weights, strict=True):

@@ -1,3 +1,4 @@
+import functools
 import json
 import pathlib
 
@@ -21,11 +22,16 @@ def _scalars(steps, size=6, **flags):
     return seen, model
 
 
+@functools.cache
+def _by_step_four(negatives):
+    flags = {"negatives": negatives, "dictionary_size": 6, "pool_size": 24}
+    return _scalars(4, diagnostics_every=4, **flags)
+
+
 @pytest.mark.parametrize("negatives", config.NEGATIVES)
 def test_figures_come_at_their_steps_and_say_what_the_dictionary_holds(negatives):
-    flags = {"negatives": negatives, "dictionary_size": 6, "pool_size": 24}
     uses_pool = negatives not in ("moco", "in_batch")
-    (*earlier, figures), model = _scalars(4, diagnostics_every=4, **flags)
+    (*earlier, figures), model = _by_step_four(negatives)
     for early in earlier:
         assert set(early) == set(figures)
         assert np.isnan(list(early.values())).all()
@@ -51,7 +57,7 @@ def test_figures_come_at_their_steps_and_say_what_the_dictionary_holds(negatives
 
 
 def test_labels_in_the_dictionary_are_those_of_the_clips():
-    _, model = _scalars(3)
+    _, model = _by_step_four("active")
     queue = model.dictionaries["video"].queue
     held = queue.ids.numpy() >= 0
     labels = queue.columns["labels"].numpy()[held]
