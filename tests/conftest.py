@@ -186,7 +186,7 @@ def tiny_config(tiny_data):
             "warmup_steps": 2,
             "save_every": 4,
             "log_every": 2,
-            "summary_every": 4,
+            "summary_every": 0,
             "precision": "float32",
         }
         return config.from_flat({**values, **changes})

@@ -108,6 +108,8 @@ def test_help_and_refusals_are_those_of_the_programs(installed):
     refused = installed.run("actcl-train", "--flagfile=configs/pretrain.cfg", "--temperature=0")
     assert refused.returncode == 2
     assert refused.stderr == "error: --temperature=0.0: must be greater than 0.0\n"
+    absent = installed.run("actcl-search", "query", "--index=none", "--audio=a.wav")
+    assert "make one with actcl-search index" in absent.stderr
 
 
 def test_configurations_are_installed_and_those_of_the_working_folder_come_first(installed):

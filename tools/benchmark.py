@@ -33,6 +33,7 @@ from actcl_tf.benchmark.scaling import scaling_settings
 from actcl_tf.benchmark.seeding import seeding_settings
 from actcl_tf.benchmark.serving import serve_settings
 from actcl_tf.benchmark.step import step_settings
+from actcl_tf.console import commands
 
 _OUTPUT = flags.DEFINE_string("output", "", "JSON file to write the figures to as well.")
 field_flags.define(step_settings.Settings, prefix="step: ")
@@ -147,7 +148,7 @@ def main(argv: list[str]) -> int:
             raise config.ConfigError(f"--output={output}: must be a file in a folder that exists")
         figures = _MEASURE[_WHAT.value]()
     except config.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {commands.as_called(error)}", file=sys.stderr)
         return 2
     if _OUTPUT.value:
         from actcl_tf.storage import files

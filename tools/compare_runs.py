@@ -20,6 +20,7 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf import config
+from actcl_tf.console import commands
 
 _RESULTS = flags.DEFINE_list("results", [], "Folders of results; or name them without a flag.")
 _OUTPUT = flags.DEFINE_string("output", "", "Folder to write to; empty: the table is only printed.")
@@ -47,7 +48,7 @@ def main(argv: list[str]) -> int:
     try:
         _compare([*_RESULTS.value, *argv[1:]])
     except (config.UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {commands.as_called(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -26,6 +26,7 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf import config
+from actcl_tf.console import commands
 
 _ROLE = flags.DEFINE_enum("role", None, ["dispatcher", "worker"], "What to be.", required=True)
 _PORT = flags.DEFINE_integer("port", 0, "Port to listen on; 0: a free one.", 0, 65535)
@@ -106,7 +107,7 @@ def main(argv: list[str]) -> int:
         _check(argv)
         _server, text = _start()  # Serves for as long as it is kept.
     except (config.UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {commands.as_called(error)}", file=sys.stderr)
         return 2 if isinstance(error, config.UserError) else 1
     print(text, flush=True)
     while not ended.wait(0.5):  # In pieces, so that signals are seen.

@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
         field_flags.require_no_arguments(argv)
         _evaluate()
     except (config.UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {commands.as_called(error)}", file=sys.stderr)
         return 2
     except errors.Interrupted as stop:
         print(f"\nStopped: {stop}. Go on with:\n  {commands.this()}", file=sys.stderr)

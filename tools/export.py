@@ -21,6 +21,7 @@ import field_flags
 from absl import app, flags, logging
 
 from actcl_tf import config
+from actcl_tf.console import commands
 from actcl_tf.export import forms
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of the run.", required=True)
@@ -80,7 +81,7 @@ def main(argv: list[str]) -> int:
         field_flags.require_no_arguments(argv)
         print(_export())
     except config.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {commands.as_called(error)}", file=sys.stderr)
         return 2
     return 0
 

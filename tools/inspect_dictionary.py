@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
         field_flags.require_no_arguments(argv)
         _inspect()
     except (config.UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {commands.as_called(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; the same command starts again", file=sys.stderr)

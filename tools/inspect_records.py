@@ -20,6 +20,7 @@ import field_flags
 from absl import app, flags
 
 from actcl_tf import config
+from actcl_tf.console import commands
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of the data; or name it without a flag.")
 _VERIFY = flags.DEFINE_bool(
@@ -81,7 +82,7 @@ def main(argv: list[str]) -> int:
     try:
         return _inspect(argv[1:])
     except (config.UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {commands.as_called(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)

@@ -75,7 +75,7 @@ def main(argv: list[str]) -> None:
             sample_rate=_SAMPLE_RATE.value,
         )
     except (synthetic.SyntheticError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {commands.as_called(error)}")
     except KeyboardInterrupt:
         sys.exit("interrupted; the same command goes on where it stopped")
     print(_summary(folder, time.monotonic() - start))

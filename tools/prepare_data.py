@@ -22,6 +22,7 @@ from absl import app, flags
 
 from actcl_tf import config
 from actcl_tf.config import dataset_choice
+from actcl_tf.console import commands
 from actcl_tf.data.prepare import errors, prepare_settings
 
 FLAGS = flags.FLAGS
@@ -99,10 +100,10 @@ def main(argv: list[str]) -> int:
         from actcl_tf.data.prepare import report
 
         print(report.failure_lines(error.failures), file=sys.stderr)
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {commands.as_called(error)}", file=sys.stderr)
         return 3 if isinstance(error, errors.TooManyFailuresError) else 1
     except (config.UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {commands.as_called(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on where this one stopped.", file=sys.stderr)

@@ -95,7 +95,7 @@ def main(argv: list[str]) -> int:
             raise config.ConfigError("--index=: must name the index")
         command(argv[2:])
     except (config.UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {commands.as_called(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Interrupted; the same index command goes on where it stopped.", file=sys.stderr)

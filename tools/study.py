@@ -138,7 +138,7 @@ def main(argv: list[str]) -> int:
         field_flags.require_no_arguments(argv)
         return _study()
     except (config.UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {commands.as_called(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\nStopped. Go on with:\n  {commands.this()}", file=sys.stderr)

@@ -78,13 +78,13 @@ def main(argv: list[str]) -> int:
         field_flags.require_no_arguments(argv)
         _train(run_flags.read_configuration(writes=True))
     except (config.UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {commands.as_called(error)}", file=sys.stderr)
         return 2
     except errors.Interrupted as stop:
         print(f"\nStopped: {stop}. Go on with:\n  {commands.this()}", file=sys.stderr)
         return 128 + stop.signal_number
     except errors.WorkerLost as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print(f"error: {commands.as_called(error)}", file=sys.stderr, flush=True)
         sys.stdout.flush()
         os._exit(1)  # Leaving in order would wait for the worker that is gone.
     return 0

@@ -72,7 +72,9 @@ class TrainConfig:
     diagnostics_every: int = field(
         100, "Steps between figures of what the dictionaries are like; 0: none."
     )
-    summary_every: int = field(300, "Steps between pictures and histograms in TensorBoard.")
+    summary_every: int = field(
+        300, "Steps between pictures and histograms in TensorBoard; 0: none."
+    )
     profile_steps: str = field(
         "", "First and last step to profile for TensorBoard, such as 100,105; empty: none."
     )
@@ -95,12 +97,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_allowed(self)
-        for name in ("steps", "batch_size", "save_every", "keep", "log_every", "summary_every"):
+        for name in ("steps", "batch_size", "save_every", "keep", "log_every"):
             check_range(self, name, 1)
         check_range(self, "eval_windows", 1, 100)
         for name in ("warmup_steps", "weight_decay", "clip_norm", "seed", "eval_every"):
             check_range(self, name, 0)
-        for name in ("diagnostics_every", "check_sync_every"):
+        for name in ("diagnostics_every", "summary_every", "check_sync_every"):
             check_range(self, name, 0)
         check_range(self, "accumulate_steps", 1)
         self._check_executions()

@@ -35,21 +35,30 @@ def this() -> str:
     return join([*words, *sys.argv[1:]])
 
 
-def as_called(text: str) -> str:
+def as_called(text: object) -> str:
     """A text in which each `python tools/NAME.py`, or the path alone, is what starts the tool."""
     if not _INSTALLED.exists():
-        return text
-    return re.sub(r"(?:python )?\btools/(\w+\.py)", lambda match: tool(match[1]), text)
+        return str(text)
+
+    def renamed(match: re.Match) -> str:
+        return tool(match[1]) if match[1] in _installed_names() else match[0]
+
+    return re.sub(r"(?<![\w./-])(?:python )?tools/(\w+\.py)\b", renamed, str(text))
 
 
 def _tool(name: str) -> list[str]:
     if not _INSTALLED.exists():
         return [python(), _near(str(_ROOT / "tools" / name))]
-    entries = importlib.metadata.distribution("actcl_tf").entry_points
-    command = next(each.name for each in entries if each.attr == pathlib.Path(name).stem)
+    command = _installed_names()[name]
     beside = os.path.join(os.path.dirname(sys.executable), command)
     is_other = os.path.exists(beside) and shutil.which(command) != beside
     return [_near(beside) if is_other else command]
+
+
+def _installed_names() -> dict[str, str]:
+    """File of a tool -> the command that it is once installed."""
+    entries = importlib.metadata.distribution("actcl_tf").entry_points
+    return {f"{each.attr}.py": each.name for each in entries}
 
 
 def python() -> str:

@@ -321,7 +321,8 @@ class TrainingRun:
             found.append(self._evaluation)
         if train.check_sync_every and strategy.num_replicas_in_sync > 1:
             found.append(replica_check.CheckReplicas(strategy, train.check_sync_every))
-        if together.count == 1:  # Pictures need the values of all replicas' statistics.
+        # Pictures need the values of all replicas' statistics.
+        if train.summary_every and together.count == 1:
             found.append(
                 pictures.Pictures(self._log.writer, train.summary_every, self._batches.first)
             )

@@ -50,6 +50,7 @@ def test_defaults_are_valid_and_survive_json():
         ),
         ({"video_strides": "late"}, "--video_strides=late: must be one of published, early"),
         ({"video_strides": "early", "video_encoder": "resnet3d_50"}, "leave it at published"),
+        ({"summary_every": -1}, "--summary_every=-1: must be at least 0"),
         ({"speed": 3}, "no such setting: speed"),
     ],
 )

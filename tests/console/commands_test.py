@@ -49,3 +49,23 @@ def test_this_program(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["tools/train.py", "--run_dir=my runs"])
     assert commands.this().endswith(" tools/train.py '--run_dir=my runs'")
     assert os.path.exists(commands.python())
+
+
+@pytest.mark.parametrize(
+    ("text", "installed"),
+    [
+        ("name the --run_dir of tools/train.py", "name the --run_dir of actcl-train"),
+        ("python tools/export.py --output=DIR", "actcl-export --output=DIR"),
+        ("tools/train.py, tools/compare_runs.py", "actcl-train, actcl-compare"),
+        # Files of a user, and modules that are no programs.
+        ("/home/me/tools/train.py: is no video", "/home/me/tools/train.py: is no video"),
+        ("my-tools/train.py", "my-tools/train.py"),
+        ("tools/field_flags.py tools/mine.py", "tools/field_flags.py tools/mine.py"),
+        (ValueError("made by tools/export.py"), "made by actcl-export"),
+    ],
+)
+def test_once_installed_texts_name_commands(text, installed, monkeypatch):
+    assert commands.as_called(text) == str(text)
+    monkeypatch.setattr(commands, "_INSTALLED", ROOT / "tools")
+    monkeypatch.setenv("PATH", os.path.dirname(sys.executable), prepend=os.pathsep)
+    assert commands.as_called(text) == installed

@@ -26,6 +26,16 @@ def _values(run_dir):
     }
 
 
+def _tags(run_dir):
+    """Names of all that TensorBoard shows of a run."""
+    return {
+        value.tag
+        for path in pathlib.Path(run_dir, "tensorboard").glob("*tfevents*")
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+    }
+
+
 def _quiet(_):
     pass
 
@@ -106,7 +116,9 @@ def all_runs(tiny_config, tiny_data, tmp_path_factory):
         data_dir = str(folder / "data" if is_damaged else tiny_data)
         common = {"deterministic": True, "data_dir": data_dir, **changes}
         parts = {**common, "steps_per_execution": 2 if name == "stream" else 1}
-        whole = {"save_every": 3, "keep": 1} if name == "stream" else {"save_every": 4}
+        whole = {"save_every": 4}
+        if name == "stream":
+            whole = {"save_every": 3, "keep": 1, "summary_every": 4}
         pairs[name] = [
             tiny_config(folder / name / "whole", **common, **whole),
             tiny_config(folder / name / "parts", **parts, save_every=4),
@@ -198,15 +210,19 @@ def test_what_a_run_leaves_behind(finished):
     assert all(np.isfinite(list(line.values())).all() for line in training)
     assert len(list((folder / "checkpoints").glob("*.index"))) == 1
     assert json.loads((folder / "best" / "score.json").read_text())["step"] == 8
-    events = list((folder / "tensorboard").glob("*tfevents*"))
-    tags = {
-        value.tag
-        for event in tf.compat.v1.train.summary_iterator(str(events[0]))
-        for value in event.summary.value
-    }
+    tags = _tags(folder)
     assert wanted <= tags
     assert any(tag.startswith("clip/frames_over_spectrogram") for tag in tags)
     assert "similarity/pairs" in tags
+
+
+def test_without_pictures_there_are_scalars_alone(whole_and_in_parts):
+    whole, parts, _ = whole_and_in_parts["stream"]
+    assert (whole.train.summary_every, parts.train.summary_every) == (4, 0)
+    more = _tags(whole.train.run_dir) - _tags(parts.train.run_dir)
+    assert {tag.partition("/")[0] for tag in more} >= {"clip", "similarity"}
+    assert "loss/total" in _tags(parts.train.run_dir)
+    assert not any(tag.startswith(("clip/", "similarity/")) for tag in _tags(parts.train.run_dir))
 
 
 def test_a_trained_run_is_loaded_with_its_weights(finished):

@@ -22,7 +22,13 @@ SCORES = {
 }
 
 
-CHANGES = {"steps": 6, "profile_steps": "3,5", "diagnostics_every": 2, "on_bad_record": "skip"}
+CHANGES = {
+    "steps": 6,
+    "profile_steps": "3,5",
+    "diagnostics_every": 2,
+    "summary_every": 4,
+    "on_bad_record": "skip",
+}
 
 
 @pytest.fixture(scope="module")
