@@ -9,15 +9,6 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.models import layers, residual
 
-_CHANNELS = (64, 128, 256, 512)
-_DEPTHS = {
-    "6": (1, 1),
-    "10": (1, 1, 1, 1),
-    "18": (2, 2, 2, 2),
-    "34": (3, 4, 6, 3),
-    "50": (3, 4, 6, 3),
-}
-
 
 def build_audio_encoder(name: str, width: float) -> "AudioResNet":
     """Builds an audio backbone; its weights are made on the first call.
@@ -41,8 +32,8 @@ def build_audio_encoder(name: str, width: float) -> "AudioResNet":
         raise ValueError(f"audio encoder must be one of {known}, got {name!r}")
     family, _, depth = name.rpartition("_")
     block = residual.Bottleneck if depth == "50" else residual.BasicBlock
-    depths = _DEPTHS[depth]
-    channels = [layers.scale_channels(each, width) for each in _CHANNELS[: len(depths)]]
+    depths = residual.DEPTHS[depth]
+    channels = [layers.scale_channels(each, width) for each in residual.CHANNELS[: len(depths)]]
     over_time = family == "resnet1d"
     convs, pointwise = (_conv_3x1, _conv_1x1_time) if over_time else (_conv_3x3, _conv_1x1)
     stem = layers.Chain(

@@ -6,6 +6,16 @@ import tensorflow as tf
 
 from actcl_tf.models.layers import BatchNorm, Chain
 
+# Of stages, before the width and the expansion of their blocks; and blocks of each stage by name.
+CHANNELS = (64, 128, 256, 512)
+DEPTHS = {
+    "6": (1, 1),
+    "10": (1, 1, 1, 1),
+    "18": (2, 2, 2, 2),
+    "34": (3, 4, 6, 3),
+    "50": (3, 4, 6, 3),
+}
+
 # (channels into the block, channels out of the layer, stride, name) -> layer. The first is what
 # torchvision derives the inner width of a factorised convolution from, in both layers of a block.
 ConvBuilder = Callable[[int, int, int, str], tf.keras.layers.Layer]

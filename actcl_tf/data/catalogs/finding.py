@@ -10,8 +10,8 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from actcl_tf.data.catalogs import file_types
-from actcl_tf.data.catalogs.catalog import Clip, composed
+from actcl_tf.data.catalogs import file_types, walking
+from actcl_tf.data.catalogs.catalog import Catalog, Clip, composed
 from actcl_tf.storage import files
 from actcl_tf.storage.errors import DataError
 
@@ -161,6 +161,40 @@ def match(
     return clips, missing
 
 
+def build_catalog(
+    rows: Iterable[Row],
+    classes: tuple[str, ...],
+    folder: str,
+    layout: str,
+    *,
+    kinds: Sequence[str] = walking.MEDIA,
+    key: Callable[[str], str] = key_of,
+    **facts: Any,
+) -> Catalog:
+    """The catalog of a list: what of it is on disk.
+
+    Args:
+      rows: of the list.
+      classes: machine names of all classes, sorted.
+      folder: that holds the media, at any depth.
+      layout: how the folder should look, for the error.
+      kinds: of files to look for, of `walking`.
+      key: see `match`.
+      **facts: other fields of the catalog.
+
+    Raises:
+      DataError: not one clip of the list is on disk.
+    """
+    found = walking.find(folder, kinds)
+    clips, missing = match(rows, folder, found.names, key)
+    if not clips:
+        first = f", such as {missing[0]}" if missing else ""
+        raise layout_error(
+            folder, layout, f"none of the {len(missing)} clips of the list is there{first}"
+        )
+    return Catalog(tuple(clips), classes, tuple(missing), found=found, **facts)
+
+
 def _first(wanted: Iterable[tuple[str, Span]], by_key: dict[str, str]) -> tuple[str, Span] | None:
     """The first file of those wanted that is there, and its span."""
     for key, span in wanted:
@@ -175,15 +209,6 @@ def layout_error(root: str, layout: str, why: str) -> DataError:
     names = files.names_in(root)
     shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
     return DataError(f"--input={root}: {why}; it holds {shown or 'nothing'}. Expected:\n{layout}")
-
-
-def require_some(clips: Sequence[Clip], missing: Sequence[str], root: str, layout: str) -> None:
-    """Raises DataError if not one clip of the list is on disk."""
-    if not clips:
-        first = f", such as {missing[0]}" if missing else ""
-        raise layout_error(
-            root, layout, f"none of the {len(missing)} clips of the list is there{first}"
-        )
 
 
 def find_one(root: str, places: Sequence[str]) -> str | None:
