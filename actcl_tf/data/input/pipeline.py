@@ -69,11 +69,10 @@ def build_train_dataset(
       clips are only cropped, and `batch_augmentation` has the rest to do.
 
     Raises:
-      records.DataError: the split is missing or damaged, holds fewer clips than a batch, or holds
-        a clip shorter than the span.
+      records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
     global_batch = batch_size * num_input_pipelines
-    manifest, paths = open_train_split(config, global_batch, skipping)
+    manifest, paths = open_split(config, config.train_split, skipping)
     if make_clip is None:
         make_clip = training_clips.build_training_clips(config, manifest, seed=seed, views=views)
     split = make_clip.slots(manifest, paths)
@@ -92,31 +91,6 @@ def build_train_dataset(
     start = reader.start_of(used)
     clips = reader.clips(split, source.num_parallel_calls, start=start, limit=limit)
     return finish(clips.batch(batch_size, drop_remainder=True), source.num_threads)
-
-
-def open_train_split(
-    config: DataConfig, global_batch: int, skipping: skip_ledger.SkipLedger | None = None
-) -> tuple[records.Manifest, list[str]]:
-    """Checks the split that training reads; of a service, nothing is asked.
-
-    Args:
-      config: data section of the configuration.
-      global_batch: clips a batch, of all pipelines.
-      skipping: as in `build_train_dataset`.
-
-    Returns:
-      The split's manifest and its shards.
-
-    Raises:
-      records.DataError: the split is missing or damaged, or holds fewer clips than a batch.
-    """
-    manifest, paths = _open(config, config.train_split, skipping)
-    if global_batch > manifest.num_clips:
-        raise records.DataError(
-            f"--batch_size={global_batch}: must be at most {manifest.num_clips}, the number of "
-            f"clips in {config.data_dir}/{config.train_split}"
-        )
-    return manifest, paths
 
 
 def build_random_dataset(
@@ -153,7 +127,7 @@ def build_random_dataset(
     Raises:
       records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
-    manifest, paths = _open(config, config.train_split, skipping)
+    manifest, paths = open_split(config, config.train_split, skipping)
     if make_clip is None:
         make_clip = training_clips.build_training_clips(config, manifest, seed=seed)
     split = make_clip.slots(manifest, paths, _POOL_STREAM + epoch)
@@ -199,7 +173,7 @@ def build_eval_dataset(
     Raises:
       records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
-    manifest, paths = _open(config, split, skipping)
+    manifest, paths = open_split(config, split, skipping)
     spec = clip_spec.build_clip_spec(
         config, manifest, modalities=modalities, num_samples=num_samples, loop_short=loop_short
     )
@@ -219,10 +193,14 @@ def build_eval_dataset(
     return finish(clips.batch(batch_size), source.num_threads)
 
 
-def _open(
-    config: DataConfig, split: str, skipping: skip_ledger.SkipLedger | None
+def open_split(
+    config: DataConfig, split: str, skipping: skip_ledger.SkipLedger | None = None
 ) -> tuple[records.Manifest, list[str]]:
-    """A split's manifest and shards, which may be damaged where bad records are left out."""
+    """A split's manifest and shards, which may be damaged where bad records are left out.
+
+    Raises:
+      records.DataError: the split is missing or damaged.
+    """
     return shards.open_split(
         config.data_dir, split, allow_index=True, check_shards=skipping is None
     )

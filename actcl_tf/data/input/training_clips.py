@@ -198,7 +198,7 @@ def open_training_clips(config: DataConfig, *, seed: int, views: int) -> Trainin
     """What makes the training clips of a run, for `pipeline.build_train_dataset`.
 
     Raises:
-      records.DataError: as `pipeline.build_train_dataset`, but for the size of a batch.
+      records.DataError: as `pipeline.build_train_dataset`.
     """
     manifest, _ = shards.open_split(
         config.data_dir, config.train_split, allow_index=True, check_shards=False

@@ -311,13 +311,6 @@ def test_too_long_a_span_names_flag_value_and_limit(data_dir):
         pipeline.build_eval_dataset(config, split="noise", batch_size=4, num_windows=1)
 
 
-def test_batch_larger_than_the_split_is_refused(data_dir):
-    with pytest.raises(records.DataError, match=r"--batch_size=13: must be at most 12"):
-        pipeline.build_train_dataset(_config(data_dir), batch_size=13, seed=0)
-    with pytest.raises(records.DataError, match=r"--batch_size=14: must be at most 12"):
-        pipeline.build_train_dataset(_config(data_dir), batch_size=7, seed=0, num_input_pipelines=2)
-
-
 def test_missing_split_and_no_windows_are_refused(data_dir):
     config = dataclasses.replace(_config(data_dir), train_split="nothing")
     with pytest.raises(records.DataError, match="nothing"):

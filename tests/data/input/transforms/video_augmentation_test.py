@@ -10,26 +10,10 @@ import tensorflow as tf
 from scipy import ndimage, stats
 
 from actcl_tf.data.input.transforms import video_augmentation
+from tests.data.input.transforms.many_draws import over_seeds, seeds
 
 NOTHING = {"flip": False, "color_jitter": 0.0, "gray_probability": 0.0, "blur_probability": 0.0}
 EVERYTHING = {"flip": True, "color_jitter": 1.0, "gray_probability": 0.3, "blur_probability": 0.5}
-
-
-def _seeds(count):
-    return tf.stack([tf.range(count), tf.fill([count], 5)], 1)
-
-
-def _over_seeds(function, count, dtype=tf.uint8):
-    """What a function of a seed gives for many of them, [count, ...]."""
-    mapped = tf.function(lambda seeds: tf.map_fn(function, seeds, fn_output_signature=dtype))
-    return mapped(_seeds(count)).numpy()
-
-
-def _smooth(rng, frames, height, width):
-    """Pictures without hard edges, [T, H, W, 3] uint8."""
-    coarse = rng.uniform(0, 255, (frames, height // 8 + 2, width // 8 + 2, 3))
-    fine = ndimage.zoom(coarse, (1, 8, 8, 1), order=1)[:, :height, :width]
-    return np.clip(np.round(fine), 0, 255).astype(np.uint8)
 
 
 def _reference_colors(frames, brightness, contrast, saturation, hue, gray):
@@ -144,7 +128,7 @@ def test_frames_of_a_clip_are_augmented_alike(rng):
     """A clip of one repeated frame stays a clip of one repeated frame, whatever is drawn."""
     frame = rng.uniform(0, 255, (1, 16, 16, 3)).astype(np.float32)
     frames = tf.constant(frame.repeat(4, 0))
-    results = _over_seeds(lambda seed: video_augmentation.augment(frames, seed, **EVERYTHING), 40)
+    results = over_seeds(lambda seed: video_augmentation.augment(frames, seed, **EVERYTHING), 40)
     np.testing.assert_array_equal(results, results[:, :1].repeat(4, 1))
     assert len({result[0].tobytes() for result in results}) == 40
 
@@ -161,7 +145,7 @@ def test_frames_of_a_clip_are_augmented_alike(rng):
 def test_shares(rng, setting, value, lowest, highest):
     frames = tf.constant(rng.integers(0, 256, (1, 112, 112, 3)), tf.float32)
     settings = {**NOTHING, setting: value}
-    results = _over_seeds(lambda seed: video_augmentation.augment(frames, seed, **settings), 500)
+    results = over_seeds(lambda seed: video_augmentation.augment(frames, seed, **settings), 500)
     changed = results[(results != frames.numpy()).any((1, 2, 3, 4))]
     assert stats.binomtest(len(changed), 500, lowest, "less").pvalue > 0.001
     assert stats.binomtest(len(changed), 500, highest, "greater").pvalue > 0.001
@@ -175,7 +159,7 @@ def test_jitter_strength_sets_the_spread():
     """The brightness of a grey clip is scaled by a uniform factor in 1 +- 0.8 * strength."""
     frames = tf.fill([1, 16, 16, 3], 100.0)
     settings = {**NOTHING, "color_jitter": 0.5}
-    results = _over_seeds(
+    results = over_seeds(
         lambda seed: video_augmentation.augment(frames, seed, **settings)[0, 0, 0, 0], 1000
     )
     assert results.min() >= 60
@@ -190,7 +174,7 @@ def test_eager_and_graph_agree_and_seeds_differ(rng):
         return video_augmentation.augment(frames, seed, **EVERYTHING)
 
     graph = tf.function(augment)
-    for seed in _seeds(5):
+    for seed in seeds(5):
         eager = augment(seed).numpy().astype(int)
         # Sums may be taken in another order: one unit at a rounding border.
         np.testing.assert_allclose(graph(seed).numpy().astype(int), eager, atol=1)
