@@ -151,15 +151,8 @@ class TrainingClips:
         return clip
 
     def _augment_video(self, frames: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        config = self.config
-        return video_augmentation.augment(
-            frames,
-            seed,
-            flip=config.flip,
-            color_jitter=config.color_jitter,
-            gray_probability=config.gray_probability,
-            blur_probability=config.blur_probability,
-        )
+        strengths = video_augmentation.build_strengths(self.config)
+        return video_augmentation.augment(frames, seed, strengths)
 
     def _augment_audio(self, waveform: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         config = self.config
