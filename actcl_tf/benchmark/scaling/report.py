@@ -86,7 +86,7 @@ def basis(result: scaling.Result, settings: scaling_settings.Settings) -> str:
     ]
     pools = settings.scaling_measured_pools
     heads = ["N a replica", "M", "R", "ms foretold", "measured", "ratio", "MB foretold", "measured"]
-    held_out = tables.Table(heads, [_beside(point) for point in _foretold(result)])
+    held_out = tables.Table(heads, list(map(_beside, result.held_out)))
     lines = [
         f"Sampling one dictionary, D = {largest.embedding_size}, d = {largest.num_features}: "
         f"{1e3 * costs.sample.fixed:.2g} ms + {1e6 * costs.sample.of_key:.2g} us a key",
@@ -107,11 +107,6 @@ def basis(result: scaling.Result, settings: scaling_settings.Settings) -> str:
         items += [f"{name} {short(size / 1e6)} (summed)" for name, size in given.summed.items()]
         lines.append(f"MB that each of {replicas} replicas gives at a step: {', '.join(items)}.")
     return "\n".join(lines)
-
-
-def _foretold(result: scaling.Result) -> list[dict[str, Any]]:
-    """The points that the fit has not seen, with what it says of them."""
-    return [{**point, **result.costs.foretell(point)} for point in result.held_out]
 
 
 def _beside(point: dict[str, Any]) -> list[str]:
@@ -211,6 +206,6 @@ def to_dict(result: scaling.Result, settings: scaling_settings.Settings) -> dict
         "modalities": [each._asdict() for each in result.counts.modalities],
         "costs": {name: None if fit is None else fit._asdict() for name, fit in costs.items()},
         "points": result.points,
-        "held_out": _foretold(result),
+        "held_out": result.held_out,
         "rows": result.rows,
     }

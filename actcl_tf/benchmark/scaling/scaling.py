@@ -28,7 +28,7 @@ class Result(NamedTuple):
       counts: the run's shapes.
       costs: of one dictionary.
       points: that the costs are fitted to, see `sampled_step.measure`.
-      held_out: likewise, that they are not fitted to.
+      held_out: likewise, that they are not fitted to, with what they foretell.
     """
 
     rows: list[dict[str, Any]]
@@ -57,6 +57,7 @@ def measure(run: config.PretrainConfig, settings: scaling_settings.Settings) -> 
     # The larger one, should they differ: the same cost is then counted for both.
     points, held_out = sampled_step.measure(settings, run.contrast, counts.largest)
     costs = scaling_costs.fit_costs(points)
+    held_out = [{**point, **costs.foretell(point)} for point in held_out]
     return Result(tabulate(run, settings, counts, costs), counts, costs, points, held_out)
 
 

@@ -38,14 +38,14 @@ class MultiLabelScores(NamedTuple):
       mean_average_precision: mean of `average_precision` over the labels that are scored.
       mean_auc: mean area under the ROC curve, likewise; 0.5 is chance.
       d_prime: sqrt(2) times the normal quantile of `mean_auc`; 0 is chance.
-      average_precision: C numbers; None for a label that is not scored, which no test clip has or
-        every one.
+      average_precision: [C] float; NaN for a label that no test clip has, or every one, and which
+        is not scored.
     """
 
     mean_average_precision: float
     mean_auc: float
     d_prime: float
-    average_precision: list[float | None]
+    average_precision: np.ndarray
 
 
 def classification(
@@ -176,9 +176,8 @@ def multi_label(scores: np.ndarray, targets: np.ndarray) -> MultiLabelScores:
     precisions = [average_precision_score(targets[:, n], scores[:, n]) for n in scored]
     areas = [roc_auc_score(targets[:, n], scores[:, n]) for n in scored]
     pairs = (positives * (len(targets) - positives)).max()
-    placed: list[float | None] = [None] * len(positives)
-    for label, precision in zip(scored, precisions, strict=True):
-        placed[label] = float(precision)
+    placed = np.full(len(positives), np.nan)
+    placed[scored] = precisions
     return MultiLabelScores(
         mean_average_precision=float(np.mean(precisions)),
         mean_auc=float(np.mean(areas)),

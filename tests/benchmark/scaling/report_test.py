@@ -100,6 +100,7 @@ def _result():
     costs = scaling_costs.Costs(fit, zero, scaling_costs.Peak(2.0, 0.0))
     points = [_point(100, 4, 1, 0.1, None)]
     held_out = [_point(200, 4, 1, 0.1, 400), _point(100, 50, 4, 0.3, None)]
+    held_out = [{**point, **costs.foretell(point)} for point in held_out]
     modality = scaling_counts.Modality(1, 1, 8, 28, 32, 16)
     rows = [
         _row(1, "whole", _cost(2.0, 1.0, 0.5)),
