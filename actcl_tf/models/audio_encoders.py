@@ -40,10 +40,10 @@ def build_audio_encoder(name: str, width: float) -> "AudioResNet":
         [
             *layers.conv_norm_relu(
                 layers.Conv2D(
-                    channels[0], [7, 1] if over_time else [7, 7], _strides(2, over_time), "conv"
+                    channels[0], [7, 1] if over_time else [7, 7], _strides(over_time), "conv"
                 )
             ),
-            layers.MaxPool([3, 1] if over_time else [3, 3], _strides(2, over_time)),
+            layers.MaxPool([3, 1] if over_time else [3, 3], _strides(over_time)),
         ],
         name="stem",
     )
@@ -87,8 +87,8 @@ class AudioResNet(residual.ResNet):
         return tf.expand_dims(inputs, 2 if self.bands_as_channels else 3)
 
 
-def _strides(stride: int, over_time: bool) -> list[int]:
-    return [stride, 1] if over_time else [stride, stride]
+def _strides(over_time: bool) -> list[int]:
+    return [2, 1] if over_time else [2, 2]
 
 
 def _conv_3x3(channels_in: int, channels: int, stride: int, name: str) -> layers.Conv2D:

@@ -108,9 +108,8 @@ class ResNet(tf.keras.Model):
         stem: tf.keras.layers.Layer,
         stages: Sequence[tf.keras.layers.Layer],
         num_features: int,
-        name: str = "backbone",
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(name="backbone")
         self.stem = stem
         self.stages = list(stages)
         self.num_features = num_features

@@ -66,20 +66,18 @@ class TrainingBatches:
     def from_step(
         self,
         start_step: int,
-        context: tf.distribute.InputContext | None = None,
         skipping: skip_ledger.SkipLedger | None = None,
     ) -> tf.data.Dataset:
-        """The batches from a step on; with a context, those of one of its replicas.
+        """The batches from a step on.
 
         Each comes with the seconds spent waiting for it, `data_wait` [B] float32, except in
         deterministic runs, in which TensorFlow allows no clock.
 
         Args:
           start_step: batches that came before.
-          context: which of several input pipelines this is; None for the only one.
           skipping: leaves bad records out; None: a bad record is an error.
         """
-        context = context or tf.distribute.InputContext()
+        context = tf.distribute.InputContext()
         return self._build(self._configuration.data, start_step, context, skipping)
 
     def of_pool(self, strategy: tf.distribute.Strategy, num_workers: int, epoch: int) -> Any:

@@ -12,10 +12,16 @@ from actcl_tf.benchmark.scaling import scaling, scaling_counts, scaling_settings
 from actcl_tf.config import cores
 from actcl_tf.reporting import tables
 
+
+def _gigabytes(cost: dict[str, float]) -> float:
+    """All that has to fit."""
+    return (cost["kept_bytes"] + cost["scratch_bytes"]) / 1e9
+
+
 _COLUMNS = {
     "MB gathered": lambda cost: cost["gathered_bytes"] / 1e6,
     "GB kept": lambda cost: cost["kept_bytes"] / 1e9,
-    "GB needed": lambda cost: _gigabytes(cost),
+    "GB needed": _gigabytes,
     "s of sampling": lambda cost: cost["sampling_seconds"],
 }
 _WORDS = {
@@ -25,11 +31,6 @@ _WORDS = {
     "-": "too few keys",
 }
 _pool_size = operator.itemgetter("pool_size")
-
-
-def _gigabytes(cost: dict[str, float]) -> float:
-    """All that has to fit."""
-    return (cost["kept_bytes"] + cost["scratch_bytes"]) / 1e9
 
 
 def _share(cost: dict[str, float]) -> float:

@@ -36,7 +36,6 @@ def build_train_dataset(
     seed: int,
     start_step: int = 0,
     num_steps: int | None = None,
-    views: int = 1,
     num_input_pipelines: int = 1,
     input_pipeline_id: int = 0,
     skipping: skip_ledger.SkipLedger | None = None,
@@ -55,12 +54,11 @@ def build_train_dataset(
       seed: seed of the run.
       start_step: batches to skip; skipped clips are not parsed.
       num_steps: batches to end after, which no more is made than; None for no end.
-      views: 1, or 2 for a second augmentation of the same spans.
       num_input_pipelines: hosts that share the stream.
       input_pipeline_id: which of them this is, from 0.
       skipping: leaves bad records out, with one input pipeline; None: a bad record is an error.
-      make_clip: of `training_clips.open_training_clips` with the same `seed` and `views`, which
-        spares tracing it again; None: made here.
+      make_clip: of `training_clips.open_training_clips` with the same `seed`, of one view or two;
+        None: made here, of one.
 
     Returns:
       Dataset of dict: `video` [B, T, H, W, 3] uint8; `audio` [B, S] float32, the same span;
@@ -74,7 +72,7 @@ def build_train_dataset(
     global_batch = batch_size * num_input_pipelines
     manifest, paths = open_split(config, config.train_split, skipping)
     if make_clip is None:
-        make_clip = training_clips.build_training_clips(config, manifest, seed=seed, views=views)
+        make_clip = training_clips.build_training_clips(config, manifest, seed=seed)
     split = make_clip.slots(manifest, paths)
     source, used = make_clip.source, start_step * global_batch
     if config.data_service:

@@ -60,7 +60,7 @@ def _clips(config, seed, views):
 def _train(config, *, seed, views=1, **options):
     """Batches of training, as a run takes them: how a clip is made is traced once."""
     clips = _clips(config, seed, views)
-    return pipeline.build_train_dataset(config, seed=seed, views=views, make_clip=clips, **options)
+    return pipeline.build_train_dataset(config, seed=seed, make_clip=clips, **options)
 
 
 def _batches(dataset, count):
@@ -93,7 +93,7 @@ def _assert_synchronous(video, audio, stride=2):
 
 def test_shapes_and_types(data_dir):
     config = _config(data_dir)
-    dataset = pipeline.build_train_dataset(config, batch_size=5, seed=0, views=2)
+    dataset = _train(config, batch_size=5, seed=0, views=2)
     spec = dataset.element_spec
     expected = {
         "video": ([5, 4, 16, 16, 3], tf.uint8),

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.data.input import pipeline
+from actcl_tf.data.input import pipeline, training_clips
 from actcl_tf.data.input.transforms import audio_ops, batch_augmentation, video_augmentation
 from tests import split_files
 from tests.data.input.transforms import many_draws
@@ -79,7 +79,8 @@ def test_device_and_host_give_the_same_batches(data_dir, crop, views):
         data = config.DataConfig(
             data_dir=data_dir, num_frames=4, image_size=16, crop=crop, augment_on=place
         )
-        dataset = pipeline.build_train_dataset(data, batch_size=8, seed=3, views=views)
+        clips = training_clips.open_training_clips(data, seed=3, views=views)
+        dataset = pipeline.build_train_dataset(data, batch_size=8, seed=3, make_clip=clips)
         batch = next(iter(dataset))
         batches.append(batch_augmentation.build_augmentation(data)(batch))
     host, device = batches
