@@ -72,19 +72,20 @@ RULES = {
         "data/catalogs",
     },
     "study": {"storage", "config", "console", "reporting"},
-    "benchmark": {"config", "train/placement"},
+    "benchmark": {
+        *("config", "console", "data/input", "data/prepare", "train/placement", "train/runs"),
+    },
     "benchmark/step": {
         *("benchmark", "storage", "config", "console", "contrast", "models", *_INPUT, *_TRAIN),
-        "data/prepare",
     },
-    "benchmark/seeding": {"benchmark", "config", "console", "contrast"},
+    "benchmark/seeding": {"benchmark", "config", "console", "contrast", "reporting"},
     "benchmark/scaling": {
-        *("benchmark", "benchmark/seeding", "config", "console", "contrast", "models"),
-        *("data/input", "data/prepare", "train/model"),
+        *("benchmark", "benchmark/seeding", "config", "console", "contrast", "reporting"),
+        *("train/model", "train/runs"),
     },
     "benchmark/serving": {
         *("benchmark", "config", "console", "models", "pretrained", "export", "train/runs"),
-        *("data/records", "data/input", "data/prepare"),
+        *("data/records", "data/input"),
     },
     "benchmark/input": {
         *("benchmark", "storage", "config", "console", *_INPUT, "data/catalogs", "data/prepare"),

@@ -68,11 +68,10 @@ def _measure_sampler() -> dict:
 
     from actcl_tf.benchmark.seeding import report, timing
 
-    result = timing.measure(settings)
-    targets = report.targets(result)
-    print(f"\n{report.table(result)}\n\n{report.verdicts(targets)}")
-    verdicts = [{**target._asdict(), "met": target.met} for target in targets]
-    return {**timing.to_dict(settings, result), "targets": verdicts}
+    figures = timing.measure(settings)
+    targets = report.targets(figures)
+    print(f"\n{report.table(figures)}\n\n{report.verdicts(targets)}")
+    return {**figures, "targets": targets}
 
 
 def _measure_scaling() -> dict:

@@ -53,21 +53,6 @@ def _summed(kernel: tf.Tensor) -> int | None:
     return math.prod(kernel.shape[:-1]) if kernel.shape.is_fully_defined() else None
 
 
-def timed(call: Callable[[], object]) -> Callable[[], float]:
-    """A function that makes a call, whose result must be there when it returns, and times it.
-
-    Returns:
-      Function without arguments -> seconds.
-    """
-
-    def measure() -> float:
-        started = time.perf_counter()
-        call()
-        return time.perf_counter() - started
-
-    return measure
-
-
 def multiplier(dtype: tf.DType) -> Callable[[], float]:
     """A function that multiplies two large matrices and gives the multiply-adds a second."""
     factor = tf.cast(tf.random.stateless_normal([MATRIX, MATRIX], [0, 0]), dtype)

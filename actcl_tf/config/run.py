@@ -1,7 +1,6 @@
 """A whole run: its sections, and the contradictions between them."""
 
 import dataclasses
-import json
 import typing
 from typing import Any
 
@@ -77,10 +76,6 @@ class PretrainConfig:
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """The sections and their values, ready for JSON."""
         return dataclasses.asdict(self)
-
-    def to_json(self) -> str:
-        """The configuration as indented JSON with sorted keys."""
-        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
 
 SECTIONS = {

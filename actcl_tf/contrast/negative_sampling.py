@@ -34,8 +34,8 @@ class Picks(NamedTuple):
     count: tf.Tensor
 
 
-class RandomSampler:
-    """Uniform among the eligible candidates."""
+class _Sampler:
+    """Base of the strategies."""
 
     def __call__(
         self,
@@ -46,30 +46,32 @@ class RandomSampler:
         last_layer: gradient_embeddings.LastLayer,
         queries: tf.Tensor,
     ) -> tf.Tensor:
-        """Returns [M] int32 indices, -1 beyond the eligible ones; no gradients are formed."""
+        """Returns [M] int32 indices, -1 beyond the eligible ones; arguments of `choose`."""
         seed = seeding_numbers.check_seed(seed)
         seeding_numbers.check_candidates(eligible, features, last_layer, queries)
+        return self._pick(eligible, num_picks, seed, features, last_layer, queries)
+
+
+class RandomSampler(_Sampler):
+    """Uniform among the eligible candidates; no gradients are formed."""
+
+    def _pick(
+        self, eligible: tf.Tensor, num_picks: int, seed: tf.Tensor, features: tf.Tensor, *_: Any
+    ) -> tf.Tensor:
         order = weighted_draw.uniform(tf.shape(eligible), seed)
         known = tf.logical_and(eligible, factored_points.finite(features))
         return _first(tf.where(known, order, -1.0), num_picks)
 
 
-class _GradientSampler:
+class _GradientSampler(_Sampler):
     """Base of the strategies that look at the candidates' gradient embeddings."""
 
     def __init__(self, temperature: float, gradient_space: str = "last_layer"):
-        self._temperature = temperature
-        self._space = gradient_space
+        self._how = (temperature, gradient_space)
 
-    def _factors(
-        self,
-        features: tf.Tensor,
-        last_layer: gradient_embeddings.LastLayer,
-        queries: tf.Tensor,
-    ) -> gradient_embeddings.GradientFactors:
-        return gradient_embeddings.gradient_factors(
-            features, last_layer, queries, self._temperature, self._space
-        )
+    def _factors(self, *candidates: Any) -> gradient_embeddings.GradientFactors:
+        """Of features, last layer and queries."""
+        return gradient_embeddings.gradient_factors(*candidates, *self._how)
 
 
 class ActiveSampler(_GradientSampler):
@@ -96,55 +98,24 @@ class ActiveSampler(_GradientSampler):
         super().__init__(temperature, gradient_space)
         self._seeding = seeding
 
-    def __call__(
-        self,
-        eligible: tf.Tensor,
-        num_picks: int,
-        seed: tf.Tensor,
-        features: tf.Tensor,
-        last_layer: gradient_embeddings.LastLayer,
-        queries: tf.Tensor,
-    ) -> tf.Tensor:
-        """Returns [M] int32 indices, -1 beyond the eligible ones."""
-        seed = seeding_numbers.check_seed(seed)
-        seeding_numbers.check_candidates(eligible, features, last_layer, queries)
-        return self._pick(
-            eligible, num_picks, seed, features=features, last_layer=last_layer, queries=queries
-        )
-
     @tf.function(jit_compile=True, autograph=False)
     def _pick(
-        self,
-        eligible: tf.Tensor,
-        num_picks: int,
-        seed: tf.Tensor,
-        features: tf.Tensor,
-        last_layer: gradient_embeddings.LastLayer,
-        queries: tf.Tensor,
+        self, eligible: tf.Tensor, num_picks: int, seed: tf.Tensor, *candidates: Any
     ) -> tf.Tensor:
-        factors = self._factors(features, last_layer, queries)
         picked = kmeanspp.kmeans_plusplus(
-            factors, num_picks, seed, eligible=eligible, **self._seeding
+            self._factors(*candidates), num_picks, seed, eligible=eligible, **self._seeding
         )
         return picked.indices
 
 
 class HardestSampler(_GradientSampler):
-    """The candidates with the longest gradient embeddings."""
+    """The candidates with the longest gradient embeddings; the seed is not used."""
 
-    def __call__(
-        self,
-        eligible: tf.Tensor,
-        num_picks: int,
-        seed: tf.Tensor,
-        features: tf.Tensor,
-        last_layer: gradient_embeddings.LastLayer,
-        queries: tf.Tensor,
+    def _pick(
+        self, eligible: tf.Tensor, num_picks: int, seed: tf.Tensor, *candidates: Any
     ) -> tf.Tensor:
-        """Returns [M] int32 indices, -1 beyond the eligible ones; the seed is not used."""
         del seed
-        seeding_numbers.check_candidates(eligible, features, last_layer, queries)
-        norms = gradient_embeddings.squared_norms(self._factors(features, last_layer, queries))
+        norms = gradient_embeddings.squared_norms(self._factors(*candidates))
         known = tf.logical_and(eligible, tf.math.is_finite(norms))
         return _first(tf.where(known, norms, -1.0), num_picks)
 

@@ -102,8 +102,3 @@ def first_of(picks: Start, num_picks: int) -> tf.Tensor:
     """[M] int32 with the first pick in its place and -1 everywhere else."""
     first = tf.where(picks.target > 0, picks.first, -1)
     return tf.concat([[first], tf.fill([num_picks - 1], -1)], axis=0)
-
-
-def take_away(free: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """The weights [N] without the point of an index, which is picked now."""
-    return tf.where(tf.range(free.shape[0]) == index, 0.0, free)

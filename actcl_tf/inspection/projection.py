@@ -8,12 +8,11 @@ _MIN_POINTS = 5
 _PERPLEXITY = 30.0
 
 
-def to_plane(keys: np.ndarray, seed: int = 0) -> np.ndarray | None:
+def to_plane(keys: np.ndarray) -> np.ndarray | None:
     """Lays keys out by t-SNE, from a start by principal components.
 
     Args:
       keys: [n, D] float32, unit vectors.
-      seed: of the layout.
 
     Returns:
       [n, 2] float32; None for fewer than 5 keys, or if all are alike.
@@ -28,7 +27,7 @@ def to_plane(keys: np.ndarray, seed: int = 0) -> np.ndarray | None:
         perplexity=min(_PERPLEXITY, (len(keys) - 1) / 3),
         init="pca",
         learning_rate="auto",
-        random_state=seed,
+        random_state=0,
     )
     return layout.fit_transform(keys.astype(np.float32))
 

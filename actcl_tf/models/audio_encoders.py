@@ -9,15 +9,6 @@ import tensorflow as tf
 from actcl_tf import config
 from actcl_tf.models import layers, residual
 
-_CHANNELS = (64, 128, 256, 512)
-_DEPTHS = {
-    "6": (1, 1),
-    "10": (1, 1, 1, 1),
-    "18": (2, 2, 2, 2),
-    "34": (3, 4, 6, 3),
-    "50": (3, 4, 6, 3),
-}
-
 
 def build_audio_encoder(name: str, width: float) -> "AudioResNet":
     """Builds an audio backbone; its weights are made on the first call.
@@ -41,18 +32,18 @@ def build_audio_encoder(name: str, width: float) -> "AudioResNet":
         raise ValueError(f"audio encoder must be one of {known}, got {name!r}")
     family, _, depth = name.rpartition("_")
     block = residual.Bottleneck if depth == "50" else residual.BasicBlock
-    depths = _DEPTHS[depth]
-    channels = [layers.scale_channels(each, width) for each in _CHANNELS[: len(depths)]]
+    depths = residual.DEPTHS[depth]
+    channels = [layers.scale_channels(each, width) for each in residual.CHANNELS[: len(depths)]]
     over_time = family == "resnet1d"
     convs, pointwise = (_conv_3x1, _conv_1x1_time) if over_time else (_conv_3x3, _conv_1x1)
     stem = layers.Chain(
         [
             *layers.conv_norm_relu(
                 layers.Conv2D(
-                    channels[0], [7, 1] if over_time else [7, 7], _strides(2, over_time), "conv"
+                    channels[0], [7, 1] if over_time else [7, 7], _strides(over_time), "conv"
                 )
             ),
-            layers.MaxPool([3, 1] if over_time else [3, 3], _strides(2, over_time)),
+            layers.MaxPool([3, 1] if over_time else [3, 3], _strides(over_time)),
         ],
         name="stem",
     )
@@ -96,8 +87,8 @@ class AudioResNet(residual.ResNet):
         return tf.expand_dims(inputs, 2 if self.bands_as_channels else 3)
 
 
-def _strides(stride: int, over_time: bool) -> list[int]:
-    return [stride, 1] if over_time else [stride, stride]
+def _strides(over_time: bool) -> list[int]:
+    return [2, 1] if over_time else [2, 2]
 
 
 def _conv_3x3(channels_in: int, channels: int, stride: int, name: str) -> layers.Conv2D:

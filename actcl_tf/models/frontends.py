@@ -37,8 +37,8 @@ _FACTOR = 0x45D9F3B
 class VideoFrontend(tf.keras.layers.Layer):
     """Frames of bytes -> frames of about zero mean and unit variance."""
 
-    def __init__(self, name: str = "frontend") -> None:
-        super().__init__(name=name, dtype="float32")
+    def __init__(self) -> None:
+        super().__init__(name="frontend", dtype="float32")
         self._output_dtype = tf.keras.mixed_precision.global_policy().compute_dtype
 
     def call(
@@ -80,7 +80,6 @@ class AudioFrontend(tf.keras.layers.Layer):
         mel_bands: int,
         time_mask: float,
         frequency_mask: float,
-        name: str = "frontend",
     ) -> None:
         """Describes the frontend.
 
@@ -89,12 +88,11 @@ class AudioFrontend(tf.keras.layers.Layer):
           mel_bands: R, between 20 Hz and half the sample rate.
           time_mask: longest time mask, as a share of F.
           frequency_mask: widest frequency mask, as a share of R.
-          name: name of the layer.
 
         Raises:
           ValueError: so many bands that some would stay empty.
         """
-        super().__init__(name=name, dtype="float32")
+        super().__init__(name="frontend", dtype="float32")
         self.sample_rate = int(sample_rate)
         self.mel_bands = mel_bands
         self.window = round(WINDOW_SECONDS * self.sample_rate)

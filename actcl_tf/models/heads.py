@@ -67,9 +67,7 @@ class ProjectionHead(tf.keras.layers.Layer):
       output_norm: the batch normalisation on its output.
     """
 
-    def __init__(
-        self, kind: str, hidden_size: int, embedding_size: int, name: str = "head"
-    ) -> None:
+    def __init__(self, kind: str, hidden_size: int, embedding_size: int) -> None:
         """Describes the head; weights are made on the first call.
 
         Args:
@@ -77,12 +75,11 @@ class ProjectionHead(tf.keras.layers.Layer):
             ReLU before it).
           hidden_size: d of the hidden layer, for `mlp` only.
           embedding_size: D.
-          name: name of the layer.
 
         Raises:
           ValueError: kind is not known.
         """
-        super().__init__(name=name, dtype="float32")
+        super().__init__(name="head", dtype="float32")
         if kind not in config.HEADS:
             raise ValueError(f"head kind must be one of {', '.join(config.HEADS)}, got {kind!r}")
         self.hidden_layer = self.hidden_norm = None

@@ -194,10 +194,8 @@ class MaxPool(tf.keras.layers.Layer):
     Inputs must not be negative (they follow a ReLU): the padding is zeros.
     """
 
-    def __init__(
-        self, window: Sequence[int], strides: Sequence[int], name: str = "max_pool"
-    ) -> None:
-        super().__init__(name=name)
+    def __init__(self, window: Sequence[int], strides: Sequence[int]) -> None:
+        super().__init__(name="max_pool")
         self.window, self.strides = list(window), list(strides)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:

@@ -6,6 +6,16 @@ import tensorflow as tf
 
 from actcl_tf.models.layers import BatchNorm, Chain
 
+# Of stages, before the width and the expansion of their blocks; and blocks of each stage by name.
+CHANNELS = (64, 128, 256, 512)
+DEPTHS = {
+    "6": (1, 1),
+    "10": (1, 1, 1, 1),
+    "18": (2, 2, 2, 2),
+    "34": (3, 4, 6, 3),
+    "50": (3, 4, 6, 3),
+}
+
 # (channels into the block, channels out of the layer, stride, name) -> layer. The first is what
 # torchvision derives the inner width of a factorised convolution from, in both layers of a block.
 ConvBuilder = Callable[[int, int, int, str], tf.keras.layers.Layer]
@@ -98,9 +108,8 @@ class ResNet(tf.keras.Model):
         stem: tf.keras.layers.Layer,
         stages: Sequence[tf.keras.layers.Layer],
         num_features: int,
-        name: str = "backbone",
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(name="backbone")
         self.stem = stem
         self.stages = list(stages)
         self.num_features = num_features

@@ -12,14 +12,6 @@ from typing import NamedTuple
 from actcl_tf import config
 from actcl_tf.models import layers, residual
 
-_CHANNELS = (64, 128, 256, 512)
-_DEPTHS = {
-    "6": (1, 1),
-    "10": (1, 1, 1, 1),
-    "18": (2, 2, 2, 2),
-    "34": (3, 4, 6, 3),
-    "50": (3, 4, 6, 3),
-}
 _FACTORISED_STEM = 45  # Channels between the two convolutions of the R(2+1)D stem.
 
 
@@ -63,8 +55,8 @@ def build_video_encoder(name: str, width: float, strides: str = "published") -> 
     in_time, in_space, keeps_time = _STRIDES[strides]
     family, _, depth = name.rpartition("_")
     block = residual.Bottleneck if depth == "50" else residual.BasicBlock
-    depths = _DEPTHS[depth]
-    channels = [layers.scale_channels(each, width) for each in _CHANNELS[: len(depths)]]
+    depths = residual.DEPTHS[depth]
+    channels = [layers.scale_channels(each, width) for each in residual.CHANNELS[: len(depths)]]
     if family == "r2plus1d":
         middle = layers.scale_channels(_FACTORISED_STEM, width)
         first = _factorised_stem(middle, channels[0], in_time, in_space)

@@ -38,18 +38,16 @@ class TrainingBatches:
           records.DataError: the split is missing, damaged or does not fit the configuration.
           config.ConfigError: nobody makes clips at the address of --data_service.
         """
-        self._configuration = configuration
+        self._configuration, data = configuration, configuration.data
         self._make_clip = training_clips.open_training_clips(
-            configuration.data,
+            data,
             seed=configuration.train.seed,
             views=configuration.contrast.num_views,
         )
         _ = self._make_clip.traced  # Here: outside what a strategy puts around its own calls.
-        pipeline.open_train_split(
-            configuration.data, configuration.train.batch_size, build_skipping(configuration)
-        )
-        if configuration.data.data_service:
-            data_service.check_reachable(configuration.data.data_service)
+        pipeline.open_split(data, data.train_split, build_skipping(configuration))
+        if data.data_service:
+            data_service.check_reachable(data.data_service)
 
     @functools.cached_property
     def _make_clip_of_pool(self) -> training_clips.TrainingClips:
@@ -68,20 +66,18 @@ class TrainingBatches:
     def from_step(
         self,
         start_step: int,
-        context: tf.distribute.InputContext | None = None,
         skipping: skip_ledger.SkipLedger | None = None,
     ) -> tf.data.Dataset:
-        """The batches from a step on; with a context, those of one of its replicas.
+        """The batches from a step on.
 
         Each comes with the seconds spent waiting for it, `data_wait` [B] float32, except in
         deterministic runs, in which TensorFlow allows no clock.
 
         Args:
           start_step: batches that came before.
-          context: which of several input pipelines this is; None for the only one.
           skipping: leaves bad records out; None: a bad record is an error.
         """
-        context = context or tf.distribute.InputContext()
+        context = tf.distribute.InputContext()
         return self._build(self._configuration.data, start_step, context, skipping)
 
     def of_pool(self, strategy: tf.distribute.Strategy, num_workers: int, epoch: int) -> Any:

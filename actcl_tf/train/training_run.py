@@ -68,14 +68,12 @@ class TrainingRun:
         self,
         configuration: config.PretrainConfig,
         *,
-        placement: strategies.Placement | None = None,
         say: Callable[[str], None] = print,
     ):
         """Checks the configuration against the data and the devices; writes nothing.
 
         Args:
           configuration: what to train, on what, how and where to.
-          placement: what to train on; None: made as the configuration says.
           say: takes lines for the console.
 
         Raises:
@@ -84,7 +82,7 @@ class TrainingRun:
         self.configuration = configuration
         self.facts = run_checks.check(configuration)
         self.model: pretrain_model.PretrainModel | None = None
-        self.placement = placement or strategies.build_placement(configuration.train)
+        self.placement = strategies.build_placement(configuration.train)
         self._say = say if self.placement.workers.is_chief else lambda line: None
 
     def train(

@@ -54,7 +54,7 @@ def answers(run):
     return {output: (folder / output, answer) for output, answer in zip(CALLS, found, strict=True)}
 
 
-def _encode_sound(folder, waveform):
+def _encode_audio(folder, waveform):
     # A signature alone would not do: its variables go with the model.
     model = tf.saved_model.load(str(folder))
     return model.signatures["serving_default"](audio=waveform)["embedding"].numpy()
@@ -77,7 +77,7 @@ def test_exports_the_best_or_the_latest(run, answers, rng):
         assert metadata["classes"] == ["dim", "middle", "bright"]
         tower = loading.load_towers(run.train.run_dir, which).audio_tower
         assert metadata["digest"]
-        found[which] = _encode_sound(output / "audio" / version, waveform)
+        found[which] = _encode_audio(output / "audio" / version, waveform)
         expected = tower(waveform, training=False).embedding
         np.testing.assert_allclose(found[which], expected, atol=1e-5 if which == "best" else 0.05)
         assert metadata["precision"] == ("float32" if which == "best" else "mixed_bfloat16")

@@ -3,6 +3,7 @@
 import dataclasses
 
 from actcl_tf import config
+from actcl_tf.benchmark import checks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +23,5 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        lowest = {"input_rounds": 1, "input_batches": 1, "input_clips": 0, "input_shards": 0}
-        for name, low in lowest.items():
-            if getattr(self, name) < low:
-                raise config.ConfigError(f"--{name}={getattr(self, name)}: must be at least {low}")
+        checks.at_least(self, 1, "input_rounds", "input_batches")
+        checks.at_least(self, 0, "input_clips", "input_shards")

@@ -91,7 +91,7 @@ def measure(data: config.DataConfig, settings: Settings, batch_size: int, seed: 
             dataclasses.replace(data, **changes), batch_size=batch_size, seed=seed
         )
 
-    jpegs = _frames(data, manifest, paths)
+    jpegs = _frames(data, paths)
     phases: dict[str, Callable[[], tf.data.Dataset]] = {
         "read, alone": lambda: raw().batch(batch_size),
         **_phases_alone(data, manifest, raw(), batch_size, seed),
@@ -181,7 +181,7 @@ def _one_thread() -> tf.data.Options:
     return options
 
 
-def _frames(data: config.DataConfig, manifest: records.Manifest, paths: list[str]) -> np.ndarray:
+def _frames(data: config.DataConfig, paths: list[str]) -> np.ndarray:
     """The encoded frames of the first span of some clips: [clips, T] bytes."""
     span = clip_sampling.span_frames(data.num_frames, data.frame_stride)
     found = []

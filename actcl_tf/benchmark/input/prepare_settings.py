@@ -3,6 +3,7 @@
 import dataclasses
 
 from actcl_tf import config
+from actcl_tf.benchmark import checks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,6 +16,5 @@ class Settings:
     prepare_rounds: int = config.field(3, "Rounds of each.")
 
     def __post_init__(self) -> None:
-        for name, low in (("prepare_videos", 1), ("prepare_workers", 0), ("prepare_rounds", 1)):
-            if getattr(self, name) < low:
-                raise config.ConfigError(f"--{name}={getattr(self, name)}: must be at least {low}")
+        checks.at_least(self, 1, "prepare_videos", "prepare_rounds")
+        checks.at_least(self, 0, "prepare_workers")

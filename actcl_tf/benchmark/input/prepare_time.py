@@ -8,16 +8,17 @@ shuffled shards.
 
 import concurrent.futures
 import dataclasses
+import itertools
 import os
 import pathlib
 import shutil
 import statistics
 import subprocess
 import tempfile
-import time
 from typing import Any, NamedTuple
 
 from actcl_tf import config
+from actcl_tf.benchmark import turns
 from actcl_tf.benchmark.input.prepare_settings import Settings
 from actcl_tf.config import cores
 from actcl_tf.console import bars
@@ -98,20 +99,13 @@ def measure(settings: Settings, folder: str) -> Rounds:
     ours, theirs = [], []
     for _ in bars.Bar(range(settings.prepare_rounds), "timing", unit="round"):
         with tempfile.TemporaryDirectory() as made:
-            begun = time.perf_counter()
-            summary = prepare.prepare(catalog, os.path.join(made, "data"), _STORED, execution)
-            ours.append(time.perf_counter() - begun)
+            target = os.path.join(made, "data")
+            seconds, summary = turns.timed(prepare.prepare, catalog, target, _STORED, execution)
+            ours.append(seconds)
             our_bytes = _bytes_below(made)
         with tempfile.TemporaryDirectory() as made:
-            begun = time.perf_counter()
-            with concurrent.futures.ThreadPoolExecutor(num_workers) as pool:
-                jobs = [
-                    pool.submit(_convert, program, path, os.path.join(made, str(index)))
-                    for index, path in enumerate(paths)
-                ]
-                for job in jobs:
-                    job.result()
-            theirs.append(time.perf_counter() - begun)
+            seconds, _ = turns.timed(_convert_all, program, paths, made, num_workers)
+            theirs.append(seconds)
             ffmpeg_bytes = _bytes_below(made)
     clips = sum(manifest.num_clips for manifest in summary.manifests.values())
     return Rounds(
@@ -123,6 +117,12 @@ def measure(settings: Settings, folder: str) -> Rounds:
         ffmpeg_bytes=ffmpeg_bytes,
         num_workers=num_workers,
     )
+
+
+def _convert_all(program: str, paths: list[str], folder: str, num_workers: int) -> None:
+    folders = [os.path.join(folder, str(index)) for index in range(len(paths))]
+    with concurrent.futures.ThreadPoolExecutor(num_workers) as pool:
+        list(pool.map(_convert, itertools.repeat(program), paths, folders))
 
 
 def _convert(program: str, path: str, folder: str) -> None:

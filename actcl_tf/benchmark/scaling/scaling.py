@@ -5,90 +5,37 @@ of the run's own sampler on this machine, measured at small sizes and fitted. Wh
 is turned into seconds by a bandwidth; how long a message is on its way is left out.
 """
 
-from typing import NamedTuple
+import itertools
+from typing import Any, NamedTuple
 
 from actcl_tf import config
-from actcl_tf.benchmark.scaling import scaling_costs, scaling_counts, scaling_settings
+from actcl_tf.benchmark.scaling import (
+    sampled_step,
+    scaling_costs,
+    scaling_counts,
+    scaling_settings,
+)
 
-
-class Setting(NamedTuple):
-    """What one setting costs each replica.
-
-    Attributes:
-      gathered_bytes: that a replica receives in gathers at a step.
-      kept_bytes: of dictionaries and pools.
-      scratch_bytes: that sampling both dictionaries takes besides, at its peak.
-      sampling_seconds: of a step, for both dictionaries.
-      exchange_seconds: of a step, for gathers and sums, gradients included.
-      step_seconds: of a step, encoders included.
-      fits: whether what is kept and the scratch fit into memory.
-    """
-
-    gathered_bytes: float
-    kept_bytes: int
-    scratch_bytes: float
-    sampling_seconds: float
-    exchange_seconds: float
-    step_seconds: float
-    fits: bool
-
-    @property
-    def memory_bytes(self) -> float:
-        """All that has to fit."""
-        return self.kept_bytes + self.scratch_bytes
-
-    @property
-    def sampling_share(self) -> float:
-        """The part of the step that goes into sampling."""
-        return self.sampling_seconds / self.step_seconds
-
-
-class Row(NamedTuple):
-    """One number of replicas and one size of the pools.
-
-    Attributes:
-      pool_size: N.
-      replicas: R.
-      batch_size: M, the global batch.
-      dictionary_size: K; the configured one, or M where that is more.
-      whole: with the whole pools on each replica; None where the pool is too small for K and M.
-      sharded: with --pool_sharding; None there as well, and with one replica.
-    """
-
-    pool_size: int
-    replicas: int
-    batch_size: int
-    dictionary_size: int
-    whole: Setting | None
-    sharded: Setting | None
-
-    @property
-    def choice(self) -> str:
-        """The faster setting of those that fit: whole, sharded, none, or - for no such run."""
-        if self.whole is None:
-            return "-"
-        settings = {"whole": self.whole, "sharded": self.sharded}
-        fitting = {name: s for name, s in settings.items() if s is not None and s.fits}
-        return min(fitting, key=lambda name: fitting[name].step_seconds) if fitting else "none"
-
-    @property
-    def chosen(self) -> Setting | None:
-        """The setting of the choice; None where there is none."""
-        return {"whole": self.whole, "sharded": self.sharded}.get(self.choice)
+# What each replica keeps of the pools: all; or a part, --pool_sharding.
+WAYS = ("whole", "sharded")
 
 
 class Result(NamedTuple):
     """The table and what it was made of.
 
     Attributes:
-      rows: by pool, then by replicas.
+      rows: by pool, then by replicas; see `tabulate`.
       counts: the run's shapes.
-      measured: unit costs of one dictionary.
+      costs: of one dictionary.
+      points: that the costs are fitted to, see `sampled_step.measure`.
+      held_out: likewise, that they are not fitted to, with what they foretell.
     """
 
-    rows: list[Row]
+    rows: list[dict[str, Any]]
     counts: scaling_counts.Counts
-    measured: scaling_costs.Measured
+    costs: scaling_costs.Costs
+    points: list[dict[str, Any]]
+    held_out: list[dict[str, Any]]
 
 
 def measure(run: config.PretrainConfig, settings: scaling_settings.Settings) -> Result:
@@ -108,9 +55,10 @@ def measure(run: config.PretrainConfig, settings: scaling_settings.Settings) -> 
         )
     counts = scaling_counts.count(run)
     # The larger one, should they differ: the same cost is then counted for both.
-    largest = max(counts.modalities, key=lambda each: each.pool_row)
-    measured = scaling_costs.measure(settings, run.contrast, largest)
-    return Result(tabulate(run, settings, counts, measured.costs), counts, measured)
+    points, held_out = sampled_step.measure(settings, run.contrast, counts.largest)
+    costs = scaling_costs.fit_costs(points)
+    held_out = [{**point, **costs.foretell(point)} for point in held_out]
+    return Result(tabulate(run, settings, counts, costs), counts, costs, points, held_out)
 
 
 def tabulate(
@@ -118,66 +66,80 @@ def tabulate(
     settings: scaling_settings.Settings,
     counts: scaling_counts.Counts,
     costs: scaling_costs.Costs,
-) -> list[Row]:
-    """The rows that counts and costs come to."""
+) -> list[dict[str, Any]]:
+    """The rows that counts and costs come to.
+
+    Returns:
+      Of each row, plain values:
+        pool_size: N.
+        replicas: R.
+        batch_size: M, the global batch.
+        dictionary_size: K; the configured one, or M where that is more.
+        whole, sharded: what each way costs, see `_cost`; None where the pool is too small for K and
+          M, and of parts with one replica.
+        choice: the faster one of the ways that fit; "none" does; or "-" where there is neither.
+    """
     rows = []
-    for pool_size in settings.scaling_pools:
-        for replicas in settings.scaling_replicas:
-            batch_size = replicas * settings.scaling_replica_batch
-            dictionary_size = max(run.contrast.dictionary_size, batch_size)
-            whole = sharded = None
-            if pool_size >= dictionary_size + batch_size:
-                sizes = {
-                    "dictionary_size": dictionary_size,
-                    "pool_size": pool_size,
-                    "replicas": replicas,
-                }
-                whole = _setting(settings, counts, costs, is_sharded=False, **sizes)
-                if replicas > 1:
-                    sharded = _setting(settings, counts, costs, is_sharded=True, **sizes)
-            rows.append(
-                Row(
-                    pool_size=pool_size,
-                    replicas=replicas,
-                    batch_size=batch_size,
-                    dictionary_size=dictionary_size,
-                    whole=whole,
-                    sharded=sharded,
-                )
-            )
+    for pool_size, replicas in itertools.product(settings.scaling_pools, settings.scaling_replicas):
+        batch_size = replicas * settings.scaling_replica_batch
+        dictionary_size = max(run.contrast.dictionary_size, batch_size)
+        row = {
+            "pool_size": pool_size,
+            "replicas": replicas,
+            "batch_size": batch_size,
+            "dictionary_size": dictionary_size,
+            **dict.fromkeys(WAYS),
+            "choice": "-",
+        }
+        if pool_size >= dictionary_size + batch_size:
+            row["whole"] = _cost(settings, counts, costs, row)
+            if replicas > 1:
+                row["sharded"] = _cost(settings, counts, costs, row, parts=replicas)
+            fitting = [way for way in WAYS if row[way] is not None and row[way]["fits"]]
+            row["choice"] = min(fitting, key=lambda w: row[w]["step_seconds"], default="none")
+        rows.append(row)
     return rows
 
 
-def _setting(
+def _cost(
     settings: scaling_settings.Settings,
     counts: scaling_counts.Counts,
     costs: scaling_costs.Costs,
-    *,
-    dictionary_size: int,
-    pool_size: int,
-    replicas: int,
-    is_sharded: bool,
-) -> Setting:
-    picks = replicas * settings.scaling_replica_batch
-    own = -(-pool_size // replicas) if is_sharded else pool_size
-    items = scaling_counts.exchange(counts, settings.scaling_replica_batch, replicas, is_sharded)
-    gathered = sum(i.received(replicas) for i in items if i.how == scaling_counts.GATHER)
-    exchanged = sum(item.received(replicas) for item in items)
-    kept = scaling_counts.kept_bytes(counts, dictionary_size, own)
+    row: dict[str, Any],
+    parts: int = 1,
+) -> dict[str, float]:
+    """What a step costs each replica, with the pools whole or in parts.
+
+    Returns:
+      gathered_bytes: that a replica receives in gathers.
+      kept_bytes: of dictionaries and pools.
+      scratch_bytes: that sampling both dictionaries takes besides, at its peak.
+      sampling_seconds: for both dictionaries.
+      exchange_seconds: for gathers and sums, gradients included.
+      step_seconds: of all, encoders included.
+      fits: whether what is kept and the scratch fit into memory.
+    """
+    replicas, picks = row["replicas"], row["batch_size"]
+    own = -(-row["pool_size"] // parts)
+    given = scaling_counts.exchange(counts, settings.scaling_replica_batch, replicas, parts > 1)
+    # A replica receives, and as much it sends, in a ring of all replicas.
+    gathered = (replicas - 1) * sum(given.gathered.values())
+    summed = 2 * (replicas - 1) / replicas * sum(given.summed.values())
+    kept = scaling_counts.kept_bytes(counts, row["dictionary_size"], own)
     # Nothing keeps the dictionaries from being sampled at the same time.
     number = len(counts.modalities)
-    scratch = number * costs.scratch_bytes(pool_size, picks, replicas, is_sharded)
-    if is_sharded:
+    scratch = number * costs.scratch_bytes(own, picks, parts)
+    if parts > 1:
         scratch += replicas * picks * sum(each.pool_row for each in counts.modalities)
-    sampling = number * costs.seconds(pool_size, picks, replicas, is_sharded)
+    sampling = number * (costs.sampling_seconds(own, picks, parts) + costs.remember(own, picks))
     sampling /= settings.scaling_speed
-    exchange = exchanged / (settings.scaling_bandwidth * 1e9)
-    return Setting(
-        gathered_bytes=gathered,
-        kept_bytes=kept,
-        scratch_bytes=scratch,
-        sampling_seconds=sampling,
-        exchange_seconds=exchange,
-        step_seconds=settings.scaling_step_seconds + sampling + exchange,
-        fits=kept + scratch <= settings.scaling_memory_gb * 1e9,
-    )
+    exchange = (gathered + summed) / (settings.scaling_bandwidth * 1e9)
+    return {
+        "gathered_bytes": gathered,
+        "kept_bytes": kept,
+        "scratch_bytes": scratch,
+        "sampling_seconds": sampling,
+        "exchange_seconds": exchange,
+        "step_seconds": settings.scaling_step_seconds + sampling + exchange,
+        "fits": kept + scratch <= settings.scaling_memory_gb * 1e9,
+    }

@@ -6,14 +6,11 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from actcl_tf import config
+from actcl_tf.benchmark import default_data
 from actcl_tf.contrast import dictionary
-from actcl_tf.data.input import clip_sampling
-from actcl_tf.data.prepare import shard_writing
-from actcl_tf.models import two_tower
 from actcl_tf.train.model import dictionaries
+from actcl_tf.train.runs import loading
 
-GATHER, REDUCE = "gathered", "summed"
-_MEDIA = shard_writing.PrepareSettings()  # What clips are prepared with unless told otherwise.
 _NUMBER = 4  # Bytes of a float32.
 _INTEGER = 8  # Bytes of an int64.
 
@@ -49,40 +46,33 @@ class Counts(NamedTuple):
     modalities: tuple[Modality, ...]
     clip_bytes: int
 
+    @property
+    def largest(self) -> Modality:
+        """The one whose keys take the most."""
+        return max(self.modalities, key=lambda each: each.pool_row)
 
-class Item(NamedTuple):
-    """What replicas exchange at a step under one name.
+
+class Exchange(NamedTuple):
+    """What each replica gives to the others at a step: in words -> bytes.
 
     Attributes:
-      name: in words.
-      how: `GATHER`, each gets what all give; or `REDUCE`, each gets the sum.
-      num_bytes: what one replica gives.
+      gathered: of which each gets what all give.
+      summed: of which each gets the sum.
     """
 
-    name: str
-    how: str
-    num_bytes: int
-
-    def received(self, replicas: int) -> float:
-        """Bytes that a replica receives, and as many that it sends, in a ring of all replicas."""
-        if self.how == GATHER:
-            return (replicas - 1) * self.num_bytes
-        return 2 * (replicas - 1) / replicas * self.num_bytes
+    gathered: dict[str, int]
+    summed: dict[str, int]
 
 
 def count(run: config.PretrainConfig) -> Counts:
     """Builds the towers of a run, and dictionaries of a few rows, and looks at their variables."""
-    num_samples = clip_sampling.num_audio_samples(
-        run.data.num_frames, run.data.frame_stride, _MEDIA.frame_rate, _MEDIA.sample_rate
-    )
-    towers = two_tower.build_towers(
-        run.model, run.data, sample_rate=_MEDIA.sample_rate, num_audio_samples=num_samples
-    )
+    facts = default_data.facts(run)
     clip_bytes = 0
     if run.train.shuffle_batch_norm:
         # Pixels travel in half precision; with each clip, two int32 of its seed.
         pixels = run.data.num_frames * run.data.image_size**2 * 3
-        clip_bytes = 2 * pixels + _NUMBER * num_samples + 2 * 4
+        clip_bytes = 2 * pixels + _NUMBER * facts.num_audio_samples + 2 * 4
+    towers = loading.build_towers(run, facts).values()
     return Counts(tuple(of_tower(tower, run.contrast) for tower in towers), clip_bytes)
 
 
@@ -125,34 +115,30 @@ def kept_bytes(counts: Counts, dictionary_size: int, pool_size: int) -> int:
     )
 
 
-def exchange(counts: Counts, batch: int, replicas: int, sharded: bool) -> list[Item]:
+def exchange(counts: Counts, batch: int, replicas: int, sharded: bool) -> Exchange:
     """What a replica gives to the others at a step; statistics of --sync_batch_norm left out.
 
     Args:
       counts: of the run.
       batch: B, clips of this replica.
-      replicas: R.
+      replicas: R; what a single one gives, nobody receives.
       sharded: whether the pools are kept in parts.
     """
-    if replicas == 1:
-        return []
     sizes = sum(each.embedding_size for each in counts.modalities)
-    features = sum(each.num_features for each in counts.modalities)
-    items = [
-        Item("clip ids and labels", GATHER, batch * 2 * _INTEGER),
-        Item("keys", GATHER, batch * _NUMBER * sizes),
-        Item("features", GATHER, batch * _NUMBER * features),
-        Item("queries", GATHER, batch * _NUMBER * sizes),
-    ]
+    gathered = {
+        "clip ids and labels": batch * 2 * _INTEGER,
+        "keys": batch * _NUMBER * sizes,
+        "features": batch * _NUMBER * sum(each.num_features for each in counts.modalities),
+        "queries": batch * _NUMBER * sizes,
+    }
     if counts.clip_bytes:
-        items.append(Item("clips, shuffled", GATHER, batch * counts.clip_bytes + 4))
+        gathered["clips, shuffled"] = batch * counts.clip_bytes + 4
     if sharded:
         rows = sum(each.pool_row for each in counts.modalities)
-        items.append(Item("finalists", GATHER, replicas * batch * rows))
-    gradients = sum(each.gradient_bytes for each in counts.modalities)
-    return [
-        *items,
+        gathered["finalists"] = replicas * batch * rows
+    summed = {
         # Scale and offset of the normalisation behind each last layer.
-        Item("last layers' statistics", REDUCE, 2 * _NUMBER * sizes),
-        Item("gradients", REDUCE, gradients),
-    ]
+        "last layers' statistics": 2 * _NUMBER * sizes,
+        "gradients": sum(each.gradient_bytes for each in counts.modalities),
+    }
+    return Exchange(gathered, summed)

@@ -3,7 +3,9 @@
 import dataclasses
 
 from actcl_tf import config
+from actcl_tf.benchmark import checks
 from actcl_tf.benchmark.seeding import seeding_settings
+from actcl_tf.config import fields
 
 _SPARE = 4  # A measured pool holds so many times the keys that are picked out of it at a step.
 
@@ -50,26 +52,17 @@ class Settings:
         Raises:
           config.ConfigError: a wrong value; the message names the flag.
         """
-        for name in ("replicas", "pools", "measured_pools", "measured_picks"):
-            value = getattr(self, f"scaling_{name}")
-            growing = value and list(value) == sorted(set(value)) and value[0] >= 1
-            self._require(name, growing, "one or more numbers from 1, each larger than the last")
-        for name in ("measured_pools", "measured_picks"):
-            several = len(getattr(self, f"scaling_{name}")) > 1
-            self._require(name, several, "two or more numbers, for a fit")
-        for name in ("replica_batch", "rounds"):
-            self._require(name, getattr(self, f"scaling_{name}") >= 1, "at least 1")
+        measured = ("scaling_measured_pools", "scaling_measured_picks")
+        checks.growing(self, "scaling_replicas", "scaling_pools", *measured)
+        for name in measured:
+            several = len(getattr(self, name)) > 1
+            checks.require(self, name, several, "two or more numbers, for a fit")
+        checks.at_least(self, 1, "scaling_replica_batch", "scaling_rounds")
         for name in ("bandwidth", "memory_gb", "step_seconds", "speed"):
-            self._require(name, 0 < getattr(self, f"scaling_{name}") < float("inf"), "above 0")
+            value = getattr(self, f"scaling_{name}")
+            checks.require(self, f"scaling_{name}", 0 < value < float("inf"), "above 0")
         least = _SPARE * self.scaling_measured_picks[-1]
         enough = self.scaling_measured_pools[0] >= least
         allowed = f"at least {least} each, {_SPARE} times the largest of --scaling_measured_picks"
-        self._require("measured_pools", enough, allowed)
-        known = self.scaling_points in seeding_settings.POINTS
-        self._require("points", known, f"one of {', '.join(seeding_settings.POINTS)}")
-
-    def _require(self, name: str, right: bool, allowed: str) -> None:
-        if not right:
-            value = getattr(self, f"scaling_{name}")
-            text = ",".join(map(str, value)) if isinstance(value, tuple) else value
-            raise config.ConfigError(f"--scaling_{name}={text}: must be {allowed}")
+        checks.require(self, "scaling_measured_pools", enough, allowed)
+        fields.check_allowed(self)

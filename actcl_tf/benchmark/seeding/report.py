@@ -1,125 +1,115 @@
 """What the measured ways of seeding come to: the table, and the targets that ours is held to."""
 
-from typing import NamedTuple
+import itertools
+import operator
+from typing import Any
 
 import numpy as np
 
-from actcl_tf.benchmark.seeding import seeding_settings, timing
+from actcl_tf.benchmark.seeding.seeding_settings import NUMPY, OURS, SKLEARN, SKLEARN_FASTEST
+from actcl_tf.reporting import tables
 
-_PLAIN = ("plain_xla", "plain_graph", seeding_settings.NUMPY)
-
-
-class Target(NamedTuple):
-    """One target.
-
-    Attributes:
-      what: what is held to it, in words.
-      value: what was measured.
-      limit: the target.
-      at_least: whether the limit is the least allowed, or the most.
-    """
-
-    what: str
-    value: float
-    limit: float
-    at_least: bool
-
-    @property
-    def met(self) -> bool:
-        """Whether the value keeps to the limit."""
-        return self.value >= self.limit if self.at_least else self.value <= self.limit
+_PLAIN = ("plain_xla", "plain_graph", NUMPY)
+_HEADS = ("", "seconds", "ratio to ours", "extra MB", "/ factors", "passes", "GB moved", "of copy")
 
 
-def table(result: timing.Result) -> str:
-    """All rows in columns, one block for each kind of points and size."""
-    bandwidth = float(np.median(result.copy_bytes_per_second))
-    lines, last = [], None
-    for row in result.rows:
-        if (row.points, row.num_points) != last:
-            last = (row.points, row.num_points)
-            lines += [
-                "",
-                f"{row.points} points, N = {row.num_points:,}; "
-                f"the two factors take {row.factor_bytes / 1e6:,.1f} MB",
-                f"{'':16}{'seconds':>10}{'ratio to ours':>28}{'extra MB':>11}"
-                f"{'/ factors':>11}{'passes':>8}{'GB moved':>10}{'of copy':>9}",
-            ]
-        low, high = row.ratio_quartiles
-        ratio = f"{_short(row.ratio)} [{_short(low)}, {_short(high)}]"
-        known = row.extra_bytes is not None
-        extra = f"{row.extra_bytes / 1e6:,.1f}" if known else "-"
-        share = f"{row.extra_bytes / row.factor_bytes:.2f}" if known else "-"
-        lines.append(
-            f"{row.way:16}{np.median(row.seconds):10.4f}{ratio:>28}{extra:>11}{share:>11}"
-            f"{row.passes:8.0f}{row.gigabytes_moved:10.3f}{row.copy_share:9.0%}"
+def table(figures: dict[str, Any]) -> str:
+    """All rows of `timing.measure`, one block for each kind of points and size, and the ladders."""
+    blocks = []
+    place = operator.itemgetter("points", "num_points", "factor_bytes")
+    for (kind, size, num_bytes), rows in itertools.groupby(figures["rows"], place):
+        found = tables.Table(_HEADS, list(map(_cells, rows)))
+        blocks.append(
+            f"{kind} points, N = {size:,}; the two factors take {num_bytes / 1e6:,.1f} MB\n"
+            + tables.to_text(found, numbers=range(1, len(_HEADS)))
         )
-    for kind in dict.fromkeys(rung.points for rung in result.ladder):
-        rungs = [rung for rung in result.ladder if rung.points == kind]
-        lines += ["", f"{kind} points, {seeding_settings.OURS} as N doubles"]
-        lines += [f"{'N':>8}{'seconds':>10}{'ratio to N / 2':>16}"]
-        for rung in rungs:
-            ratio = "" if rung.ratio is None else f"{rung.ratio:.2f}"
-            lines.append(f"{rung.num_points:8,}{np.median(rung.seconds):10.4f}{ratio:>16}")
-    lines += [
-        "",
-        f"Medians; in brackets, quartiles. Ours is {seeding_settings.OURS}; ratios are within "
-        "rounds.",
-        "Extra: peak resident memory above the level before the call, in a fresh process for each,",
-        "without oneDNN, whose allocator would hide it.",
-        "GB moved: worked out from how often points, distances and proposals are read and written.",
-        f"Of copy: the share of {bandwidth / 1e9:.1f} GB/s, read and written, at which NumPy",
-        "copies with one thread a core, measured in each round; what fits in caches can exceed it.",
-        f"{seeding_settings.SKLEARN} is kmeans_plusplus as it comes, on float32 gradients;",
-        f"{seeding_settings.SKLEARN_FASTEST} its fastest: one draw a pick, on float64 gradients.",
+    for kind, rungs in itertools.groupby(figures["ladder"], operator.itemgetter("points")):
+        rows = [
+            (f"{rung['num_points']:,}", f"{np.median(rung['seconds']):.4f}", _short(rung["ratio"]))
+            for rung in rungs
+        ]
+        found = tables.Table(("N", "seconds", "ratio to N / 2"), rows)
+        blocks.append(f"{kind} points, {OURS} as N doubles\n{tables.to_text(found, range(3))}")
+    bandwidth = np.median(figures["copy_bytes_per_second"])
+    blocks.append(
+        f"Medians; in brackets, quartiles. Ours is {OURS}; ratios are within rounds.\n"
+        "Extra: peak resident memory above the level before the call, in a fresh process for each,"
+        "\nwithout oneDNN, whose allocator would hide it.\n"
+        "GB moved: worked out from how often points, distances and proposals are read and written."
+        f"\nOf copy: the share of {bandwidth / 1e9:.1f} GB/s, read and written, at which NumPy\n"
+        "copies with one thread a core, measured in each round; what fits in caches can exceed it."
+        f"\n{SKLEARN} is kmeans_plusplus as it comes, on float32 gradients;\n"
+        f"{SKLEARN_FASTEST} its fastest: one draw a pick, on float64 gradients."
+    )
+    return "\n\n".join(blocks)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    low, high = map(_short, row["ratio_quartiles"])
+    extra = ["-", "-"]
+    if row["extra_bytes"] is not None:
+        share = row["extra_bytes"] / row["factor_bytes"]
+        extra = [f"{row['extra_bytes'] / 1e6:,.1f}", f"{share:.2f}"]
+    return [
+        row["way"],
+        f"{np.median(row['seconds']):.4f}",
+        f"{_short(row['ratio'])} [{low}, {high}]",
+        *extra,
+        f"{row['passes']:.0f}",
+        f"{row['gigabytes_moved']:.3f}",
+        f"{row['copy_share']:.0%}",
     ]
-    return "\n".join(lines[1:])
 
 
-def _short(ratio: float) -> str:
+def _short(ratio: float | None) -> str:
+    if ratio is None:
+        return ""
     return f"{ratio:,.2f}" if ratio < 100.0 else f"{ratio:,.0f}"
 
 
-def targets(result: timing.Result) -> list[Target]:
-    """The targets that can be told from what was measured, for each kind of points."""
+def targets(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """The targets that can be told from what was measured, for each kind of points.
+
+    Returns:
+      Of each, "what" is held to it, in words; its "value"; the "limit", which is the least allowed
+      where "at_least", else the most; whether it is "met".
+    """
     found = []
-    smallest = min(row.num_points for row in result.rows)
-    largest = max(row.num_points for row in result.rows)
-    at = {(row.points, row.num_points, row.way): row for row in result.rows}
-    for kind in dict.fromkeys(row.points for row in result.rows):
 
-        def ratio(way: str, size: int, kind: str = kind) -> float | None:
-            row = at.get((kind, size, way))
-            return None if row is None else row.ratio
+    def hold(what: str, value: float | None, limit: float, at_least: bool = True) -> None:
+        if value is not None:
+            met = value >= limit if at_least else value <= limit
+            target = {"what": what, "value": value, "limit": limit, "at_least": at_least}
+            found.append({**target, "met": met})
 
-        where = f"{kind}, N = {largest:,}: "
-        plain = [ratio(way, largest) for way in _PLAIN]
-        if plain[0] is not None:
-            found.append(Target(f"{where}plain_xla / ours", plain[0], 8.0, True))
-        if None not in plain:
-            found.append(Target(f"{where}fastest plain loop / ours", min(plain), 4.0, True))
-        explicit = ratio(seeding_settings.SKLEARN, smallest)
-        if explicit is not None:
-            what = f"{kind}, N = {smallest:,}: {seeding_settings.SKLEARN} / ours"
-            found.append(Target(what, explicit, 1000.0, True))
-        doublings = [r.ratio for r in result.ladder if r.points == kind and r.ratio is not None]
-        if doublings:
-            what = f"{kind}: time at 2 N / time at N, the worst of {len(doublings)}"
-            found.append(Target(what, max(doublings), 2.3, False))
-    at_largest = (r for r in result.rows if r.num_points == largest)
-    ours = next(r for r in at_largest if r.way == seeding_settings.OURS)
-    if ours.extra_bytes is not None:
-        what = f"N = {largest:,}: extra memory / the two factors"
-        found.append(Target(what, ours.extra_bytes / ours.factor_bytes, 1.0, False))
+    rows = {(row["points"], row["num_points"], row["way"]): row for row in figures["rows"]}
+    ratios = {place: row["ratio"] for place, row in rows.items()}
+    kinds, sizes, _ = zip(*rows, strict=True)
+    smallest, largest = min(sizes), max(sizes)
+    for kind in dict.fromkeys(kinds):
+        plain = [ratios.get((kind, largest, way)) for way in _PLAIN]
+        fastest = None if None in plain else min(plain)
+        hold(f"{kind}, N = {largest:,}: plain_xla / ours", plain[0], 8.0)
+        hold(f"{kind}, N = {largest:,}: fastest plain loop / ours", fastest, 4.0)
+        explicit = ratios.get((kind, smallest, SKLEARN))
+        hold(f"{kind}, N = {smallest:,}: {SKLEARN} / ours", explicit, 1000.0)
+        doublings = [r["ratio"] for r in figures["ladder"] if r["points"] == kind and r["ratio"]]
+        what = f"{kind}: time at 2 N / time at N, the worst of {len(doublings)}"
+        hold(what, max(doublings, default=None), 2.3, at_least=False)
+    ours = rows[kinds[0], largest, OURS]
+    if ours["extra_bytes"] is not None:
+        share = ours["extra_bytes"] / ours["factor_bytes"]
+        hold(f"N = {largest:,}: extra memory / the two factors", share, 1.0, at_least=False)
     return found
 
 
-def verdicts(found: list[Target]) -> str:
+def verdicts(found: list[dict[str, Any]]) -> str:
     """The targets as lines of text."""
     lines = ["Targets:"]
     for target in found:
-        sign = "at least" if target.at_least else "at most"
+        sign = "at least" if target["at_least"] else "at most"
         lines.append(
-            f"  {'met' if target.met else 'MISSED':8}{target.what}: {target.value:,.2f} "
-            f"({sign} {target.limit:,g})"
+            f"  {'met' if target['met'] else 'MISSED':8}{target['what']}: {target['value']:,.2f} "
+            f"({sign} {target['limit']:,g})"
         )
     return "\n".join(lines)

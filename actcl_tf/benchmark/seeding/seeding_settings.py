@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 
 from actcl_tf import config
+from actcl_tf.benchmark import checks
 
 POINTS = ("gaussian", "clustered")
 # What all others are compared with.
@@ -54,28 +55,20 @@ class Settings:
         Raises:
           config.ConfigError: a wrong value; the message names the flag.
         """
-        for name in ("picks", "embedding", "features", "repeats", "sklearn_repeats"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
-        self._require("explicit_limit_mb", self.explicit_limit_mb >= 0, "at least 0")
-        for name, known in (("points", POINTS), ("ways", WAYS)):
-            value = getattr(self, name)
-            right = value and set(value) <= set(known) and len(set(value)) == len(value)
-            self._require(name, right, f"one or more of {', '.join(known)}")
-        self._require("ways", OURS in self.ways, f"with {OURS} in it")
-        growing = self.sizes and list(self.sizes) == sorted(set(self.sizes))
-        self._require("sizes", growing, "one or more numbers, each larger than the one before")
+        checks.at_least(self, 1, "picks", "embedding", "features", "repeats", "sklearn_repeats")
+        checks.at_least(self, 0, "explicit_limit_mb")
+        checks.some_of(self, "points", POINTS)
+        checks.some_of(self, "ways", WAYS)
+        checks.require(self, "ways", OURS in self.ways, f"with {OURS} in it")
+        checks.growing(self, "sizes")
         doubling = all(b == 2 * a for a, b in itertools.pairwise(self.ladder))
-        self._require("ladder", doubling, "numbers that are each twice the one before")
+        checks.require(self, "ladder", doubling, "numbers that are each twice the one before")
         least = max(self.picks, _MIN_POINTS)
         for name in ("sizes", "ladder"):
             enough = all(number >= least for number in getattr(self, name))
-            self._require(name, enough, f"at least {least} each, the larger of --picks and 8")
-
-    def _require(self, name: str, right: bool, allowed: str) -> None:
-        if not right:
-            value = getattr(self, name)
-            text = ",".join(map(str, value)) if isinstance(value, tuple) else value
-            raise config.ConfigError(f"--{name}={text}: must be {allowed}")
+            checks.require(
+                self, name, enough, f"at least {least} each, the larger of --picks and 8"
+            )
 
     def ways_at(self, num_points: int) -> list[str]:
         """The ways that are measured at a size: those on explicit points where these are few."""

@@ -65,13 +65,6 @@ def make_factors(
     return u, h
 
 
-def factors_of(
-    settings: seeding_settings.Settings, kind: str, num_points: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The points of a kind and number, with sizes and seed of the settings: `make_factors`."""
-    return make_factors(kind, num_points, settings.embedding, settings.features, settings.seed)
-
-
 def plain_loop(u: np.ndarray, h: np.ndarray, num_picks: int, seed: int) -> np.ndarray:
     """The textbook's loop on factored points: all distances to the newest pick, for every pick.
 

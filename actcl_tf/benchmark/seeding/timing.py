@@ -3,221 +3,159 @@
 import dataclasses
 import importlib.metadata
 import itertools
-import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
-from actcl_tf.benchmark import host
-from actcl_tf.benchmark.seeding import memory, seeding_settings, seeding_ways
+from actcl_tf.benchmark import fresh_process, host, turns
+from actcl_tf.benchmark.seeding import seeding_ways
+from actcl_tf.benchmark.seeding.seeding_settings import EXPLICIT, OURS, TENSORFLOW, Settings
 from actcl_tf.config import cores
 from actcl_tf.console import bars
 
+_COPY = "copy"  # That the copy bandwidth is measured takes a turn as well.
 # The rounds of a ladder are short, so there are so many for each one of the table.
 _LADDER_ROUNDS = 4
+# Peak memory on explicit points does not grow with the picks, and few take scikit-learn less time.
+_EXPLICIT_PICKS = 4
 
 
-class Row(NamedTuple):
-    """One line of the table.
-
-    Attributes:
-      points: kind of points.
-      num_points: N.
-      way: one of `seeding_settings.WAYS`.
-      seconds: of each call.
-      ratio: median over the rounds of its time over that of ours in the same round.
-      ratio_quartiles: of the same.
-      passes: median number of times that all points were read.
-      columns: median number of points to which the distances of all were worked out.
-      proposals: median number of points that were drawn.
-      gigabytes_moved: median, worked out.
-      copy_share: gigabytes moved a second, over the copy bandwidth.
-      extra_bytes: peak memory above the factors; None where not measured.
-      factor_bytes: size of the two factors.
-    """
-
-    points: str
-    num_points: int
-    way: str
-    seconds: list[float]
-    ratio: float
-    ratio_quartiles: list[float]
-    passes: float
-    columns: float
-    proposals: float
-    gigabytes_moved: float
-    copy_share: float
-    extra_bytes: int | None
-    factor_bytes: int
-
-
-class Rung(NamedTuple):
-    """What ours takes at one size of the ladder.
-
-    Attributes:
-      points: kind of points.
-      num_points: N.
-      seconds: of each call.
-      ratio: median over the rounds of its time over that at N / 2; None on the first rung.
-    """
-
-    points: str
-    num_points: int
-    seconds: list[float]
-    ratio: float | None
-
-
-class Result(NamedTuple):
-    """All that a run measured; of the copy bandwidth, one number a round."""
-
-    rows: list[Row]
-    ladder: list[Rung]
-    copy_bytes_per_second: list[float]
-
-
-def measure(settings: seeding_settings.Settings) -> Result:
-    """Measures all that the settings ask for; shows a progress bar.
+def measure(settings: Settings) -> dict[str, Any]:
+    """Measures all that the settings ask for; shows progress bars.
 
     Within each round the copy bandwidth is measured, and then every way has its turn with the same
-    seed: ours first, so that it finds the caches cold. So a machine whose speed drifts treats all
-    alike. What needs compiling has been called once before.
+    seed: ours first, so that it finds the caches cold. What needs compiling has been called before.
+
+    Returns:
+      Plain values, ready for JSON. Each of the "rows" is of a kind of points, a size and a way:
+        seconds: of each call.
+        ratio, ratio_quartiles: of its time to that of ours in the same round, over the rounds.
+        passes, columns, proposals: medians of `seeding_ways.Picked`.
+        gigabytes_moved: median, worked out.
+        copy_share: bytes moved a second, over the copy bandwidth.
+        extra_bytes: peak memory above the factors; None where the system does not tell.
+        factor_bytes: size of the two factors.
+      Each of the "ladder" is of a kind of points and a size; its "ratio", None for the first size,
+      is that to the time at half the size.
     """
-    keys = list(itertools.product(settings.points, settings.sizes))
-    meter = host.CopyMeter()
-    copies, extra, timed, ladder = [], {}, {}, []
-    with bars.Bar(total=_num_turns(settings), unit="turn", desc="peak memory") as bar:
-        for way, size, peak in memory.measure(settings):
-            extra[way, size] = peak
-            bar.update()
-        for kind, size in keys:
-            timed[kind, size] = _time_ways(
-                settings, kind, size, meter=meter, copies=copies, bar=bar
-            )
-        for kind in settings.points if settings.ladder else ():
-            ladder += _time_ladder(settings, kind, bar)
-    bandwidth = float(np.median(copies))
-    rows = []
-    for (kind, size), ways in timed.items():
-        ours = [seconds for seconds, _ in ways[seeding_settings.OURS]]
-        factor_bytes = 4 * size * (settings.embedding + settings.features)
-        rows += [
-            Row(
-                points=kind,
-                num_points=size,
-                way=way,
-                extra_bytes=extra[way, size],
-                factor_bytes=factor_bytes,
-                **_figures(turns, ours, bandwidth),
-            )
-            for way, turns in ways.items()
-        ]
-    return Result(rows, ladder, copies)
-
-
-def _rounds(settings: seeding_settings.Settings, way: str) -> int:
-    explicit = way in seeding_settings.EXPLICIT
-    return min(settings.sklearn_repeats, settings.repeats) if explicit else settings.repeats
-
-
-def _num_turns(settings: seeding_settings.Settings) -> int:
-    """All calls that the progress bar counts."""
-    ways = [way for size in settings.sizes for way in settings.ways_at(size)]
-    # Each is called to compile as well, where it needs that, and once for its memory.
-    calls = sum(_rounds(settings, way) + (way in seeding_settings.TENSORFLOW) for way in ways)
-    climbs = len(settings.ladder) * (1 + _LADDER_ROUNDS * settings.repeats)
-    return len(ways) + len(settings.points) * (calls + climbs)
-
-
-def _time(call: Callable[[int], seeding_ways.Picked], seed: int) -> tuple:
-    started = time.perf_counter()
-    picked = call(seed)
-    return time.perf_counter() - started, picked
-
-
-def _time_ways(
-    settings: seeding_settings.Settings,
-    kind: str,
-    size: int,
-    meter: host.CopyMeter,
-    copies: list[float],
-    bar: bars.Bar,
-) -> dict[str, list[tuple[float, seeding_ways.Picked]]]:
-    """Way -> (seconds, what was picked) of each round."""
-    factors = seeding_ways.factors_of(settings, kind, size)
-    names = sorted(settings.ways_at(size), key=lambda way: way != seeding_settings.OURS)
-    bar.set_description(f"{kind}, N = {size:,}, compiling")
-    calls = {way: seeding_ways.build(way, *factors, settings.picks) for way in names}
-    for way in names:
-        if way in seeding_settings.TENSORFLOW:
-            calls[way](settings.seed)
-            bar.update()
-    turns = {way: [] for way in names}
-    for index in range(settings.repeats):
-        copies.append(meter.measure())
-        for way in names:
-            if index < _rounds(settings, way):
-                bar.set_description(f"{kind}, N = {size:,}, {way}")
-                turns[way].append(_time(calls[way], settings.seed + 1 + index))
-                bar.update()
-    return turns
-
-
-def _figures(
-    turns: list[tuple[float, seeding_ways.Picked]], ours: list[float], bandwidth: float
-) -> dict[str, Any]:
-    """The fields of a row that were measured; the bandwidth is in bytes a second."""
-    seconds = [seconds for seconds, _ in turns]
-    ratios = np.array(seconds) / ours[: len(seconds)]
-    low, ratio, high = (float(x) for x in np.percentile(ratios, [25, 50, 75]))
-    picked = [picked for _, picked in turns]
-    moved = np.array([each.bytes_moved for each in picked])
-    return {
-        "seconds": seconds,
-        "ratio": ratio,
-        "ratio_quartiles": [low, high],
-        "passes": float(np.median([each.passes for each in picked])),
-        "columns": float(np.median([each.columns for each in picked])),
-        "proposals": float(np.median([each.proposals for each in picked])),
-        "gigabytes_moved": float(np.median(moved)) / 1e9,
-        "copy_share": float(np.median(moved / seconds)) / bandwidth,
+    places = [(size, way) for size in settings.sizes for way in settings.ways_at(size)]
+    extra_bytes = {
+        place: fresh_process.peak(_peak, settings, *place)
+        for place in bars.Bar(places, "peak memory", unit="turn")
     }
-
-
-def _time_ladder(settings: seeding_settings.Settings, kind: str, bar: bars.Bar) -> list[Rung]:
-    """Times ours alone at each size of the ladder; the sizes take turns."""
-    calls = []
-    for size in settings.ladder:
-        bar.set_description(f"{kind}, ladder, N = {size:,}")
-        calls.append(
-            seeding_ways.build(
-                seeding_settings.OURS,
-                *seeding_ways.factors_of(settings, kind, size),
-                settings.picks,
-            )
-        )
-        calls[-1](settings.seed)
-        bar.update()
-    seconds = np.zeros([_LADDER_ROUNDS * settings.repeats, len(calls)])
-    for index in range(len(seconds)):
-        for column, call in enumerate(calls):
-            seconds[index, column], _ = _time(call, settings.seed + 1 + index)
-            bar.update()
-    ratios = [None, *np.median(seconds[:, 1:] / seconds[:, :-1], axis=0).tolist()]
-    return [
-        Rung(kind, size, seconds[:, column].tolist(), ratios[column])
-        for column, size in enumerate(settings.ladder)
+    meter = host.CopyMeter()
+    timed = {
+        (kind, size): _take_turns(settings, kind, size, meter)
+        for kind, size in itertools.product(settings.points, settings.sizes)
+    }
+    copies = [rate for found in timed.values() for _, rate in found.pop(_COPY)]
+    rows = [
+        {
+            "points": kind,
+            "num_points": size,
+            "way": way,
+            **_figures(found[way], found[OURS], float(np.median(copies))),
+            "extra_bytes": extra_bytes[size, way],
+            "factor_bytes": 4 * size * (settings.embedding + settings.features),
+        }
+        for (kind, size), found in timed.items()
+        for way in found
     ]
-
-
-def to_dict(settings: seeding_settings.Settings, result: Result) -> dict[str, Any]:
-    """Everything as plain values, ready for JSON."""
+    ladders = [_climb(settings, kind) for kind in settings.points if settings.ladder]
     packages = ("tensorflow", "numpy", "scikit-learn")
     return {
         "settings": dataclasses.asdict(settings),
         "cores": cores.count(),
         "versions": {name: importlib.metadata.version(name) for name in packages},
-        "copy_bytes_per_second": result.copy_bytes_per_second,
-        "rows": [row._asdict() for row in result.rows],
-        "ladder": [rung._asdict() for rung in result.ladder],
+        "copy_bytes_per_second": copies,
+        "rows": rows,
+        "ladder": list(itertools.chain(*ladders)),
     }
+
+
+def _factors(settings: Settings, kind: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    return seeding_ways.make_factors(
+        kind, size, settings.embedding, settings.features, settings.seed
+    )
+
+
+def _peak(settings: Settings, size: int, way: str) -> int | None:
+    """Peak of the resident memory above its level before a call; runs in a fresh process.
+
+    It is that of the second call where the first compiles; of the building of explicit points as
+    well where a way needs them. It hardly depends on the kind of points.
+    """
+    factors = _factors(settings, settings.points[-1], size)
+    if way in TENSORFLOW:
+        call = seeding_ways.build(way, *factors, settings.picks)
+        call(settings.seed)
+        return host.peak_extra_bytes(lambda: call(settings.seed + 1))
+    picks, trials = settings.picks, 0
+    if way in EXPLICIT:
+        trials = seeding_ways.local_trials(picks)
+        picks = min(picks, _EXPLICIT_PICKS)
+    return host.peak_extra_bytes(
+        lambda: seeding_ways.build(way, *factors, picks, trials=trials)(settings.seed)
+    )
+
+
+def _ready(settings: Settings, kind: str, size: int, ways: Iterable[str]) -> dict[str, Callable]:
+    """The ways as functions of the number of a round, compiled."""
+    factors = _factors(settings, kind, size)
+    calls = {}
+    for way in ways:
+        pick = seeding_ways.build(way, *factors, settings.picks)
+        calls[way] = lambda index, pick=pick: pick(settings.seed + index)
+        if way in TENSORFLOW:
+            calls[way](0)
+    return calls
+
+
+def _take_turns(
+    settings: Settings, kind: str, size: int, meter: host.CopyMeter
+) -> dict[str, list[tuple[float, Any]]]:
+    """Way -> (seconds, what was picked) of each round; and the copying, in bytes a second."""
+    place = f"{kind}, N = {size:,}"
+    ways = sorted(settings.ways_at(size), key=lambda way: way != OURS)
+    compiling = bars.Bar(ways, f"{place}, compiling", unit="turn")
+    calls = {_COPY: lambda _: meter.measure(), **_ready(settings, kind, size, compiling)}
+    rounds = dict.fromkeys(calls, settings.repeats)
+    for way in rounds.keys() & set(EXPLICIT):
+        rounds[way] = min(settings.sklearn_repeats, settings.repeats)
+    return turns.take(calls, rounds, place)
+
+
+def _figures(found: list, ours: list, bandwidth: float) -> dict[str, Any]:
+    """What a row says of the turns of a way; the bandwidth is in bytes a second."""
+    seconds = [seconds for seconds, _ in found]
+    ratio = turns.ratio(seconds, [seconds for seconds, _ in ours[: len(seconds)]])
+    counts = {
+        name: np.array([getattr(picked, name) for _, picked in found])
+        for name in ("passes", "columns", "proposals", "bytes_moved")
+    }
+    moved = counts.pop("bytes_moved")
+    return {
+        "seconds": seconds,
+        "ratio": ratio.median,
+        "ratio_quartiles": [ratio.low, ratio.high],
+        **{name: float(np.median(values)) for name, values in counts.items()},
+        "gigabytes_moved": float(np.median(moved)) / 1e9,
+        "copy_share": float(np.median(moved / seconds)) / bandwidth,
+    }
+
+
+def _climb(settings: Settings, kind: str) -> list[dict[str, Any]]:
+    """Times ours alone at each size of the ladder; the sizes take turns."""
+    calls = {
+        size: _ready(settings, kind, size, [OURS])[OURS]
+        for size in bars.Bar(settings.ladder, f"{kind}, ladder, compiling", unit="turn")
+    }
+    rounds = dict.fromkeys(calls, _LADDER_ROUNDS * settings.repeats)
+    found = turns.take(calls, rounds, f"{kind}, ladder")
+    seconds = {size: [each for each, _ in found[size]] for size in settings.ladder}
+    ratios = [turns.ratio(seconds[2 * size], seconds[size]).median for size in settings.ladder[:-1]]
+    return [
+        {"points": kind, "num_points": size, "seconds": seconds[size], "ratio": ratio}
+        for size, ratio in zip(settings.ladder, [None, *ratios], strict=True)
+    ]

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from actcl_tf.benchmark import arithmetic
+from actcl_tf.benchmark import arithmetic, turns
 from actcl_tf.benchmark.serving import timing
 from actcl_tf.benchmark.serving.timing import BATCH
 from actcl_tf.config import cores
@@ -19,8 +19,7 @@ class Row(NamedTuple):
       p50: milliseconds that half of all requests of one clip took at most.
       p95: and 95 of 100.
       rates: clips a second at batch 1 and `BATCH`, medians of the rounds.
-      ratios: at batch 1 and `BATCH`, how many times as fast as the first form: lower quartile,
-        median and upper quartile of the rounds' ratios.
+      ratios: at batch 1 and `BATCH`, how many times as fast as the first form.
       cosine: smallest of its embeddings with those of the first form.
     """
 
@@ -29,18 +28,21 @@ class Row(NamedTuple):
     p50: float
     p95: float
     rates: tuple[float, float]
-    ratios: tuple[list[float], list[float]]
+    ratios: tuple[turns.Ratio, turns.Ratio]
     cosine: float
 
 
-def summarise(turns: list[timing.Turns]) -> list[Row]:
+def summarise(forms: list[timing.Turns]) -> list[Row]:
     """Figures of what was measured; ratios are to the first."""
-    rows = []
-    for each in turns:
+    first, rows = forms[0], []
+    for each in forms:
         p50, p95 = 1000 * np.percentile(each.single, [50, 95])
         size = each.single.shape[1]
         rates = np.median(size / each.single.sum(1)), np.median(BATCH / each.batch)
-        ratios = turns[0].single.sum(1) / each.single.sum(1), turns[0].batch / each.batch
+        ratios = (
+            turns.ratio(first.single.sum(1), each.single.sum(1)),
+            turns.ratio(first.batch, each.batch),
+        )
         rows.append(
             Row(
                 name=each.name,
@@ -48,7 +50,7 @@ def summarise(turns: list[timing.Turns]) -> list[Row]:
                 p50=float(p50),
                 p95=float(p95),
                 rates=tuple(map(float, rates)),
-                ratios=tuple(np.percentile(ratio, [25, 50, 75]).tolist() for ratio in ratios),
+                ratios=ratios,
                 cosine=each.cosine,
             )
         )
@@ -67,23 +69,21 @@ def table(result: timing.Result) -> str:
             f"   {'times as fast':20}{f'at {BATCH}':20}{'cosine':>7}",
         ]
         for row in summarise(part.turns):
-            one, many = (
-                f"{middle:.2f} [{low:.2f}, {high:.2f}]" for low, middle, high in row.ratios
-            )
+            one, many = map(str, row.ratios)
             lines.append(
                 f"{row.name:26}{row.megabytes:7.2f}{row.p50:9.2f}{row.p95:9.2f}{row.rates[0]:9.1f}"
                 f"{row.rates[1]:9.1f}   {one:20}{many:20}{row.cosine:7.4f}"
             )
         rates = (f"{rate:.1f} clips/s in {name}" for name, rate in as_products(part).items())
         lines.append(f"{'as matrix products':26}{', '.join(rates)}")
-    turns = result.parts[0].turns[0]
+    first = result.parts[0].turns[0]
     lines += [
-        f"\nMedians of {turns.batch.size} rounds in turns, threads of each: {result.num_threads}; "
-        f"times as fast as the {turns.name}, in brackets quartiles.",
+        f"\nMedians of {first.batch.size} rounds in turns, threads of each: {result.num_threads}; "
+        f"times as fast as the {first.name}, in brackets quartiles.",
         f"At {BATCH}: {BATCH} clips a request; TFLite models take one clip, and are called {BATCH} "
         "times.",
         f"Cosine: the smallest of {result.num_clips} clips' embeddings with those of the "
-        f"{turns.name}.",
+        f"{first.name}.",
         "SavedModels check, cut and resize what they are sent; TFLite models take it as it is.",
         f"As matrix products: as many multiply-adds a second as for two matrices of "
         f"{arithmetic.MATRIX} rows and columns.",
@@ -111,10 +111,10 @@ def to_dict(result: timing.Result) -> dict[str, Any]:
         forms = {
             row.name: {
                 **row._asdict(),
-                "single_seconds": turns.single.tolist(),
-                "batch_seconds": turns.batch.tolist(),
+                "single_seconds": form.single.tolist(),
+                "batch_seconds": form.batch.tolist(),
             }
-            for row, turns in zip(summarise(part.turns), part.turns, strict=True)
+            for row, form in zip(summarise(part.turns), part.turns, strict=True)
         }
         parts[part.modality] = {
             "clip": list(part.shape),

@@ -3,6 +3,7 @@
 import dataclasses
 
 from actcl_tf import config
+from actcl_tf.benchmark import checks
 
 BATCH = 8
 
@@ -30,7 +31,5 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        lowest = {"serve_rounds": 1, "serve_requests": 1, "serve_clips": 1, "serve_threads": 0}
-        for name, low in lowest.items():
-            if getattr(self, name) < low:
-                raise config.ConfigError(f"--{name}={getattr(self, name)}: must be at least {low}")
+        checks.at_least(self, 1, "serve_rounds", "serve_requests", "serve_clips")
+        checks.at_least(self, 0, "serve_threads")

@@ -12,17 +12,14 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.benchmark import arithmetic
+from actcl_tf.benchmark import arithmetic, default_data
 from actcl_tf.console import bars
-from actcl_tf.data.input import clip_sampling
-from actcl_tf.data.prepare import shard_writing
 from actcl_tf.data.records import records
 from actcl_tf.export import description, exporting, forms, lite, saved_models
 from actcl_tf.pretrained import layout
-from actcl_tf.train.runs import loading, run_folder
+from actcl_tf.train.runs import loading
 
 MODALITIES = (layout.VIDEO, layout.AUDIO)
-_MEDIA = shard_writing.PrepareSettings()  # What clips are prepared with unless told otherwise.
 
 
 class Encoders(NamedTuple):
@@ -96,10 +93,7 @@ def as_initialised(run: config.PretrainConfig, num_clips: int) -> Encoders:
       run: the configuration; its data need not be there.
       num_clips: that are sent, and as many others to calibrate on.
     """
-    num_samples = clip_sampling.num_audio_samples(
-        run.data.num_frames, run.data.frame_stride, _MEDIA.frame_rate, _MEDIA.sample_rate
-    )
-    facts = run_folder.DataFacts(_MEDIA.frame_rate, _MEDIA.sample_rate, num_samples, num_clips, "")
+    facts = default_data.facts(run, num_clips)
     tf.keras.utils.set_random_seed(run.train.seed)
     runs = {}
     for precision in forms.PRECISIONS:
@@ -112,7 +106,7 @@ def as_initialised(run: config.PretrainConfig, num_clips: int) -> Encoders:
     frames = (num_clips, run.data.num_frames, run.data.image_size, run.data.image_size, 3)
 
     def noise() -> dict[str, np.ndarray]:
-        audio = rng.normal(0.0, 0.1, [num_clips, num_samples]).clip(-1.0, 1.0)
+        audio = rng.normal(0.0, 0.1, [num_clips, facts.num_audio_samples]).clip(-1.0, 1.0)
         return {
             layout.VIDEO: rng.integers(0, 256, frames, np.uint8),
             layout.AUDIO: audio.astype(np.float32),

@@ -7,14 +7,13 @@ yardstick is the product of two matrices, in the same rounds.
 
 import pathlib
 import tempfile
-import time
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.benchmark import arithmetic
+from actcl_tf.benchmark import arithmetic, turns
 from actcl_tf.benchmark.serving import served_models
 from actcl_tf.benchmark.serving.serve_settings import BATCH, Settings
 from actcl_tf.config import cores
@@ -109,9 +108,9 @@ def measure(run: config.PretrainConfig, settings: Settings) -> Result:
         parts = []
         for modality, served in forms.items():
             clips = encoders.clips[modality]
-            turns, products = take_turns(modality, served, clips, settings)
+            found, products = take_turns(modality, served, clips, settings)
             work = served_models.multiply_adds(encoders.tower(modality), clips[:1])
-            parts.append(Part(modality, clips.shape[1:], work, turns, products))
+            parts.append(Part(modality, clips.shape[1:], work, found, products))
     return Result(encoders.origin, parts, len(clips), num_threads)
 
 
@@ -147,13 +146,13 @@ def take_turns(
         for index, form in enumerate(served):
             for column in range(settings.serve_requests):
                 clip = clips[column % len(clips)][np.newaxis]
-                single[index, row, column] = _seconds(form, clip)
-            batched[index, row] = _seconds(form, batch)
-    turns = [
+                single[index, row, column], _ = turns.timed(form.encode, clip)
+            batched[index, row], _ = turns.timed(form.encode, batch)
+    found = [
         Turns(form.name, form.num_bytes, agreed.least, single[index], batched[index])
         for index, (form, agreed) in enumerate(zip(served, agreements, strict=True))
     ]
-    return turns, products
+    return found, products
 
 
 def _agreements(
@@ -165,9 +164,3 @@ def _agreements(
         parts = np.split(clips, range(BATCH, len(clips), BATCH))
         found.append(np.concatenate([form.encode(part) for part in parts]))
     return [lite.compare(embeddings, found[0]) for embeddings in found]
-
-
-def _seconds(form: served_models.Served, clips: np.ndarray) -> float:
-    started = time.perf_counter()
-    form.encode(clips)
-    return time.perf_counter() - started

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf import config
-from actcl_tf.benchmark import arithmetic, host
+from actcl_tf.benchmark import arithmetic, host, turns
 from actcl_tf.benchmark.step import report, setup, step_parts, step_settings, torch_peer
 from actcl_tf.config import cores
 from actcl_tf.console import bars
@@ -20,7 +20,7 @@ from actcl_tf.train.runs import loading, run_folder
 
 _WARM_UP = 2
 
-Step = Callable[[], float]
+Step = Callable[[], object]
 
 
 class Race(NamedTuple):
@@ -41,9 +41,9 @@ class Race(NamedTuple):
     multiply_adds: int
 
     @property
-    def ratios(self) -> np.ndarray:
-        """[3] quartiles of how many times as fast ours is, round by round."""
-        return np.percentile(self.theirs / self.ours, [25, 50, 75])
+    def ratio(self) -> turns.Ratio:
+        """How many times as fast ours is."""
+        return turns.ratio(self.theirs, self.ours)
 
 
 class Result(NamedTuple):
@@ -92,7 +92,7 @@ def measure(run: config.PretrainConfig, precisions: tuple[str, ...], rounds: int
         for precision, multiply in meters.items():
             products[precision][row] = multiply()
         for name, (ours, theirs, _) in sides.items():
-            seconds[name][:, row] = ours(), theirs()
+            seconds[name][:, row] = [turns.timed(step)[0] for step in (ours, theirs)]
     races = []
     for precision in precisions:
         each = {e: seconds[precision, e] for e in encoding.MODALITIES}
@@ -135,7 +135,7 @@ def _step_of_ours(
 
     function = step_parts.compiled(train)
     work = arithmetic.multiply_adds(function.get_concrete_function(inputs).graph)
-    return arithmetic.timed(lambda: function(inputs).numpy()), work
+    return lambda: function(inputs).numpy(), work
 
 
 def _step_of_torch(
@@ -156,7 +156,7 @@ def _step_of_torch(
         optimizer.step()
         return loss.item()
 
-    return arithmetic.timed(train)
+    return train
 
 
 def table(result: Result) -> str:
@@ -165,11 +165,10 @@ def table(result: Result) -> str:
     lines = [f"{'':18}{'s a step':>10}{'PyTorch':>10}{'of products':>13}  times as fast"]
     for race in result.races:
         kept = race._replace(ours=race.ours[calm], theirs=race.theirs[calm])
-        low, median, high = kept.ratios
         share = np.median(race.multiply_adds / kept.ours / result.products[race.precision][calm])
         lines.append(
             f"{race.precision + ' ' + race.encoder:18}{np.median(kept.ours):10.4f}"
-            f"{np.median(kept.theirs):10.4f}{share:13.1%}  {median:.2f} [{low:.2f}, {high:.2f}]"
+            f"{np.median(kept.theirs):10.4f}{share:13.1%}  {kept.ratio}"
         )
     tensorflow, torch = result.versions
     return "\n".join(
@@ -192,7 +191,7 @@ def to_dict(result: Result) -> dict[str, Any]:
                 **race._asdict(),
                 "ours": race.ours.tolist(),
                 "theirs": race.theirs.tolist(),
-                "times_as_fast": race.ratios.tolist(),
+                "times_as_fast": list(race.ratio),
             }
             for race in result.races
         ],

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from actcl_tf.benchmark import arithmetic
+from actcl_tf.benchmark import arithmetic, turns
 from actcl_tf.benchmark.step import step_parts, timing
 from actcl_tf.config import cores
 
@@ -35,17 +35,6 @@ class Figures(NamedTuple):
     shares: dict[str, float]
     part_product_shares: dict[str, float]
     peak_gigabytes: float | None
-
-
-class Ratio(NamedTuple):
-    """Median of the rounds' ratios, and their quartiles."""
-
-    low: float
-    median: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.median:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
 def calm(result: timing.Result) -> timing.Result:
@@ -104,15 +93,11 @@ def summarise(way: timing.Way, result: timing.Result) -> Figures:
     )
 
 
-def speed_up(way: timing.Way, other: timing.Way) -> dict[str, Ratio]:
+def speed_up(way: timing.Way, other: timing.Way) -> dict[str, turns.Ratio]:
     """How many times as fast a way is as another, round by round: the whole step and its parts."""
     pairs = {"step": (way.whole, other.whole)}
     pairs.update({part: (way.parts[part], other.parts[part]) for part in step_parts.ENCODERS})
-    return {name: _ratio(theirs, ours) for name, (ours, theirs) in pairs.items()}
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> Ratio:
-    return Ratio(*(float(x) for x in np.percentile(above / below, [25, 50, 75])))
+    return {name: turns.ratio(theirs, ours) for name, (ours, theirs) in pairs.items()}
 
 
 def comparisons(result: timing.Result) -> dict[str, dict[str, Any]]:
@@ -120,7 +105,7 @@ def comparisons(result: timing.Result) -> dict[str, dict[str, Any]]:
 
     Returns:
       "times_as_fast": "bfloat16 / float32, active" -> `speed_up`; "times_as_long": "active /
-      random, float32" -> Ratio of whole steps.
+      random, float32" -> `turns.Ratio` of whole steps.
     """
     ways = {(way.precision, way.negatives): way for way in result.ways}
     first, *others = dict.fromkeys(way.precision for way in result.ways)
@@ -132,7 +117,7 @@ def comparisons(result: timing.Result) -> dict[str, dict[str, Any]]:
             for name in (*names, last)
         },
         "times_as_long": {
-            f"{name} / {last}, {precision}": _ratio(
+            f"{name} / {last}, {precision}": turns.ratio(
                 ways[precision, name].whole, ways[precision, last].whole
             )
             for precision in (first, *others)

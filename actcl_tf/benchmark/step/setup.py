@@ -7,16 +7,14 @@ import numpy as np
 import tensorflow as tf
 
 from actcl_tf import config
+from actcl_tf.benchmark import default_data
 from actcl_tf.benchmark.step.step_settings import PRECISIONS
-from actcl_tf.data.input import clip_sampling
 from actcl_tf.data.input.transforms import batch_augmentation
-from actcl_tf.data.prepare import shard_writing
 from actcl_tf.train import model_building, run_checks, training_data
 from actcl_tf.train.model import pretrain_model
 from actcl_tf.train.runs import run_folder
 
 _BATCHES = 4  # Different ones, which the steps take in turns.
-_MEDIA = shard_writing.PrepareSettings()  # What clips are prepared with unless told otherwise.
 # Clip ids of the made-up keys in the pools, which no clip has.
 _FIRST_ID = 2**48
 
@@ -32,10 +30,7 @@ def find_facts(run: config.PretrainConfig) -> run_folder.DataFacts:
     """
     if run.data.data_dir:
         return run_checks.check(run)
-    num_samples = clip_sampling.num_audio_samples(
-        run.data.num_frames, run.data.frame_stride, _MEDIA.frame_rate, _MEDIA.sample_rate
-    )
-    return run_folder.DataFacts(_MEDIA.frame_rate, _MEDIA.sample_rate, num_samples, 0, "")
+    return default_data.facts(run)
 
 
 def make_batches(run: config.PretrainConfig, facts: run_folder.DataFacts) -> list[Batch]:

@@ -3,6 +3,7 @@
 import dataclasses
 
 from actcl_tf import config
+from actcl_tf.benchmark import checks
 
 # Type of number -> the Keras policy of encoders that compute in it.
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -32,12 +33,6 @@ class Settings:
     peak_memory: bool = config.field(True, "Measure peak memory too, in processes of their own.")
 
     def __post_init__(self) -> None:
-        for name in ("compare", "precisions"):
-            value, allowed = getattr(self, name), self.__dataclass_fields__[name].metadata
-            if not value or len(set(value)) < len(value) or set(value) - set(allowed["allowed"]):
-                raise config.ConfigError(
-                    f"--{name}={','.join(value)}: must be one or more of "
-                    f"{', '.join(allowed['allowed'])}, each once"
-                )
-        if self.timed_steps < 1:
-            raise config.ConfigError(f"--timed_steps={self.timed_steps}: must be at least 1")
+        checks.some_of(self, "compare", config.NEGATIVES)
+        checks.some_of(self, "precisions", tuple(PRECISIONS))
+        checks.at_least(self, 1, "timed_steps")

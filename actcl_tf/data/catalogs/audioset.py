@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from actcl_tf.data.catalogs import finding, walking, youtube
+from actcl_tf.data.catalogs import finding, youtube
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
 from actcl_tf.storage import files, strict_json
 from actcl_tf.storage.errors import DataError
@@ -51,17 +51,14 @@ def from_audioset(folder: str, *, whole_videos: bool = False) -> Catalog:
         for where, line in finding.read_rows(path, skipinitialspace=True):
             row = _row(line, where, split, whole_videos, texts)
             rows.setdefault(row.name, row)
-    found = walking.find(folder, walking.MEDIA)
-    clips, missing = finding.match(rows.values(), folder, found.names)
-    finding.require_some(clips, missing, folder, LAYOUT)
     classes = tuple(sorted(texts))
-    return Catalog(
-        tuple(clips),
+    return finding.build_catalog(
+        rows.values(),
         classes,
-        tuple(missing),
+        folder,
+        LAYOUT,
         multi_label=True,
         class_texts=tuple(texts[name] for name in classes),
-        found=found,
     )
 
 

@@ -1,7 +1,7 @@
 """ESC-50 and ESC-10 (Piczak 2015): sounds of 5 seconds, five folds."""
 
 from actcl_tf.config import dataset_choice
-from actcl_tf.data.catalogs import finding, folds, walking
+from actcl_tf.data.catalogs import finding, folds
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
 from actcl_tf.storage import files
 from actcl_tf.storage.errors import DataError
@@ -44,7 +44,5 @@ def from_esc50(folder: str, *, fold: dataset_choice.Fold = 1) -> Catalog:
         if rows.setdefault(name, row) != row:
             raise DataError(f"{where}: {name} is listed twice, with other folds or categories")
     classes = tuple(sorted({row.labels[0] for row in rows.values()}))
-    found = walking.find(folder, walking.MEDIA)
-    clips, missing = finding.match(folds.choose(rows.values(), fold), folder, found.names)
-    finding.require_some(clips, missing, folder, LAYOUT)
-    return Catalog(tuple(clips), classes, tuple(missing), streams="audio", found=found)
+    used = folds.choose(rows.values(), fold)
+    return finding.build_catalog(used, classes, folder, LAYOUT, streams="audio")

@@ -10,8 +10,8 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from actcl_tf.data.catalogs import file_types
-from actcl_tf.data.catalogs.catalog import Clip, composed
+from actcl_tf.data.catalogs import file_types, walking
+from actcl_tf.data.catalogs.catalog import Catalog, Clip, composed
 from actcl_tf.storage import files
 from actcl_tf.storage.errors import DataError
 
@@ -120,10 +120,17 @@ def read_table(path: str, columns: Sequence[str]) -> Iterator[tuple[str, dict[st
         yield where, {**empty, **dict(zip(header, row, strict=False))}
 
 
-def match(
-    rows: Iterable[Row], root: str, names: Iterable[str], key: Callable[[str], str] = key_of
-) -> tuple[list[Clip], list[str]]:
-    """The clips of a list that are on disk, and the names of those that are not.
+def build_catalog(
+    rows: Iterable[Row],
+    classes: tuple[str, ...],
+    folder: str,
+    layout: str,
+    *,
+    kinds: Sequence[str] = walking.MEDIA,
+    key: Callable[[str], str] = key_of,
+    **facts: Any,
+) -> Catalog:
+    """The catalog of a list: its clips that are on disk, and the names of those that are not.
 
     Of two files of one key a video is taken before an audio file, as it has the audio too. A file
     that could be any of several clips, such as one called by the id of a video that the list has
@@ -131,12 +138,19 @@ def match(
 
     Args:
       rows: of the list.
-      root: that `names` are relative to.
-      names: of the files, of `walking.find`.
+      classes: machine names of all classes, sorted.
+      folder: that holds the media, at any depth.
+      layout: how the folder should look, for the error.
+      kinds: of files to look for, of `walking`.
       key: what a file is looked up by.
+      **facts: other fields of the catalog.
+
+    Raises:
+      DataError: not one clip of the list is on disk.
     """
+    on_disk = walking.find(folder, kinds)
     by_key: dict[str, str] = {}
-    for name in sorted(names, key=file_types.is_audio):
+    for name in sorted(on_disk.names, key=file_types.is_audio):
         by_key.setdefault(key(name), name)
     found = [(row, _first(row.files, by_key)) for row in rows]
     uses = collections.Counter(file for _, file in found)
@@ -149,7 +163,7 @@ def match(
         start, end = span or (0.0, None)
         clips.append(
             Clip(
-                path=files.join(root, name),
+                path=files.join(folder, name),
                 name=name,
                 start=start,
                 end=end,
@@ -158,7 +172,12 @@ def match(
                 folds=row.folds,
             )
         )
-    return clips, missing
+    if not clips:
+        first = f", such as {missing[0]}" if missing else ""
+        raise layout_error(
+            folder, layout, f"none of the {len(missing)} clips of the list is there{first}"
+        )
+    return Catalog(tuple(clips), classes, tuple(missing), found=on_disk, **facts)
 
 
 def _first(wanted: Iterable[tuple[str, Span]], by_key: dict[str, str]) -> tuple[str, Span] | None:
@@ -175,15 +194,6 @@ def layout_error(root: str, layout: str, why: str) -> DataError:
     names = files.names_in(root)
     shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
     return DataError(f"--input={root}: {why}; it holds {shown or 'nothing'}. Expected:\n{layout}")
-
-
-def require_some(clips: Sequence[Clip], missing: Sequence[str], root: str, layout: str) -> None:
-    """Raises DataError if not one clip of the list is on disk."""
-    if not clips:
-        first = f", such as {missing[0]}" if missing else ""
-        raise layout_error(
-            root, layout, f"none of the {len(missing)} clips of the list is there{first}"
-        )
 
 
 def find_one(root: str, places: Sequence[str]) -> str | None:

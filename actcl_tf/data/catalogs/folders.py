@@ -29,12 +29,10 @@ class Layout(NamedTuple):
 
     Attributes:
       places: of the files that count, in their order.
-      strays: names of the files beside the splits, which belong to none.
       decision: where splits and classes come from, for people.
     """
 
     places: list[Place]
-    strays: list[str]
     decision: str
 
 
@@ -80,7 +78,7 @@ def understand(names: Sequence[str]) -> Layout:
     if strays:
         listed = ", ".join(strays[:_SHOWN]) + (", ..." if len(strays) > _SHOWN else "")
         decision += f"; not used, outside the split folders: {len(strays)} ({listed})"
-    return Layout(places, strays, decision)
+    return Layout(places, decision)
 
 
 def _classes_alone(names: Sequence[str], parts: Sequence[Sequence[str]]) -> Layout:
@@ -88,7 +86,7 @@ def _classes_alone(names: Sequence[str], parts: Sequence[Sequence[str]]) -> Layo
         Place(name, "", composed(part[0]) if len(part) > 1 else "")
         for name, part in zip(names, parts, strict=True)
     ]
-    return Layout(places, [], f"Splits from folders: none{_doubt(parts)}")
+    return Layout(places, f"Splits from folders: none{_doubt(parts)}")
 
 
 def _doubt(parts: Sequence[Sequence[str]]) -> str:

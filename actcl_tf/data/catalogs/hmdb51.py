@@ -39,12 +39,15 @@ def from_hmdb51(folder: str, *, fold: dataset_choice.Fold = 1) -> Catalog:
     lists = _find_lists(folder)
     classes = tuple(sorted({label for label, _ in lists}))
     rows = [row for label in classes for row in _read_class(folder, lists, label)]
-    found = walking.find(folder, walking.VIDEOS)
-    clips, missing = finding.match(
-        folds.choose(rows, fold), folder, found.names, key=lambda name: finding.key_of(name, 1)
+    return finding.build_catalog(
+        folds.choose(rows, fold),
+        classes,
+        folder,
+        LAYOUT,
+        kinds=walking.VIDEOS,
+        key=lambda name: finding.key_of(name, 1),
+        streams="video",
     )
-    finding.require_some(clips, missing, folder, LAYOUT)
-    return Catalog(tuple(clips), classes, tuple(missing), streams="video", found=found)
 
 
 def _find_lists(folder: str) -> dict[tuple[str, int], str]:

@@ -1,7 +1,6 @@
 """Kinetics-400, -600, -700 (Kay et al. 2017, Carreira et al. 2018, 2019) and Kinetics-Sounds."""
 
 import re
-from collections.abc import Iterable
 
 from actcl_tf.data.catalogs import finding, walking, youtube
 from actcl_tf.data.catalogs.catalog import Catalog
@@ -49,14 +48,16 @@ def from_kinetics(folder: str, *, whole_videos: bool = False) -> Catalog:
       DataError: lists or clips are missing, or a list is wrong.
     """
     rows = _read_rows(folder, whole_videos)
-    return _catalog(folder, rows, tuple(sorted({label for row in rows for label in row.labels})))
+    classes = tuple(sorted({label for row in rows for label in row.labels}))
+    return finding.build_catalog(rows, classes, folder, LAYOUT, kinds=walking.VIDEOS)
 
 
 def from_kinetics_sounds(folder: str, *, whole_videos: bool = False) -> Catalog:
     """Reads the 31 classes of Kinetics-Sounds out of Kinetics; see `from_kinetics`."""
     rows = _read_rows(folder, whole_videos)
     wanted = [row for row in rows if row.labels and row.labels[0] in KINETICS_SOUNDS]
-    return _catalog(folder, wanted, tuple(sorted(KINETICS_SOUNDS)))
+    classes = tuple(sorted(KINETICS_SOUNDS))
+    return finding.build_catalog(wanted, classes, folder, LAYOUT, kinds=walking.VIDEOS)
 
 
 def _read_rows(folder: str, whole_videos: bool) -> list[finding.Row]:
@@ -93,10 +94,3 @@ def _row(line: dict[str, str], where: str, path: str, whole_videos: bool) -> fin
     label = line.get("label", "").strip()
     clip = youtube.ClipFiles(line["youtube_id"], start, end, whole_videos)
     return finding.Row(clip.name, clip, (label,) if label else (), split)
-
-
-def _catalog(folder: str, rows: Iterable[finding.Row], classes: tuple[str, ...]) -> Catalog:
-    found = walking.find(folder, walking.VIDEOS)
-    clips, missing = finding.match(rows, folder, found.names)
-    finding.require_some(clips, missing, folder, LAYOUT)
-    return Catalog(tuple(clips), classes, tuple(missing), found=found)

@@ -60,7 +60,7 @@ def from_ucf101(folder: str, *, fold: dataset_choice.Fold = 1) -> Catalog:
             raise DataError(f"{folder}: {name} is of no class of classInd.txt")
         of_name = ((finding.key_of(name), None),)
         rows.append(finding.Row(name, of_name, (label,), "", tuple(roles)))
-    found = walking.find(folder, walking.VIDEOS)
-    clips, missing = finding.match(folds.choose(rows, fold), folder, found.names)
-    finding.require_some(clips, missing, folder, LAYOUT)
-    return Catalog(tuple(clips), classes, tuple(missing), streams="video", found=found)
+    used = folds.choose(rows, fold)
+    return finding.build_catalog(
+        used, classes, folder, LAYOUT, kinds=walking.VIDEOS, streams="video"
+    )

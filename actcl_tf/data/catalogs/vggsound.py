@@ -1,6 +1,6 @@
 """VGGSound (Chen et al. 2020): 10-second clips of 309 classes, heard and seen."""
 
-from actcl_tf.data.catalogs import finding, walking, youtube
+from actcl_tf.data.catalogs import finding, youtube
 from actcl_tf.data.catalogs.catalog import TEST, TRAIN, Catalog
 from actcl_tf.storage.errors import DataError
 
@@ -39,7 +39,4 @@ def from_vggsound(folder: str, *, whole_videos: bool = False) -> Catalog:
         clip = youtube.ClipFiles(video_id, start, start + _SECONDS, whole_videos)
         rows.setdefault(clip.name, finding.Row(clip.name, clip, (label,), split))
     classes = tuple(sorted({row.labels[0] for row in rows.values()}))
-    found = walking.find(folder, walking.MEDIA)
-    clips, missing = finding.match(rows.values(), folder, found.names)
-    finding.require_some(clips, missing, folder, LAYOUT)
-    return Catalog(tuple(clips), classes, tuple(missing), found=found)
+    return finding.build_catalog(rows.values(), classes, folder, LAYOUT)

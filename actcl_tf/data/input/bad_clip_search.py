@@ -29,7 +29,7 @@ def find_bad_clip(
       seed: seed of the run.
       start_clip: clips that came before those to look at.
       num_clips: how many to look at.
-      views: as in `pipeline.build_train_dataset`.
+      views: as in `training_clips.TrainingClips`.
 
     Returns:
       A line that names the file, the record and what is wrong; "" if all are good.

@@ -36,7 +36,6 @@ def build_train_dataset(
     seed: int,
     start_step: int = 0,
     num_steps: int | None = None,
-    views: int = 1,
     num_input_pipelines: int = 1,
     input_pipeline_id: int = 0,
     skipping: skip_ledger.SkipLedger | None = None,
@@ -55,12 +54,11 @@ def build_train_dataset(
       seed: seed of the run.
       start_step: batches to skip; skipped clips are not parsed.
       num_steps: batches to end after, which no more is made than; None for no end.
-      views: 1, or 2 for a second augmentation of the same spans.
       num_input_pipelines: hosts that share the stream.
       input_pipeline_id: which of them this is, from 0.
       skipping: leaves bad records out, with one input pipeline; None: a bad record is an error.
-      make_clip: of `training_clips.open_training_clips` with the same `seed` and `views`, which
-        spares tracing it again; None: made here.
+      make_clip: of `training_clips.open_training_clips` with the same `seed`, of one view or two;
+        None: made here, of one.
 
     Returns:
       Dataset of dict: `video` [B, T, H, W, 3] uint8; `audio` [B, S] float32, the same span;
@@ -69,13 +67,12 @@ def build_train_dataset(
       clips are only cropped, and `batch_augmentation` has the rest to do.
 
     Raises:
-      records.DataError: the split is missing or damaged, holds fewer clips than a batch, or holds
-        a clip shorter than the span.
+      records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
     global_batch = batch_size * num_input_pipelines
-    manifest, paths = open_train_split(config, global_batch, skipping)
+    manifest, paths = open_split(config, config.train_split, skipping)
     if make_clip is None:
-        make_clip = training_clips.build_training_clips(config, manifest, seed=seed, views=views)
+        make_clip = training_clips.build_training_clips(config, manifest, seed=seed)
     split = make_clip.slots(manifest, paths)
     source, used = make_clip.source, start_step * global_batch
     if config.data_service:
@@ -92,31 +89,6 @@ def build_train_dataset(
     start = reader.start_of(used)
     clips = reader.clips(split, source.num_parallel_calls, start=start, limit=limit)
     return finish(clips.batch(batch_size, drop_remainder=True), source.num_threads)
-
-
-def open_train_split(
-    config: DataConfig, global_batch: int, skipping: skip_ledger.SkipLedger | None = None
-) -> tuple[records.Manifest, list[str]]:
-    """Checks the split that training reads; of a service, nothing is asked.
-
-    Args:
-      config: data section of the configuration.
-      global_batch: clips a batch, of all pipelines.
-      skipping: as in `build_train_dataset`.
-
-    Returns:
-      The split's manifest and its shards.
-
-    Raises:
-      records.DataError: the split is missing or damaged, or holds fewer clips than a batch.
-    """
-    manifest, paths = _open(config, config.train_split, skipping)
-    if global_batch > manifest.num_clips:
-        raise records.DataError(
-            f"--batch_size={global_batch}: must be at most {manifest.num_clips}, the number of "
-            f"clips in {config.data_dir}/{config.train_split}"
-        )
-    return manifest, paths
 
 
 def build_random_dataset(
@@ -153,7 +125,7 @@ def build_random_dataset(
     Raises:
       records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
-    manifest, paths = _open(config, config.train_split, skipping)
+    manifest, paths = open_split(config, config.train_split, skipping)
     if make_clip is None:
         make_clip = training_clips.build_training_clips(config, manifest, seed=seed)
     split = make_clip.slots(manifest, paths, _POOL_STREAM + epoch)
@@ -199,7 +171,7 @@ def build_eval_dataset(
     Raises:
       records.DataError: the split is missing or damaged, or holds a clip shorter than the span.
     """
-    manifest, paths = _open(config, split, skipping)
+    manifest, paths = open_split(config, split, skipping)
     spec = clip_spec.build_clip_spec(
         config, manifest, modalities=modalities, num_samples=num_samples, loop_short=loop_short
     )
@@ -219,10 +191,14 @@ def build_eval_dataset(
     return finish(clips.batch(batch_size), source.num_threads)
 
 
-def _open(
-    config: DataConfig, split: str, skipping: skip_ledger.SkipLedger | None
+def open_split(
+    config: DataConfig, split: str, skipping: skip_ledger.SkipLedger | None = None
 ) -> tuple[records.Manifest, list[str]]:
-    """A split's manifest and shards, which may be damaged where bad records are left out."""
+    """A split's manifest and shards, which may be damaged where bad records are left out.
+
+    Raises:
+      records.DataError: the split is missing or damaged.
+    """
     return shards.open_split(
         config.data_dir, split, allow_index=True, check_shards=skipping is None
     )

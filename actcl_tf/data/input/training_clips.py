@@ -151,15 +151,8 @@ class TrainingClips:
         return clip
 
     def _augment_video(self, frames: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        config = self.config
-        return video_augmentation.augment(
-            frames,
-            seed,
-            flip=config.flip,
-            color_jitter=config.color_jitter,
-            gray_probability=config.gray_probability,
-            blur_probability=config.blur_probability,
-        )
+        strengths = video_augmentation.build_strengths(self.config)
+        return video_augmentation.augment(frames, seed, strengths)
 
     def _augment_audio(self, waveform: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         config = self.config
@@ -198,7 +191,7 @@ def open_training_clips(config: DataConfig, *, seed: int, views: int) -> Trainin
     """What makes the training clips of a run, for `pipeline.build_train_dataset`.
 
     Raises:
-      records.DataError: as `pipeline.build_train_dataset`, but for the size of a batch.
+      records.DataError: as `pipeline.build_train_dataset`.
     """
     manifest, _ = shards.open_split(
         config.data_dir, config.train_split, allow_index=True, check_shards=False

@@ -206,25 +206,19 @@ def _shards(
         return ()
     shared = {"clip_timeout": execution.clip_timeout, "advance": advance}
     num_workers = execution.num_workers or cores.count()
-    if execution.runner == "local":
-        return shard_pool.write_shards(todo, settings, num_workers=num_workers, **shared)
     try:  # Extras: imported where they are asked for.
         if execution.runner == "dask":
-            from actcl_tf.data.prepare import shard_dask
+            from actcl_tf.data.prepare.shard_dask import write_shards
+
+            shared |= {"scheduler": execution.dask_scheduler, "num_workers": num_workers}
+        elif execution.runner == "beam":
+            from actcl_tf.data.prepare.shard_beam import write_shards
+
+            shared["pipeline_args"] = execution.pipeline_args
         else:
-            from actcl_tf.data.prepare import shard_beam
+            write_shards, shared["num_workers"] = shard_pool.write_shards, num_workers
     except ImportError as error:
-        name = "Dask" if execution.runner == "dask" else "Apache Beam"
         raise config.ConfigError(
-            f"--runner={execution.runner}: {name} is not installed ({error}); `make beam` "
-            "installs it"
+            f"--runner={execution.runner}: it is not installed ({error}); `make beam` installs it"
         ) from error
-    if execution.runner == "dask":
-        return shard_dask.write_shards(
-            todo,
-            settings,
-            scheduler=execution.dask_scheduler,
-            num_workers=num_workers,
-            **shared,
-        )
-    return shard_beam.write_shards(todo, settings, pipeline_args=execution.pipeline_args, **shared)
+    return write_shards(todo, settings, **shared)

@@ -99,7 +99,9 @@ def contents_text(summary: prepare.Summary) -> str:
 
 
 def _contents(manifest: records.Manifest) -> str:
-    """What is in each clip of a split."""
+    """What is in each clip of a split; "-" where there is none."""
+    if not manifest.num_clips:
+        return "-"
     parts = []
     if manifest.streams != "audio":
         size = f"{manifest.width or 'varied'} x {manifest.height or 'varied'}"

@@ -4,6 +4,7 @@ import collections
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,12 +33,7 @@ Scanned = Mapping[str, Sequence[ShardFacts]]
 
 
 def write_missing(
-    splits: Sequence[SplitFiles],
-    scanned: Scanned,
-    *,
-    frame_rate: float = 0.0,
-    sample_rate: float = 0.0,
-    unlabelled: bool = False,
+    splits: Sequence[SplitFiles], scanned: Scanned, **settings: Any
 ) -> tuple[list[SplitFiles], list[str]]:
     """Writes the manifests that are missing, all or none; arguments of `make_manifests`.
 
@@ -53,13 +49,7 @@ def write_missing(
             f"{splits[0].folder} has a {MANIFEST}, as all splits have; remove what shall be "
             "written again"
         )
-    made = make_manifests(
-        splits,
-        scanned,
-        frame_rate=frame_rate,
-        sample_rate=sample_rate,
-        unlabelled=unlabelled,
-    )
+    made = make_manifests(splits, scanned, **settings)
     notes = list(label_notes(made.values()))
     notes += [note for name in made for note in length_notes(made[name], scanned[name])]
     lines, complete = [], []

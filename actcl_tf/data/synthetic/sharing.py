@@ -17,7 +17,6 @@ GROUPS = {
     "beats": ("period", "phase", "hop_times"),
     "size": ("radius",),  # A large object sounds low.
 }
-CHOICES = ("category", *(f"category+{group}" for group in GROUPS), "all")
 _OTHER_STREAM = 2
 
 

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+Quota = Callable[[int], int]
+
 
 class Draw(NamedTuple):
     """A training set that was drawn.
@@ -24,19 +26,44 @@ class Draw(NamedTuple):
     short: dict[Any, int]
 
 
-def draw_fraction(
+def share(fraction: float) -> Quota:
+    """A share of the videos of each class, at least one of each.
+
+    Args:
+      fraction: above 0 and at most 1; rounded to whole videos, halves up.
+
+    Raises:
+      ValueError: the fraction is out of its range.
+    """
+    if not 0 < fraction <= 1:
+        raise ValueError(f"fraction must be above 0 and at most 1, got {fraction}")
+    return lambda videos: max(1, int(fraction * videos + 0.5))
+
+
+def shots(count: int) -> Quota:
+    """The same number of videos of each class, at least 1.
+
+    Raises:
+      ValueError: the number is out of its range.
+    """
+    if count < 1:
+        raise ValueError(f"shots must be at least 1, got {count}")
+    return lambda videos: count
+
+
+def draw_videos(
     labels: np.ndarray,
-    fraction: float,
+    quota: Quota,
     *,
     groups: Sequence | None = None,
     seed: int,
     draw: int,
 ) -> Draw:
-    """Draws a share of the videos of each class, at least one of each.
+    """Draws videos of each class, or all of a class that has fewer than its quota.
 
     Args:
       labels: [n] int or str labels of the training clips; leave clips without a label out before.
-      fraction: share of the videos, above 0 and at most 1; rounded to whole videos, halves up.
+      quota: number of a class's videos -> how many of them; `share` or `shots`.
       groups: n names of the videos that the clips were cut from; None if each clip is one. A video
         with clips of several classes counts once for each of them, with the clips of that class.
       seed: of all draws of an experiment, at least 0.
@@ -45,47 +72,6 @@ def draw_fraction(
     Raises:
       ValueError: shapes do not fit, there is no clip, or a number is out of its range.
     """
-    if not 0 < fraction <= 1:
-        raise ValueError(f"fraction must be above 0 and at most 1, got {fraction}")
-    return _draw(labels, lambda videos: max(1, int(fraction * videos + 0.5)), groups, seed, draw)
-
-
-def draw_shots(
-    labels: np.ndarray,
-    shots: int,
-    *,
-    groups: Sequence | None = None,
-    seed: int,
-    draw: int,
-) -> Draw:
-    """Draws the same number of videos of each class, or all of a class that has fewer.
-
-    Args:
-      labels: [n] int or str labels of the training clips; leave clips without a label out before.
-      shots: videos a class, at least 1.
-      groups: as for `draw_fraction`; without groups, the shots are clips.
-      seed: of all draws of an experiment, at least 0.
-      draw: which of the draws, from 0; each is drawn independently of the others.
-
-    Returns:
-      Draw, whose `short` names the classes that have fewer videos than `shots`.
-
-    Raises:
-      ValueError: shapes do not fit, there is no clip, or a number is out of its range.
-    """
-    if shots < 1:
-        raise ValueError(f"shots must be at least 1, got {shots}")
-    return _draw(labels, lambda videos: shots, groups, seed, draw)
-
-
-def _draw(
-    labels: np.ndarray,
-    quota: Callable[[int], int],
-    groups: Sequence | None,
-    seed: int,
-    draw: int,
-) -> Draw:
-    """Draws quota(number of videos) videos of each class."""
     labels = np.asarray(labels)
     if labels.ndim != 1 or not labels.size:
         raise ValueError(f"labels must have shape [n] with n > 0, got {labels.shape}")

@@ -146,16 +146,16 @@ def subsets(
         )
     videos = np.array(filenames)
     for kind, size in sizes:
-        draw_one = low_shot.draw_fraction if kind == "fraction" else low_shot.draw_shots
+        quota = low_shot.share(size) if kind == "fraction" else low_shot.shots(size)
         drawn: list[Fold] = []
         short: dict[int, int] = {}
         # All clips can be drawn in one way only.
         draws = 1 if (kind, size) == ("fraction", 1) else settings.draws
         for fold in folds:
             for draw in range(draws):
-                found = draw_one(
+                found = low_shot.draw_videos(
                     targets.values[fold.train],
-                    size,
+                    quota,
                     groups=videos[fold.train],
                     seed=settings.seed,
                     draw=draw,

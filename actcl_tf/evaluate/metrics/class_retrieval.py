@@ -12,7 +12,7 @@ _BLOCK = 2**23
 
 
 class ClipRetrievalScores(NamedTuple):
-    """Retrieval of n training clips by m test clips.
+    """Retrieval of n training clips by m test clips; one of a class without any finds none.
 
     Attributes:
       r1: share of test clips whose nearest training clip is of their class, in [0, 1].
@@ -21,9 +21,6 @@ class ClipRetrievalScores(NamedTuple):
       r20: the same among the 20 nearest.
       median_rank: median of the rank of the first clip of the right class, from 1; n + 1 where
         there is none.
-      num_queries: m.
-      num_candidates: n.
-      num_unseen: test clips of a class with no training clip; they count as not found.
     """
 
     r1: float
@@ -31,9 +28,6 @@ class ClipRetrievalScores(NamedTuple):
     r10: float
     r20: float
     median_rank: float
-    num_queries: int
-    num_candidates: int
-    num_unseen: int
 
 
 class ClipRetrieval(NamedTuple):
@@ -100,9 +94,6 @@ def by_label(
         ClipRetrievalScores(
             *(float(np.mean((ranks <= k) & (ranks <= num))) for k in retrieval.KS),
             median_rank=float(np.median(ranks)),
-            num_queries=len(test_x),
-            num_candidates=num,
-            num_unseen=int((~np.isin(test_labels, train_labels)).sum()),
         ),
         ranks,
         nearest,
@@ -138,9 +129,6 @@ def chance(test_labels: np.ndarray, train_labels: np.ndarray) -> ClipRetrievalSc
     return ClipRetrievalScores(
         *(float(found[min(k, num) - 1]) for k in retrieval.KS),
         median_rank=float(half[0] + 1 if len(half) else num + 1),
-        num_queries=len(test_labels),
-        num_candidates=num,
-        num_unseen=int(weights[rights == 0].sum()),
     )
 
 

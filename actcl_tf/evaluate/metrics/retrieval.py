@@ -11,6 +11,7 @@ from actcl_tf.evaluate.features import checks
 TIE = 1e-6
 # How many of the first are looked at, in the order of the fields of the scores.
 KS = (1, 5, 10, 20)
+DIRECTIONS = ("video_to_audio", "audio_to_video")
 _BLOCK = 1024
 
 
@@ -36,15 +37,10 @@ class RetrievalScores(NamedTuple):
     num: int
 
 
-class CrossModal(NamedTuple):
-    """Retrieval in both directions."""
-
-    video_to_audio: RetrievalScores
-    audio_to_video: RetrievalScores
-
-
-def cross_modal(video_embedding: np.ndarray, audio_embedding: np.ndarray) -> CrossModal:
-    """Scores retrieval among n clips in both directions.
+def cross_modal_ranks(
+    video_embedding: np.ndarray, audio_embedding: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks from 1, [n] int64, of each video's audio and of each audio's video: `DIRECTIONS`.
 
     The score of a video and an audio is the mean, over their windows in order, of the cosine of
     the two windows' embeddings. Ranks are pessimistic: every candidate whose score equals that of
@@ -58,23 +54,13 @@ def cross_modal(video_embedding: np.ndarray, audio_embedding: np.ndarray) -> Cro
     Raises:
       ValueError: shapes do not fit, there is no clip, or a value is NaN or infinite.
     """
-    return CrossModal(*map(score, cross_modal_ranks(video_embedding, audio_embedding)))
-
-
-def cross_modal_ranks(
-    video_embedding: np.ndarray, audio_embedding: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks from 1, [n] int64, of each video's audio and of each audio's video.
-
-    Arguments, ties and errors as of `cross_modal`.
-    """
     pair = {"video_embedding": video_embedding, "audio_embedding": audio_embedding}
     video, audio = _checked(pair)
     return _ranks(video, audio), _ranks(audio, video)
 
 
 def ranks(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """[n] int64: the rank of each query's partner among all candidates, see `cross_modal`.
+    """[n] int64: the rank of each query's partner among all candidates, see `cross_modal_ranks`.
 
     Args:
       queries: [n, W, D] float.

@@ -19,7 +19,6 @@ class ClassificationScores(NamedTuple):
       top5: share of clips whose class is among the 5 highest; always 1 with 5 classes or fewer.
       mean_class_accuracy: mean of the accuracies of the classes that are among the test clips.
       confusion: [C, C] int64, clips of class i (row) taken for class j (column).
-      class_accuracy: C shares of a class's clips that are found; None for a class without clips.
       counts: [C] int64, clips of each class.
       ranks: [m] int64, place of each clip's class by score, from 1 to C; `ranks == 1` are right.
     """
@@ -28,7 +27,6 @@ class ClassificationScores(NamedTuple):
     top5: float
     mean_class_accuracy: float
     confusion: np.ndarray
-    class_accuracy: list[float | None]
     counts: np.ndarray
     ranks: np.ndarray
 
@@ -38,21 +36,16 @@ class MultiLabelScores(NamedTuple):
 
     Attributes:
       mean_average_precision: mean of `average_precision` over the labels that are scored.
-      mean_auc: mean of `auc`, likewise; 0.5 is chance.
+      mean_auc: mean area under the ROC curve, likewise; 0.5 is chance.
       d_prime: sqrt(2) times the normal quantile of `mean_auc`; 0 is chance.
-      average_precision: C numbers; None for a label that is not scored.
-      auc: C areas under the ROC curve, likewise.
-      num_scored: labels that are scored.
-      num_left_out: labels that no test clip has, or every one: neither number exists for them.
+      average_precision: [C] float; NaN for a label that no test clip has, or every one, and which
+        is not scored.
     """
 
     mean_average_precision: float
     mean_auc: float
     d_prime: float
-    average_precision: list[float | None]
-    auc: list[float | None]
-    num_scored: int
-    num_left_out: int
+    average_precision: np.ndarray
 
 
 def classification(
@@ -96,7 +89,6 @@ def classification(
         top5=float(np.mean(ranks <= 5)),
         mean_class_accuracy=float(found.mean()),
         confusion=confusion,
-        class_accuracy=_place(found, np.flatnonzero(counts), num_classes),
         counts=counts,
         ranks=ranks,
     )
@@ -184,14 +176,13 @@ def multi_label(scores: np.ndarray, targets: np.ndarray) -> MultiLabelScores:
     precisions = [average_precision_score(targets[:, n], scores[:, n]) for n in scored]
     areas = [roc_auc_score(targets[:, n], scores[:, n]) for n in scored]
     pairs = (positives * (len(targets) - positives)).max()
+    placed = np.full(len(positives), np.nan)
+    placed[scored] = precisions
     return MultiLabelScores(
         mean_average_precision=float(np.mean(precisions)),
         mean_auc=float(np.mean(areas)),
         d_prime=_d_prime(float(np.mean(areas)), 0.5 / (len(scored) * int(pairs))),
-        average_precision=_place(precisions, scored, len(positives)),
-        auc=_place(areas, scored, len(positives)),
-        num_scored=len(scored),
-        num_left_out=len(positives) - len(scored),
+        average_precision=placed,
     )
 
 
@@ -205,14 +196,6 @@ def _checked(scores: np.ndarray, num_classes: int) -> np.ndarray:
     if fault:
         raise ValueError(f"scores hold {fault}")
     return scores
-
-
-def _place(values: Sequence[float], classes: np.ndarray, num: int) -> list[float | None]:
-    """The values of some classes in their places among all, None elsewhere."""
-    placed = [None] * num
-    for index, value in zip(classes, values, strict=True):
-        placed[index] = float(value)
-    return placed
 
 
 def _d_prime(auc: float, least: float) -> float:

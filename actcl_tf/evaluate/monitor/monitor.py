@@ -13,7 +13,6 @@ from actcl_tf.evaluate.metrics import class_retrieval, retrieval
 from actcl_tf.evaluate.monitor import quantities
 from actcl_tf.evaluate.protocols import probes
 
-MODALITIES = ("video", "audio")
 _MIN_CLASSES = 4  # Of fewer there is no quarter.
 
 
@@ -151,7 +150,7 @@ class Evaluator:
         if "train" in encoded:
             rare = rarest(encoded["train"].labels, test.labels)
             if rare.any():
-                for direction, each in zip(retrieval.CrossModal._fields, ranks, strict=True):
+                for direction, each in zip(retrieval.DIRECTIONS, ranks, strict=True):
                     scores[f"retrieval/{direction}/rarest_r1"] = float(np.mean(each[rare] <= 1))
             scores.update(self._probe_scores(encoded["train"], test, rare))
         return scores
@@ -165,12 +164,12 @@ class Evaluator:
             scores.update(_class_retrieval_scores(test, rare))
         found = find_probes(train, test, pattern=self._pattern, classes=self._classes)
         for name, labels in found.items():
-            for modality in MODALITIES:
+            for modality in quantities.MODALITIES:
                 few = rare if name == LABEL and rare.any() else None
                 result = _probe(train, test, modality, name, labels, self._seed, rare=few)
                 for key, value in result.items():
                     scores[f"probe/{modality}/{name}/{key}"] = value
-        for modality in MODALITIES if self._known is not None else ():
+        for modality in quantities.MODALITIES if self._known is not None else ():
             rows = []
             for encoded in (train, test):
                 rows.append(getattr(encoded, modality).mean(axis=1))
@@ -202,7 +201,7 @@ def rarest(train_labels: np.ndarray, test_labels: np.ndarray) -> np.ndarray:
 def _retrieval_scores(ranks: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
     """Scores of both directions, of `retrieval.cross_modal_ranks`."""
     scores = {"retrieval/num_clips": float(len(ranks[0]))}
-    for direction, each in zip(retrieval.CrossModal._fields, ranks, strict=True):
+    for direction, each in zip(retrieval.DIRECTIONS, ranks, strict=True):
         for key, value in retrieval.score(each)._asdict().items():
             if key != "num":
                 scores[f"retrieval/{direction}/{key}"] = value
@@ -222,7 +221,7 @@ def _class_retrieval_scores(test: features.Features, rare: np.ndarray) -> dict[s
         "audio": test.audio_embedding[known].reshape(known.sum(), -1),
     }
     labels = test.labels[known]
-    for query, candidate in (MODALITIES, MODALITIES[::-1]):
+    for query, candidate in (quantities.MODALITIES, quantities.MODALITIES[::-1]):
         found = class_retrieval.by_label(rows[query], labels, rows[candidate], labels)
         name = f"retrieval/{query}_to_{candidate}"
         scores[f"{name}/class_r1"] = found.scores.r1

@@ -118,10 +118,9 @@ def _multi_label(
         each = scores.multi_label(found, truth)
         values = {MAP: each.mean_average_precision, D_PRIME: each.d_prime}
         folds.append(results.Fold(fold.name, len(fold.train), len(fold.test), values, chosen))
-        precisions.append([np.nan if p is None else p for p in each.average_precision])
+        precisions.append(each.average_precision)
         counts.append(truth.sum(axis=0))
-        known = [p is not None for p in each.average_precision]
-        positives.append(truth.mean(axis=0)[known].mean())
+        positives.append(truth.mean(axis=0)[~np.isnan(each.average_precision)].mean())
     known = ~np.isnan(precisions)
     totals = np.where(known, precisions, 0).sum(axis=0)
     per_class = [

@@ -85,7 +85,7 @@ def find(plan: Plan) -> Context:
     """
     settings, data = plan.settings, plan.run.data
     names = splits.names_of(settings, data.data_dir)
-    with _Bars("reading labels") as progress:
+    with _Bars() as progress:
         table = clip_table.read(data.data_dir, names, progress)
     held = table.manifest.streams
     modalities = settings.modality or (windows.MODALITIES if held == "both" else (held,))
@@ -112,10 +112,10 @@ def _targets(
 
 
 class _Bars:
-    """A progress bar for each split, one after the other."""
+    """A progress bar for each split whose labels are read, one after the other."""
 
-    def __init__(self, what: str):
-        self._what, self._bar = what, None
+    def __init__(self) -> None:
+        self._bar = None
 
     def __enter__(self) -> "_Bars":
         return self
@@ -125,7 +125,8 @@ class _Bars:
             self._bar.close()
 
     def __call__(self, split: str, done: int, total: int) -> None:
-        if self._bar is None or self._bar.desc != f"{self._what} of {split}":
+        title = f"reading labels of {split}"
+        if self._bar is None or self._bar.desc != title:
             self.__exit__()
-            self._bar = bars.Bar(total=total, desc=f"{self._what} of {split}", unit="clip")
+            self._bar = bars.Bar(total=total, desc=title, unit="clip")
         self._bar.update(done - self._bar.n)

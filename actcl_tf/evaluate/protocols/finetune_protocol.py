@@ -52,21 +52,10 @@ def rows(
             # Late fusion takes what was trained for each stream.
             for modality in context.modalities:
                 started = time.perf_counter()
-                scored = [
-                    classified.ScoredFold(
-                        fold,
-                        *_train(
-                            context,
-                            modality,
-                            targets,
-                            subset=subset,
-                            fold=fold,
-                            strategy=strategy,
-                            precision=precision,
-                        ),
-                    )
-                    for fold in subset.folds
-                ]
+                scored = []
+                for fold in subset.folds:
+                    job = (targets, subset, fold, strategy, precision)
+                    scored.append(classified.ScoredFold(fold, *_train(context, modality, *job)))
                 yield classified.measurement(
                     scored,
                     targets,
@@ -92,15 +81,7 @@ def _train(
 ) -> prediction.Prediction:
     if modality == "late_fusion":
         parts = [
-            _train(
-                context,
-                each,
-                targets,
-                subset=subset,
-                fold=fold,
-                strategy=strategy,
-                precision=precision,
-            )
+            _train(context, each, targets, subset, fold, strategy, precision)
             for each in windows.MODALITIES
         ]
         scores = np.mean([part.scores for part in parts], axis=0)

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from actcl_tf import config
+from actcl_tf.config import fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +32,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, lowest in (("knn_k", 1), ("c_folds", 2), ("max_iterations", 1)):
-            value = getattr(self, name)
-            if value < lowest:
-                raise config.ConfigError(f"--{name}={value}: must be at least {lowest}")
+            fields.check_range(self, name, lowest)
         if not _positive(self.knn_temperature):
             raise config.ConfigError(
                 f"--knn_temperature={self.knn_temperature}: must be greater than 0 and finite"

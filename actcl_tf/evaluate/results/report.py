@@ -10,6 +10,7 @@ import textwrap
 from typing import NamedTuple
 
 from actcl_tf.evaluate.metrics import retrieval
+from actcl_tf.evaluate.results import score_tables
 
 Scores = dict[str, float]
 
@@ -18,13 +19,7 @@ _DIRECTIONS = {
     "audio_to_video": "audio finds video",
 }
 _ENCODERS = {"video": "video encoder", "audio": "audio encoder"}
-_RETRIEVAL = {
-    "r1": "R@1",
-    "r5": "R@5",
-    "r10": "R@10",
-    "r20": "R@20",
-    "median_rank": "median rank",
-}
+_RETRIEVAL = {name: score_tables.HEADS[name] for name in ("r1", "r5", "r10", "r20", "median_rank")}
 _COLUMNS = ("initialised", "trained", "chance")
 _MISSING = "-"
 

@@ -13,25 +13,32 @@ from actcl_tf.benchmark.scaling import (
 _SETTINGS = scaling_settings.Settings(scaling_replicas=(1, 2, 4), scaling_memory_gb=1.0)
 
 
-def _setting(step, sampling, gigabytes):
-    memory = int(gigabytes * 1e9)
-    fits = gigabytes <= _SETTINGS.scaling_memory_gb
-    return scaling.Setting(0.0, memory, 0.0, sampling, 0.0, step, fits)
+def _cost(step, sampling, gigabytes):
+    return {
+        "gathered_bytes": 0,
+        "kept_bytes": int(gigabytes * 1e9),
+        "scratch_bytes": 0.0,
+        "sampling_seconds": sampling,
+        "step_seconds": step,
+        "fits": gigabytes <= _SETTINGS.scaling_memory_gb,
+    }
 
 
-def _row(replicas, whole, sharded, pool_size=1000):
-    return scaling.Row(pool_size, replicas, 10 * replicas, 20, whole, sharded)
+def _row(replicas, choice, whole=None, sharded=None):
+    sizes = {"pool_size": 1000, "replicas": replicas, "batch_size": 10 * replicas}
+    ways = {"whole": whole, "sharded": sharded, "choice": choice}
+    return {**sizes, "dictionary_size": 20, **ways}
 
 
 def test_advice_names_ranges_and_reasons():
     rows = [
-        _row(1, _setting(2.0, 1.0, 0.5), None),
-        _row(2, _setting(3.0, 2.0, 0.5), _setting(2.0, 0.5, 0.2)),
-        _row(4, _setting(4.0, 2.0, 0.5), _setting(2.0, 1.0, 0.2)),
-        _row(8, _setting(1.0, 0.1, 2.0), _setting(2.0, 1.0, 0.2)),
-        _row(16, _setting(1.0, 0.1, 0.5), _setting(2.0, 1.0, 0.2)),
-        _row(32, _setting(1.0, 0.1, 3.0), _setting(2.0, 1.0, 2.5)),
-        _row(64, None, None),
+        _row(1, "whole", _cost(2.0, 1.0, 0.5)),
+        _row(2, "sharded", _cost(3.0, 2.0, 0.5), _cost(2.0, 0.5, 0.2)),
+        _row(4, "sharded", _cost(4.0, 2.0, 0.5), _cost(2.0, 1.0, 0.2)),
+        _row(8, "sharded", _cost(1.0, 0.1, 2.0), _cost(2.0, 1.0, 0.2)),
+        _row(16, "whole", _cost(1.0, 0.1, 0.5), _cost(2.0, 1.0, 0.2)),
+        _row(32, "none", _cost(1.0, 0.1, 3.0), _cost(2.0, 1.0, 2.5)),
+        _row(64, "-"),
     ]
     assert report.advice(rows, _SETTINGS).splitlines() == [
         "Which to choose:",
@@ -60,8 +67,11 @@ def test_advice_names_ranges_and_reasons():
     ],
 )
 def test_the_rule_of_finalists_follows_the_rows(steps, expected):
-    rows = [_row(r, _setting(1.0, 0.1, 0.5), _setting(s, 0.1, 0.5)) for r, s in steps.items()]
-    rows = [_row(1, _setting(1.0, 0.1, 0.5), None), *rows]
+    rows = [
+        _row(r, "whole" if s > 1 else "sharded", _cost(1.0, 0.1, 0.5), _cost(s, 0.1, 0.5))
+        for r, s in steps.items()
+    ]
+    rows = [_row(1, "whole", _cost(1.0, 0.1, 0.5)), *rows]
     lines = report.advice(rows, _SETTINGS).splitlines()
     if expected is None:
         assert not any("A step with parts" in line for line in lines)
@@ -88,29 +98,30 @@ def _result():
     fit = scaling_costs.Fit(0.0, 1e-3, 0.0, 0.0)
     zero = scaling_costs.Fit(0.0, 0.0, 0.0, 0.0)
     costs = scaling_costs.Costs(fit, zero, scaling_costs.Peak(2.0, 0.0))
-    points = [scaling_costs.Point(100, 4, 1, 0.1, 0.0, None)]
-    held_out = [
-        scaling_costs.Point(200, 4, 1, 0.1, 0.0, 400),
-        scaling_costs.Point(100, 50, 4, 0.3, 0.0, None),
-    ]
+    points = [_point(100, 4, 1, 0.1, None)]
+    held_out = [_point(200, 4, 1, 0.1, 400), _point(100, 50, 4, 0.3, None)]
+    held_out = [{**point, **costs.foretell(point)} for point in held_out]
     modality = scaling_counts.Modality(1, 1, 8, 28, 32, 16)
     rows = [
-        _row(1, _setting(2.0, 1.0, 0.5), None),
-        _row(2, _setting(3.0, 2.0, 0.5), _setting(2.0, 0.5, 0.2)),
+        _row(1, "whole", _cost(2.0, 1.0, 0.5)),
+        _row(2, "sharded", _cost(3.0, 2.0, 0.5), _cost(2.0, 0.5, 0.2)),
     ]
-    measured = scaling_costs.Measured(points, held_out, costs)
-    return scaling.Result(rows, scaling_counts.Counts((modality,), 0), measured)
+    counts = scaling_counts.Counts((modality,), 0)
+    return scaling.Result(rows, counts, costs, points, held_out)
+
+
+def _point(pool_size, picks, replicas, seconds, scratch_bytes):
+    size = {"pool_size": pool_size, "picks": picks, "replicas": replicas}
+    return {**size, "seconds": seconds, "remember_seconds": 0.0, "scratch_bytes": scratch_bytes}
 
 
 def test_the_fit_stands_beside_what_it_has_not_seen():
-    result = _result()
-    first, second = report.check(result.measured.held_out, result.measured.costs)
-    assert first.ratio == pytest.approx(2.0) and first.scratch_bytes == 400
+    lines = report.basis(_result(), _SETTINGS).splitlines()
+    assert "Fitted to 1 sizes" in lines[2] and "off by 0% in the median" in lines[2]
+    assert lines[5].split() == ["200", "4", "1", "200.0", "100.0", "2.00", "0.0004", "0.0004"]
     # 100 keys of this replica, then 4 x 50 finalists.
-    assert second.seconds == pytest.approx(0.3) and second.ratio == pytest.approx(1.0)
-    text = report.basis(result, _SETTINGS)
-    assert "Fitted to 1 sizes" in text and "off by 0% in the median" in text
-    assert "gradients 8e-06 (summed)" in text
+    assert lines[6].split() == ["100", "50", "4", "300.0", "300.0", "1.00", "0.0004", "-"]
+    assert "gradients 8e-06 (summed)" in lines[-1]
 
 
 def test_table_and_json_hold_every_row():

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
 
-from actcl_tf import config
-from actcl_tf.benchmark.scaling import scaling_costs, scaling_counts, scaling_settings
+from actcl_tf.benchmark.scaling import scaling_costs
 
-_MODALITY = scaling_counts.Modality(4, 6, 0, 40, 64, 16)
 _TRUE = scaling_costs.Fit(1e-3, 2e-6, 3e-8, 4e-9)
 _SIZES = [(n, m) for n in (100, 200, 400) for m in (4, 8, 16)]
 
@@ -46,38 +44,27 @@ def test_peak_is_that_of_the_greater_phase(pool_size, picks, expected):
 
 
 def test_two_levels_by_hand():
-    remember = scaling_costs.Fit(0.5, 0.0, 0.0, 0.0)
     sample = scaling_costs.Fit(0.0, 1.0, 0.0, 0.0)
-    costs = scaling_costs.Costs(sample, remember, scaling_costs.Peak(10.0, 0.0))
-    assert costs.seconds(100, 5, 4, sharded=False) == 100.5
-    # A quarter of 101 keys, rounded up, and the picks of all four.
-    assert costs.seconds(101, 5, 4, sharded=True) == 26 + 20 + 0.5
-    assert costs.scratch_bytes(101, 5, 4, sharded=False) == 1010
-    assert costs.scratch_bytes(101, 5, 4, sharded=True) == 260
-    assert costs.scratch_bytes(101, 10, 4, sharded=True) == 400
-    assert costs._replace(scratch=None).scratch_bytes(101, 10, 4, sharded=True) == 0
+    costs = scaling_costs.Costs(sample, sample, scaling_costs.Peak(10.0, 0.0))
+    assert costs.sampling_seconds(101, 5) == 101 and costs.scratch_bytes(101, 5) == 1010
+    # A part of 26 keys, and the picks of all four.
+    assert costs.sampling_seconds(26, 5, parts=4) == 26 + 20
+    assert costs.scratch_bytes(26, 5, parts=4) == 260
+    assert costs.scratch_bytes(26, 10, parts=4) == 400
+    assert costs._replace(scratch=None).scratch_bytes(26, 10, parts=4) == 0
 
 
-@pytest.mark.parametrize("replicas", [1, 4])
-@pytest.mark.parametrize("negatives", ["active", "random"])
-def test_the_real_step_picks_in_one_level_and_in_two(replicas, negatives):
-    contrast = config.from_flat({"negatives": negatives}).contrast
-    sample, remember = scaling_costs.build_step("clustered", contrast, _MODALITY, (64, 8, replicas))
-    for index in range(3):
-        assert sample(index) == 8
-        remember(index)
-
-
-@pytest.mark.slow
-def test_sizes_that_are_measured_and_held_out():
-    settings = scaling_settings.Settings(
-        scaling_measured_pools=(64, 128),
-        scaling_measured_picks=(4, 16),
-        scaling_rounds=1,
-    )
-    contrast = config.from_flat({"negatives": "random"}).contrast
-    measured = scaling_costs.measure(settings, contrast, _MODALITY)
-    assert [p[:3] for p in measured.points] == [(n, m, 1) for n in (64, 128) for m in (4, 16)]
-    assert [p[:3] for p in measured.held_out] == [(512, 16, 1), (128, 32, 1), (128, 16, 4)]
-    assert all(p.seconds > 0 < p.remember_seconds for p in measured.points + measured.held_out)
-    assert measured.costs.sample(64, 4) > 0
+@pytest.mark.parametrize("known", [False, True])
+def test_costs_are_fitted_to_points(known):
+    points = [
+        {"pool_size": n, "picks": m, "seconds": _TRUE(n, m), "remember_seconds": 0.5}
+        | {"scratch_bytes": {4: 100 * n, 16: 480 * n}.get(m) if known and n == 400 else None}
+        for n, m in _SIZES
+    ]
+    found = scaling_costs.fit_costs(points)
+    np.testing.assert_allclose(found.sample, _TRUE, rtol=1e-6)
+    np.testing.assert_allclose(found.remember, [0.5, 0, 0, 0], atol=1e-12)
+    assert found.scratch == (scaling_costs.Peak(100.0, 30.0) if known else None)
+    told = found.foretell({"pool_size": 800, "picks": 8, "replicas": 4})
+    assert told["foretold_seconds"] == pytest.approx(_TRUE(800, 8) + _TRUE(32, 8))
+    assert told["foretold_scratch_bytes"] == (800 * 240 if known else 0)

@@ -17,18 +17,6 @@ def _modality(num_features=5, size=3):
     return scaling_counts.Modality(size, num_features, 100, 4 * size + 24, 4 * 8 + 24, 16)
 
 
-@pytest.mark.parametrize(
-    ("replicas", "gathers", "reduces"),
-    [(1, 0, 0), (2, 10, 10), (4, 30, 15), (256, 2550, 2 * 255 / 256 * 10)],
-)
-def test_what_a_ring_receives(replicas, gathers, reduces):
-    gather, reduce = (
-        scaling_counts.Item("x", how, 10) for how in (scaling_counts.GATHER, scaling_counts.REDUCE)
-    )
-    assert gather.received(replicas) == gathers
-    assert reduce.received(replicas) == pytest.approx(reduces)
-
-
 def test_kept_bytes_by_hand():
     counts = scaling_counts.Counts((_modality(), _modality()), 0)
     # Two pointers; 3 keys of 3 numbers, 10 of 3 + 5 numbers, and id, label and step of each.
@@ -36,24 +24,20 @@ def test_kept_bytes_by_hand():
     assert scaling_counts.kept_bytes(counts, 3, 10) == 2 * one
 
 
-def test_one_replica_exchanges_nothing():
-    counts = scaling_counts.Counts((_modality(),), 0)
-    assert scaling_counts.exchange(counts, 8, 1, sharded=False) == []
-
-
 def test_exchange_by_hand():
     counts = scaling_counts.Counts((_modality(), _modality()), clip_bytes=7)
-    found = {i.name: i.num_bytes for i in scaling_counts.exchange(counts, 4, 8, sharded=True)}
-    assert found == {
+    found = scaling_counts.exchange(counts, 4, 8, sharded=True)
+    assert found.gathered == {
         "clip ids and labels": 4 * 16,
         "keys": 4 * 4 * 6,
         "features": 4 * 4 * 10,
         "queries": 4 * 4 * 6,
         "clips, shuffled": 4 * 7 + 4,
         "finalists": 8 * 4 * 2 * 56,
-        "last layers' statistics": 2 * 4 * 6,
-        "gradients": 200,
     }
+    assert found.summed == {"last layers' statistics": 2 * 4 * 6, "gradients": 200}
+    least = scaling_counts.exchange(counts._replace(clip_bytes=0), 4, 8, sharded=False)
+    assert list(least.gathered) == ["clip ids and labels", "keys", "features", "queries"]
 
 
 def _count_small(model, flags):
@@ -144,12 +128,12 @@ def answers():
 def test_exchanged_bytes_are_those_of_the_traced_step(answers, index):
     counts, given, _ = answers[index]
     sharded = _RUNS[index].get("pool_sharding", False)
-    items = scaling_counts.exchange(counts, _BATCH // 2, 2, sharded)
-    gathered = sum(i.num_bytes for i in items if i.how == scaling_counts.GATHER)
+    own = scaling_counts.exchange(counts, _BATCH // 2, 2, sharded)
+    gathered = sum(own.gathered.values())
     if "shuffle_batch_norm" in _RUNS[index]:
         gathered -= _BATCH // 2 * 8 + 4  # Seeds and sizes, int32, which go by no collective.
     assert gathered == sum(given["CollectiveGatherV2"])
-    reduced = sum(i.num_bytes for i in items if i.how == scaling_counts.REDUCE)
+    reduced = sum(own.summed.values())
     # Beside what is counted, six float32 scalars of each direction for the progress bar.
     assert sum(given["CollectiveReduceV2"]) - reduced == 2 * 6 * 4
 

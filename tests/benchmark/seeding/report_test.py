@@ -1,17 +1,30 @@
 import pytest
 
-from actcl_tf.benchmark.seeding import report, timing
+from actcl_tf.benchmark.seeding import report
 
 
 def _row(num_points, way, ratio, extra_bytes=None):
-    return timing.Row(
-        "gaussian", num_points, way, [0.5 * ratio], ratio, [ratio] * 2, 2.0, 5.0, 6.0, 3.0, 0.25,
-        extra_bytes, 100,
-    )  # fmt: skip
+    return {
+        "points": "gaussian",
+        "num_points": num_points,
+        "way": way,
+        "seconds": [0.5 * ratio],
+        "ratio": ratio,
+        "ratio_quartiles": [ratio, ratio],
+        "passes": 2.0,
+        "gigabytes_moved": 3.0,
+        "copy_share": 0.25,
+        "extra_bytes": extra_bytes,
+        "factor_bytes": 100,
+    }
 
 
-RESULT = timing.Result(
-    rows=[
+def _rung(num_points, seconds, ratio):
+    return {"points": "gaussian", "num_points": num_points, "seconds": [seconds], "ratio": ratio}
+
+
+FIGURES = {
+    "rows": [
         _row(10, "blocked_xla", 1.0, 40),
         _row(10, "plain_xla", 3.0),
         _row(10, "greedy_sklearn", 2000.0),
@@ -20,17 +33,13 @@ RESULT = timing.Result(
         _row(20, "plain_graph", 7.0),
         _row(20, "plain_numpy", 3.0),
     ],
-    ladder=[
-        timing.Rung("gaussian", 10, [0.25], None),
-        timing.Rung("gaussian", 20, [0.5], 2.0),
-        timing.Rung("gaussian", 40, [1.25], 2.5),
-    ],
-    copy_bytes_per_second=[10e9, 30e9, 20e9],
-)
+    "ladder": [_rung(10, 0.25, None), _rung(20, 0.5, 2.0), _rung(40, 1.25, 2.5)],
+    "copy_bytes_per_second": [10e9, 30e9, 20e9],
+}
 
 
 def test_targets_are_told_from_the_right_rows():
-    found = {target.what: (target.value, target.met) for target in report.targets(RESULT)}
+    found = {each["what"]: (each["value"], each["met"]) for each in report.targets(FIGURES)}
     assert found == {
         "gaussian, N = 20: plain_xla / ours": (9.0, True),
         "gaussian, N = 20: fastest plain loop / ours": (3.0, False),
@@ -42,13 +51,13 @@ def test_targets_are_told_from_the_right_rows():
 
 def test_what_was_not_measured_has_no_target():
     rows = [_row(10, "blocked_xla", 1.0), _row(10, "plain_numpy", 3.0)]
-    result = RESULT._replace(rows=rows, ladder=RESULT.ladder[:1])
-    assert report.targets(result) == []
-    assert " - " in report.table(result)
+    figures = {**FIGURES, "rows": rows, "ladder": FIGURES["ladder"][:1]}
+    assert report.targets(figures) == []
+    assert " - " in report.table(figures)
 
 
 def test_verdicts_name_what_is_missed():
-    lines = report.verdicts(report.targets(RESULT)).splitlines()
+    lines = report.verdicts(report.targets(FIGURES)).splitlines()
     assert lines[1] == "  met     gaussian, N = 20: plain_xla / ours: 9.00 (at least 8)"
     assert lines[4].startswith("  MISSED  gaussian: time at 2 N") and "at most 2.3" in lines[4]
 
@@ -65,5 +74,5 @@ def test_verdicts_name_what_is_missed():
     ],
 )
 def test_table_shows_every_figure(words):
-    lines = [" ".join(line.split()) for line in report.table(RESULT).splitlines()]
+    lines = [" ".join(line.split()) for line in report.table(FIGURES).splitlines()]
     assert any(words in line for line in lines), lines

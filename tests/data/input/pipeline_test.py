@@ -60,7 +60,7 @@ def _clips(config, seed, views):
 def _train(config, *, seed, views=1, **options):
     """Batches of training, as a run takes them: how a clip is made is traced once."""
     clips = _clips(config, seed, views)
-    return pipeline.build_train_dataset(config, seed=seed, views=views, make_clip=clips, **options)
+    return pipeline.build_train_dataset(config, seed=seed, make_clip=clips, **options)
 
 
 def _batches(dataset, count):
@@ -93,7 +93,7 @@ def _assert_synchronous(video, audio, stride=2):
 
 def test_shapes_and_types(data_dir):
     config = _config(data_dir)
-    dataset = pipeline.build_train_dataset(config, batch_size=5, seed=0, views=2)
+    dataset = _train(config, batch_size=5, seed=0, views=2)
     spec = dataset.element_spec
     expected = {
         "video": ([5, 4, 16, 16, 3], tf.uint8),
@@ -309,13 +309,6 @@ def test_too_long_a_span_names_flag_value_and_limit(data_dir):
         pipeline.build_random_dataset(config, num_clips=4, batch_size=4, seed=0, epoch=0)
     with pytest.raises(records.DataError, match=message):
         pipeline.build_eval_dataset(config, split="noise", batch_size=4, num_windows=1)
-
-
-def test_batch_larger_than_the_split_is_refused(data_dir):
-    with pytest.raises(records.DataError, match=r"--batch_size=13: must be at most 12"):
-        pipeline.build_train_dataset(_config(data_dir), batch_size=13, seed=0)
-    with pytest.raises(records.DataError, match=r"--batch_size=14: must be at most 12"):
-        pipeline.build_train_dataset(_config(data_dir), batch_size=7, seed=0, num_input_pipelines=2)
 
 
 def test_missing_split_and_no_windows_are_refused(data_dir):

@@ -8,25 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from actcl_tf.data.media import clip_cutting
 from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
 from actcl_tf.data.media.containers import media
-from actcl_tf.data.media.read_options import ReadOptions
+from tests.data.media.reading import read
 from tests.media_files import grey, tone, turn_in_mp4, write_clip, write_media
-
-OPTIONS = ReadOptions(
-    frame_rate=25.0,
-    sample_rate=16000,
-    short_side=128,
-    clip_seconds=10.0,
-    min_seconds=0.5,
-    jpeg_quality=95,
-    silence_db=-50.0,
-)
-
-
-def read(path, start=0.0, end=None, **changes):
-    return list(clip_cutting.read_clips(path, OPTIONS._replace(**changes), start=start, end=end))
 
 
 def pixels(jpeg):

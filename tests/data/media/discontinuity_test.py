@@ -30,7 +30,7 @@ def chirp(start, seconds, rate):
     return (0.5 * np.sin(2 * np.pi * (400 * times + 75 * times**2))).astype(np.float32)
 
 
-def pictures(start, seconds):
+def frames_of_time(start, seconds):
     """25 frames a second; eight columns, bright or dark, are the bits of the frame's number."""
     first = round(start * 25)
     numbers = first + np.arange(round(seconds * 25))
@@ -39,12 +39,12 @@ def pictures(start, seconds):
     return [np.tile(row[None, :, None], (64, 1, 3)) for row in rows]
 
 
-def picture_time(jpeg):
+def frame_time(jpeg):
     image = np.asarray(Image.open(io.BytesIO(jpeg))).mean(axis=(0, 2))
     return np.packbits(image.reshape(8, -1).mean(axis=1) > 125)[0] / 25
 
 
-def sound_time(sound, rate=16000):
+def audio_time(sound, rate=16000):
     spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), 16 * len(sound)))
     return (np.argmax(spectrum) * rate / (16 * len(sound)) - 400) / 150
 
@@ -55,7 +55,7 @@ def write_joined(folder, pieces, *, suffix, video, audio, sample_rate):
     for index, (seconds, start, sound_start) in enumerate(pieces):
         piece = write_coded(
             folder / f"{index}.{suffix}",
-            pictures(told, seconds),
+            frames_of_time(told, seconds),
             chirp(told, seconds, sample_rate),
             video=video,
             audio=audio,
@@ -93,12 +93,12 @@ def check_times(clip, ahead=0.0, early=0.001, late=0.03):
     The late start of a stream counts as time of the file: up to `late`.
     """
     rate = READING.frame_rate
-    shown = np.array([picture_time(jpeg) for jpeg in clip.frames_jpeg])
+    shown = np.array([frame_time(jpeg) for jpeg in clip.frames_jpeg])
     np.testing.assert_allclose(shown - shown[0], np.arange(len(shown)) / rate, atol=0.045)
     assert -early <= clip.start - ahead - shown[0] < late
     if clip.waveform is not None:
         for first in range(0, len(clip.waveform) - 3200, 1600):
-            heard = sound_time(clip.waveform[first : first + 3200])
+            heard = audio_time(clip.waveform[first : first + 3200])
             assert heard == pytest.approx(shown[0] + (first + 1600) / 16000, abs=0.045)
 
 
@@ -206,7 +206,7 @@ def test_a_hole_in_a_broadcast_keeps_its_time(tmp_path):
 def test_a_time_when_nothing_was_recorded_gives_no_clips(tmp_path, suffix):
     path = write_media(
         tmp_path / f"a.{suffix}",
-        frames=pictures(0.0, 3.6),
+        frames=frames_of_time(0.0, 3.6),
         times=[i / 25 + 1000 * (i >= 45) for i in range(90)],
         sounds=[chirp(0.0, 3.6, 16000)],
         sound_times=[0.0, 1001.8],

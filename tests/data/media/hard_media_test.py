@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from actcl_tf.data.media import clip_cutting
 from actcl_tf.data.media.clip_cutting import MediaClip
 from actcl_tf.data.media.containers import media
-from actcl_tf.data.media.read_options import ReadOptions
+from tests.data.media.reading import read
 from tests.media_files import (
     cover_first_in_mp4,
     flat_frame,
@@ -26,20 +25,6 @@ from tests.media_files import (
     write_frames,
     write_media,
 )
-
-OPTIONS = ReadOptions(
-    frame_rate=25.0,
-    sample_rate=16000,
-    short_side=128,
-    clip_seconds=10.0,
-    min_seconds=0.5,
-    jpeg_quality=95,
-    silence_db=-50.0,
-)
-
-
-def read(path, **changes):
-    return list(clip_cutting.read_clips(path, OPTIONS._replace(**changes)))
 
 
 def read_one(path, **changes):

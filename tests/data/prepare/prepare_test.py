@@ -220,6 +220,8 @@ def test_contents_are_told_in_words():
     assert lines[1].endswith("8 x 8, 10 frames a second, at least 1 frame a clip; audio at 8000 Hz")
     assert lines[2].endswith("at least 9 frames a clip; audio at 8000 Hz")
     assert lines[-1] == "Left out as unusable or filtered: nothing."
+    (line,) = prepare_report.contents_text(_summary(test=0)).splitlines()[1:2]
+    assert line.split()[:2] == ["test", "0"] and line.split()[-1] == "-"
 
 
 def test_the_next_command_knows_the_sizes_of_its_flag_file():

@@ -26,6 +26,7 @@ def build_augmentation(config: DataConfig) -> Callable[[Batch], Batch]:
     Returns:
       Batch -> the same batch, augmented, without the seeds; of one or two views.
     """
+    strengths = video_augmentation.build_strengths(config)
 
     def augment(batch: Batch) -> Batch:
         result = {key: value for key, value in batch.items() if not key.endswith(SEEDS)}
@@ -35,12 +36,7 @@ def build_augmentation(config: DataConfig) -> Callable[[Batch], Batch]:
                 continue
             if prefix + "video" in batch:
                 result[prefix + "video"] = augment_videos(
-                    batch[prefix + "video"],
-                    seeds[:, 0],
-                    flip=config.flip,
-                    color_jitter=config.color_jitter,
-                    gray_probability=config.gray_probability,
-                    blur_probability=config.blur_probability,
+                    batch[prefix + "video"], seeds[:, 0], strengths
                 )
             if prefix + "audio" in batch:
                 result[prefix + "audio"] = augment_audio(
@@ -55,36 +51,21 @@ def build_augmentation(config: DataConfig) -> Callable[[Batch], Batch]:
 
 
 def augment_videos(
-    videos: tf.Tensor,
-    seeds: tf.Tensor,
-    *,
-    flip: bool,
-    color_jitter: float,
-    gray_probability: float,
-    blur_probability: float,
+    videos: tf.Tensor, seeds: tf.Tensor, strengths: video_augmentation.Strengths
 ) -> tf.Tensor:
     """`video_augmentation.augment` of several clips.
 
     Args:
       videos: [B, T, H, W, 3] uint8, square.
       seeds: [B, 2] int32, stateless seed of each clip.
-      flip: see `video_augmentation.augment`, as the others.
-      color_jitter: strength.
-      gray_probability: share of clips.
-      blur_probability: share of clips.
+      strengths: of what is done.
 
     Returns:
       [B, T, H, W, 3] uint8.
     """
 
     def draw(seed: tf.Tensor) -> tuple[video_augmentation.Looks, tf.Tensor]:
-        looks = video_augmentation.draw_looks(
-            seed,
-            flip=flip,
-            color_jitter=color_jitter,
-            gray_probability=gray_probability,
-            blur_probability=blur_probability,
-        )
+        looks = video_augmentation.draw_looks(seed, strengths)
         return looks, video_augmentation.color_matrix(looks.factors, looks.grey)
 
     flag, number = (tf.TensorSpec([], dtype) for dtype in (tf.bool, tf.float32))
@@ -93,9 +74,9 @@ def augment_videos(
         draw, seeds, fn_output_signature=(looks_spec, tf.TensorSpec([3, 3]))
     )
     pixels = tf.cast(videos, tf.float32)
-    if blur_probability > 0:
+    if strengths.blur_probability > 0:
         pixels = tf.where(_per_clip(looks.blurred), _blur(pixels, looks.sigma), pixels)
-    if color_jitter > 0 or gray_probability > 0:
+    if strengths.color_jitter > 0 or strengths.gray_probability > 0:
         offsets = video_augmentation.contrast_offset(
             looks.factors, tf.reduce_mean(pixels, [1, 2, 3])
         )
@@ -103,7 +84,7 @@ def augment_videos(
         rows = tf.matmul(tf.reshape(pixels, [shape[0], -1, 3]), matrices)
         pixels = tf.reshape(rows, shape) + _per_clip(offsets)
     result = video_ops.to_uint8(pixels)
-    if flip:
+    if strengths.flip:
         result = tf.where(_per_clip(looks.flipped), tf.reverse(result, [3]), result)
     return tf.ensure_shape(result, videos.shape)
 

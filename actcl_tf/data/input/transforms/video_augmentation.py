@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from actcl_tf.config import DataConfig
 from actcl_tf.data.input.transforms import resampling
 from actcl_tf.data.input.transforms.video_ops import to_uint8
 
@@ -22,8 +23,9 @@ _RGB_TO_YIQ = np.array(
 )
 _YIQ_TO_RGB = np.linalg.inv(_RGB_TO_YIQ)
 
-# Shares of the strength of the colour jitter that each part takes (SimCLR, arXiv 2002.05709, A.1).
-_BRIGHTNESS, _CONTRAST, _SATURATION, _HUE = 0.8, 0.8, 0.8, 0.2
+# Shares of the strength of the colour jitter that brightness, contrast, saturation and hue take
+# (SimCLR, arXiv 2002.05709, A.1).
+_JITTER = (0.8, 0.8, 0.8, 0.2)
 _PIXELS_A_ROW = 4
 # Standard deviations of the blur, in pixels of a 112-pixel frame.
 _BLUR_SIGMA, BLUR_SIDE = (0.1, 2.0), 112
@@ -50,32 +52,40 @@ class Looks(NamedTuple):
     flipped: tf.Tensor
 
 
-def draw_looks(
-    seed: tf.Tensor,
-    *,
-    flip: bool,
-    color_jitter: float,
-    gray_probability: float,
-    blur_probability: float,
-) -> Looks:
-    """Draws the looks of one clip; see `augment`.
+class Strengths(NamedTuple):
+    """How much clips are changed.
 
-    Args:
-      seed: [2] int32, stateless seed.
-      flip: see `augment`, as the others.
-      color_jitter: strength.
-      gray_probability: share of clips.
-      blur_probability: share of clips.
+    Attributes:
+      flip: whether half of the clips are mirrored from left to right.
+      color_jitter: strength, 0 (none) to 1: factors of brightness, contrast and saturation are
+        uniform in 1 +- 0.8 strength, the turn of hue in +- 0.2 strength.
+      gray_probability: share of clips turned to grey.
+      blur_probability: share of clips blurred, with a standard deviation that is uniform from 0.1
+        to 2 pixels at 112 pixels and grows with the frame.
     """
+
+    flip: bool
+    color_jitter: float
+    gray_probability: float
+    blur_probability: float
+
+
+def build_strengths(config: DataConfig) -> Strengths:
+    """Those of a configuration."""
+    return Strengths(*(getattr(config, name) for name in Strengths._fields))
+
+
+def draw_looks(seed: tf.Tensor, strengths: Strengths) -> Looks:
+    """Draws the looks of one clip; the seed is stateless, [2] int32."""
     draws = tf.random.stateless_uniform([8], seed)
     low, high = _BLUR_SIGMA
-    spread = color_jitter * np.array([_BRIGHTNESS, _CONTRAST, _SATURATION, _HUE], np.float32)
+    spread = strengths.color_jitter * np.array(_JITTER, np.float32)
     return Looks(
-        blurred=draws[1] < blur_probability,
+        blurred=draws[1] < strengths.blur_probability,
         sigma=low + (high - low) * draws[0],
         factors=np.array([1.0, 1.0, 1.0, 0.0], np.float32) + spread * (2.0 * draws[2:6] - 1.0),
-        grey=draws[6] < gray_probability,
-        flipped=(draws[7] < 0.5) & flip,
+        grey=draws[6] < strengths.gray_probability,
+        flipped=(draws[7] < 0.5) & strengths.flip,
     )
 
 
@@ -180,46 +190,27 @@ def blur(frames: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
     return blur_columns(blur_columns(frames))
 
 
-def augment(
-    frames: tf.Tensor,
-    seed: tf.Tensor,
-    *,
-    flip: bool,
-    color_jitter: float,
-    gray_probability: float,
-    blur_probability: float,
-) -> tf.Tensor:
+def augment(frames: tf.Tensor, seed: tf.Tensor, strengths: Strengths) -> tf.Tensor:
     """Flips, blurs and recolours a clip, all frames alike.
 
     Args:
       frames: [T, H, W, 3] float32, in [0, 255], or uint8; square.
       seed: [2] int32, stateless seed.
-      flip: whether half of the clips are mirrored from left to right.
-      color_jitter: strength, 0 (none) to 1: factors of brightness, contrast and saturation are
-        uniform in 1 +- 0.8 strength, the turn of hue in +- 0.2 strength.
-      gray_probability: share of clips turned to grey.
-      blur_probability: share of clips blurred, with a standard deviation that is uniform from 0.1
-        to 2 pixels at 112 pixels and grows with the frame.
+      strengths: of what is done.
 
     Returns:
       [T, H, W, 3] uint8.
     """
-    looks = draw_looks(
-        seed,
-        flip=flip,
-        color_jitter=color_jitter,
-        gray_probability=gray_probability,
-        blur_probability=blur_probability,
-    )
-    if blur_probability > 0:
+    looks = draw_looks(seed, strengths)
+    if strengths.blur_probability > 0:
         sigma = looks.sigma * (frames.shape[1] / BLUR_SIDE)
         frames = tf.cast(frames, tf.float32)
         frames = tf.cond(looks.blurred, lambda: blur(frames, sigma), lambda: frames)
-    if color_jitter > 0 or gray_probability > 0:
+    if strengths.color_jitter > 0 or strengths.gray_probability > 0:
         pixels = jitter_colors(tf.cast(frames, tf.float32), looks.factors, looks.grey)
     else:
         pixels = to_uint8(frames)
-    if flip:
+    if strengths.flip:
         pixels = tf.cond(looks.flipped, lambda: _mirrored(pixels), lambda: pixels)
     return pixels
 

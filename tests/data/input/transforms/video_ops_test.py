@@ -7,26 +7,10 @@ import PIL.Image
 import PIL.ImageEnhance
 import pytest
 import tensorflow as tf
-from scipy import ndimage, stats
+from scipy import stats
 
 from actcl_tf.data.input.transforms import video_ops
-
-
-def _seeds(count):
-    return tf.stack([tf.range(count), tf.fill([count], 5)], 1)
-
-
-def _over_seeds(function, count, dtype=tf.uint8):
-    """What a function of a seed gives for many of them, [count, ...]."""
-    mapped = tf.function(lambda seeds: tf.map_fn(function, seeds, fn_output_signature=dtype))
-    return mapped(_seeds(count)).numpy()
-
-
-def _smooth(rng, frames, height, width):
-    """Pictures without hard edges, [T, H, W, 3] uint8."""
-    coarse = rng.uniform(0, 255, (frames, height // 8 + 2, width // 8 + 2, 3))
-    fine = ndimage.zoom(coarse, (1, 8, 8, 1), order=1)[:, :height, :width]
-    return np.clip(np.round(fine), 0, 255).astype(np.uint8)
+from tests.data.input.transforms.many_draws import over_seeds, smooth
 
 
 def _jpegs(frames):
@@ -36,7 +20,7 @@ def _jpegs(frames):
 
 
 def _random_boxes(size, min_area, count):
-    return _over_seeds(
+    return over_seeds(
         lambda seed: video_ops.random_box(tf.constant([0, 0, *size]), min_area, seed),
         count,
         tf.int32,
@@ -102,7 +86,7 @@ def test_random_box_area_is_uniform_and_places_reach_the_edges():
 
 @pytest.mark.parametrize("box", [[0, 0, 40, 48], [3, 5, 20, 31], [39, 47, 1, 1]])
 def test_decode_equals_pil(rng, box):
-    jpegs = _jpegs(_smooth(rng, 3, 40, 48))
+    jpegs = _jpegs(smooth(rng, 3, 40, 48))
     top, left, height, width = box
     expected = [
         np.asarray(PIL.Image.open(io.BytesIO(jpeg)))[top : top + height, left : left + width]
@@ -126,7 +110,7 @@ def test_decode_equals_pil(rng, box):
     ],
 )
 def test_reduced_decoding_is_the_picture_reduced(rng, box, target, expected):
-    frames = _smooth(rng, 2, 80, 96)
+    frames = smooth(rng, 2, 80, 96)
     found = video_ops.decode(_jpegs(frames), tf.constant(box), target).numpy()
     assert found.shape[1:3] == expected
     ratio = round(box[2] / expected[0])
@@ -139,7 +123,7 @@ def test_reduced_decoding_is_the_picture_reduced(rng, box, target, expected):
 
 
 def test_decode_of_a_grey_jpeg_has_three_equal_channels(rng):
-    jpeg = tf.io.encode_jpeg(_smooth(rng, 1, 16, 16)[0, :, :, :1])
+    jpeg = tf.io.encode_jpeg(smooth(rng, 1, 16, 16)[0, :, :, :1])
     frames = video_ops.decode(jpeg[None], tf.constant([0, 0, 16, 16])).numpy()
     assert frames.shape == (1, 16, 16, 3)
     np.testing.assert_array_equal(frames[..., :1].repeat(3, -1), frames)
@@ -151,7 +135,7 @@ def test_decode_refuses_what_is_no_jpeg():
 
 
 def test_boxes_of_two_views_equal_boxes_decoded_alone(rng):
-    jpegs = _jpegs(_smooth(rng, 2, 40, 48))
+    jpegs = _jpegs(smooth(rng, 2, 40, 48))
     boxes = [tf.constant([4, 6, 20, 25]), tf.constant([10, 0, 30, 12])]
     for crop, box in zip(video_ops.decode_boxes(jpegs, boxes), boxes, strict=True):
         alone = video_ops.decode(jpegs, box).numpy().astype(int)
@@ -159,7 +143,7 @@ def test_boxes_of_two_views_equal_boxes_decoded_alone(rng):
 
 
 def test_frame_size_comes_from_the_header(rng):
-    jpeg = _jpegs(_smooth(rng, 1, 24, 40))[0]
+    jpeg = _jpegs(smooth(rng, 1, 24, 40))[0]
     np.testing.assert_array_equal(video_ops.frame_size(jpeg), [24, 40])
 
 
@@ -199,7 +183,7 @@ def test_boxes_stay_inside_their_region():
     [([0, 0, 48, 61], None), ([5, 7, 20, 30], None), ([2, 3, 40, 41], 20), ([1, 0, 47, 61], 10)],
 )
 def test_a_png_is_cut_to_the_pixels_that_it_holds(rng, box, target):
-    frames = _smooth(rng, 2, 48, 61)
+    frames = smooth(rng, 2, 48, 61)
     pngs = tf.stack([tf.io.encode_png(frame) for frame in frames])
     assert video_ops.clip_size(pngs).numpy().tolist() == [48, 61]
     cut = tf.function(video_ops.decode)(pngs, tf.constant(box), target).numpy()

@@ -11,11 +11,11 @@ def cover_only(path):
     return write_media(path, sounds=[tone(1)], cover=grey(9))
 
 
-def sound_only(path):
+def audio_only(path):
     return write_media(path, sounds=[tone(1)])
 
 
-def picture_only(path):
+def video_only(path):
     return write_clip(path, 1.0, sounds=[])
 
 
@@ -40,8 +40,8 @@ def cut_off(path):
     "make, reason",
     [
         (cover_only, "no_video"),
-        (sound_only, "no_video"),
-        (picture_only, "no_audio"),
+        (audio_only, "no_video"),
+        (video_only, "no_audio"),
         (no_bytes, "empty"),
         (text, "damaged"),
         (noise, "damaged"),
@@ -96,10 +96,10 @@ def test_first_times(tmp_path, video_start, sound_start):
     "make, streams, reason",
     [
         (cover_only, "audio", None),
-        (sound_only, "audio", None),
-        (sound_only, "video", "no_video"),
-        (picture_only, "video", None),
-        (picture_only, "audio", "no_audio"),
+        (audio_only, "audio", None),
+        (audio_only, "video", "no_video"),
+        (video_only, "video", None),
+        (video_only, "audio", "no_audio"),
         (cover_only, "video", "no_video"),
     ],
 )

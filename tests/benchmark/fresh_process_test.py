@@ -7,8 +7,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from actcl_tf.benchmark import host
-from actcl_tf.benchmark.seeding import memory
+from actcl_tf.benchmark import fresh_process, host
 
 SIZE = 64 * 2**20
 
@@ -26,7 +25,7 @@ def _peak_of_sorting(jit):
 def test_what_tensorflow_takes_is_seen_in_a_second_call():
     # In a process whose fork server is not that of other tests, with the kernels that they have.
     command = f"from {__name__} import check; check()"
-    root = pathlib.Path(__file__).resolve().parents[3]
+    root = pathlib.Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", command], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -35,7 +34,7 @@ def check():
     before = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
     seen = {}
     for jit in (False, True):
-        context = memory.fresh_context()
+        context = fresh_process.context()
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
             process, seen[jit] = fresh.submit(_peak_of_sorting, jit).result(timeout=600)
         assert process != os.getpid()
