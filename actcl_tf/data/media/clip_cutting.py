@@ -15,6 +15,7 @@ from typing import NamedTuple
 import av
 import av.logging
 import numpy as np
+from av.stream import Stream
 
 from actcl_tf.data.media import audio_sampler
 from actcl_tf.data.media.audio_sampler import AudioSampler
@@ -138,7 +139,8 @@ def _read_parts(
     if way.seek_to and max(firsts) > start and not timeline.has_jumps:
         # The index led too far; read from the front.
         way, firsts = FRONT, media.first_times(path, 0.0, options.streams)
-    lost: float | None = None  # Time from which on a jump left no clip.
+    # Time from which on a jump left no clip.
+    lost = max(start, 0.0) if parts[0] == timeline.parts[0] and parts[0].starts else None
     found = is_damaged = False
     for part in parts:
         length = part.end - max(part.starts.values(), default=-math.inf)
@@ -153,6 +155,9 @@ def _read_parts(
             begin = max([*(part.starts_of(source.used) or firsts), start])
             if lost is not None:
                 yield Rejected(min(lost, begin), begin, "discontinuity")
+            elif not part.starts:
+                missing = source.used[firsts.index(max(firsts))]
+                yield from _alone(missing, max(start, min(firsts)), begin, lengths)
             cutter = _Cutter(source, (begin, min(end, part.end)), options, timeline.has_jumps)
             is_jumping = part.jumps(source.used)
             knows_end = not is_jumping and not timeline.is_shifted
@@ -160,13 +165,25 @@ def _read_parts(
             for piece in _cut(source, events, cutter, lengths, knows_end):
                 found = True
                 yield piece
+            ends = cutter.ends(source)
+            if not is_jumping and not cutter.is_damaged:
+                until = min(end, max(ends.values()))
+                yield from _alone(min(ends, key=ends.get), cutter.cut_until, until, lengths)
         is_damaged |= cutter.is_damaged
-        is_over = is_jumping and min(cutter.ends(source).values()) < end
+        is_over = is_jumping and min(ends.values()) < end
         lost = cutter.cut_until if is_over else None
+    if timeline.has_rest and end > timeline.end:
+        lost = cutter.cut_until if lost is None else lost
     if lost is not None:
         yield Rejected(lost, max(lost, min(end, timeline.end)), "discontinuity")
     elif not found:
         raise media.MediaError("damaged" if is_damaged else "too_short")
+
+
+def _alone(missing: Stream, start: float, end: float, lengths: _Lengths) -> Iterator[Rejected]:
+    """Tells of a span in which one stream lasts and the other one is missing, if clips fit in."""
+    if (end - start) * lengths.rate >= lengths.whole:
+        yield Rejected(start, end, f"no_{missing.type}")
 
 
 class _Cutter:
@@ -210,6 +227,11 @@ class _Cutter:
     def is_damaged(self) -> bool:
         """Whether there was damage."""
         return bool(self._damage)
+
+    @property
+    def breaks_off(self) -> bool:
+        """Whether it is damaged from some time on to its end."""
+        return any(damage.end == math.inf for damage in self._damage)
 
     @property
     def cut_until(self) -> float:
@@ -297,8 +319,11 @@ def _cut(
     cutter.finish()
     ends = cutter.ends(source)
     last = min(ends.values())
+    if last == -math.inf:  # A stream gives nothing, such as one whose codec has changed.
+        yield Rejected(cutter.cut_until, max(cutter.cut_until, *ends.values()), "damaged")
+        return
     announced = source.announced_end(ends) if knows_end else -math.inf
-    is_cut_off = last < min(cutter.end, announced)
+    breaks_off, is_cut_off = cutter.breaks_off, last < min(cutter.end, announced)
     if is_cut_off:  # The last frames may lack bytes.
         cutter.add(media.DamagedInterval(last - TIME_SLACK, math.inf, "damaged"), last)
     total = cutter.total(last)
@@ -310,5 +335,9 @@ def _cut(
         yield piece
     # The last clip may end before the cut, and be whole; a stream alone may end before the others.
     ends_early = is_cut_off and max(ends.values()) + media.END_SLACK < announced
-    if ends_early and cutter.done and not is_told:
+    if is_told or not cutter.done:
+        return
+    if ends_early:
         yield Rejected(cutter.cut_until, min(cutter.end, announced), "damaged")
+    elif breaks_off:
+        yield Rejected(cutter.cut_until, max(ends.values()), "damaged")

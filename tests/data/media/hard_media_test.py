@@ -103,6 +103,14 @@ def test_any_frame_rate_is_shown_at_the_right_times(tmp_path, rng, suffix):
     np.testing.assert_allclose(levels(clip), 20 + 3 * shown, atol=2.5)
 
 
+def test_frames_out_of_order_in_a_container_without_times_of_showing(tmp_path):
+    frames = [flat_frame((30 + 4 * i, 128, 128), "yuv420p") for i in range(50)]
+    options = {"preset": "medium", "bf": "2"}
+    path = write_frames(tmp_path / "a.avi", frames, options=options, sound_codec="pcm_s16le")
+    steps = np.diff(levels(read_one(path)))[:-1]
+    assert steps.min() > 1 and steps.max() < 9  # Each frame is shown once, and in its turn.
+
+
 def test_an_edit_list_trims_picture_and_sound(tmp_path):
     frames = [grey(20 + 2 * i) for i in range(100)]
     sound = np.concatenate([tone(2, frequency=500), tone(2, frequency=2000)])

@@ -13,6 +13,10 @@ from av.stream import Stream
 from actcl_tf.data.media.containers.parts import Part
 
 TICK = 1e-3  # Seconds; shorter than a frame.
+# Containers that have times of decoding alone, and codecs for which FFmpeg cannot make times of
+# showing out of them: its guess goes back and forth.
+_DECODING_TIMES = frozenset({"avi"})
+_REORDERING = frozenset({"h264", "hevc", "vvc"})
 # What FFmpeg reports as an error although every picture comes out whole.
 HARMLESS = ("mmco: unref short failure", "SEI type")
 _DAMAGED_AUDIO = 0.1  # Seconds of audio that a damaged packet spoils.
@@ -130,7 +134,7 @@ class PartDecoder:
     def _stamp(self, stream: Stream, frame: Frame) -> float:
         """Gives a frame its stamp on the time axis of all parts; returns its time, seconds."""
         state = self._states[stream.index]
-        stamp = frame.pts if frame.pts is not None else frame.dts
+        stamp = frame.dts if frame.pts is None or _guesses_times(stream) else frame.pts
         if stamp is None:  # It follows the one before, as the last one of Windows Media does.
             stamp = state.next_stamp
         if stream.type == "audio":
@@ -140,6 +144,13 @@ class PartDecoder:
         state.next_stamp = stamp + round(duration)
         frame.pts, frame.time_base = stamp + state.shift, stream.time_base
         return float(stamp * stream.time_base) - self._zero
+
+
+def _guesses_times(stream: Stream) -> bool:
+    """Whether the times at which frames are shown are guesses; those of decoding are in order."""
+    return (
+        stream.container.format.name in _DECODING_TIMES and stream.codec_context.name in _REORDERING
+    )
 
 
 def _has_error(log: list) -> bool:
