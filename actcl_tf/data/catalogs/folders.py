@@ -50,9 +50,9 @@ class _Splits(NamedTuple):
 def understand(names: Sequence[str]) -> Layout:
     """Finds splits and classes in the names of files.
 
-    Splits are looked for at the top, and one folder below: under a folder that holds the whole data
-    set (or in one that such a folder holds, and so on), or under each class. Folders that mean splits are not taken as such where only one stands
-    among others, as a class may be called train.
+    Splits are looked for at the top, in a folder that holds the whole data set (or in one that such
+    a folder holds, and so on), and under each class. Folders that mean splits are not taken as such
+    where only one stands among others, as a class may be called train.
 
     Args:
       names: of the videos, relative to the folder, with `/` between folders.

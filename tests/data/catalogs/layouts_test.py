@@ -71,13 +71,13 @@ ROWS = {
         {},
     ),
     "videos and clips": (
-        ["train-videos/1.mp4", "testClips/2.mp4", "ｄｅｖ/3.mp4"],
+        ["train-videos/1.mp4", "testClips/2.mp4", "\uff44\uff45\uff56/3.mp4"],
         {
             "train-videos/1.mp4": ("train", None),
             "testClips/2.mp4": ("test", None),
-            "ｄｅｖ/3.mp4": ("val", None),
+            "\uff44\uff45\uff56/3.mp4": ("val", None),
         },
-        "train (train-videos), test (testClips), val (ｄｅｖ); classes: 0.",
+        "train (train-videos), test (testClips), val (\uff44\uff45\uff56); classes: 0.",
         {},
     ),
     "dev and eval": (
