@@ -159,14 +159,14 @@ def _read_parts(
                 missing = source.used[firsts.index(max(firsts))]
                 yield from _alone(missing, max(start, min(firsts)), begin, lengths)
             cutter = _Cutter(source, (begin, min(end, part.end)), options, timeline.has_jumps)
-            is_jumping = part.jumps(source.used)
+            is_jumping = part.end < math.inf or part.jumps(source.used)
             knows_end = not is_jumping and not timeline.is_shifted
             events = source.decode(part, way.skip)
             for piece in _cut(source, events, cutter, lengths, knows_end):
                 found = True
                 yield piece
             ends = cutter.ends(source)
-            if not is_jumping and not cutter.is_damaged:
+            if len(ends) > 1 and not is_jumping and not cutter.is_damaged:
                 until = min(end, max(ends.values()))
                 yield from _alone(min(ends, key=ends.get), cutter.cut_until, until, lengths)
         is_damaged |= cutter.is_damaged
@@ -267,6 +267,7 @@ class _Cutter:
         self.done += length
         damage, waveform, frames, height, width = self._damage, None, [], 0, 0
         if self._frames is not None:
+            damage = damage + self._frames.damage
             frames = self._frames.take(int(length))
             height, width = self._frames.size
         reason = None

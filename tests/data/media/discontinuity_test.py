@@ -247,6 +247,42 @@ def test_a_time_when_nothing_was_recorded_gives_no_clips(tmp_path, suffix):
             check_times(clip, ahead=1000.0 if clip.start > 10 else 0.0)
 
 
+@pytest.mark.parametrize("gap", [3.0, 30.0])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "flv"])
+def test_a_silent_film_has_no_clip_of_a_picture_that_stands_still(tmp_path, suffix, gap):
+    path = write_media(
+        tmp_path / f"a.{suffix}",
+        frames=pictures(0.0, 3.6),
+        times=[i / 25 + gap * (i >= 45) for i in range(90)],
+    )
+    made, rejected = cut(path, streams="video", min_seconds=0.48)
+    assert {piece.reason for piece in rejected} == {"discontinuity"}
+    assert len(made) >= 5
+    for clip in made:
+        assert len(set(clip.frames_jpeg)) == len(clip.frames_jpeg)
+
+
+def test_a_broadcast_that_loses_its_picture_has_no_clips_of_the_last_one(tmp_path):
+    path = write_media(
+        tmp_path / "a.ts",
+        frames=pictures(0.0, 3.6),
+        times=[i / 25 + 2.4 * (i >= 45) for i in range(90)],
+        sounds=[chirp(0.0, 6.0, 48000)],
+        sample_rate=48000,
+    )
+    made, rejected = cut(path)
+    assert len(made) >= 5 and {piece.reason for piece in rejected} == {"discontinuity"}
+    for clip in made:
+        assert len(set(clip.frames_jpeg)) == len(clip.frames_jpeg)
+
+
+@pytest.mark.parametrize("streams", media.STREAMS)
+def test_what_is_in_no_part_is_told_of_one_stream_too(tmp_path, streams):
+    path = write_joined(tmp_path, [(1.6, 0, 0), (1.6, 1000, 1.6)], **TS)
+    made, rejected = cut(path, streams=streams)
+    assert len(made) >= 3 and [piece.reason for piece in rejected] == ["discontinuity"]
+
+
 def test_a_picture_shown_for_long_while_sound_goes_on_is_no_jump(tmp_path):
     frames = [grey(level) for level in (40, 90, 140, 190)]
     path = write_media(

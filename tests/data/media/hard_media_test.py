@@ -526,6 +526,25 @@ def test_a_stream_without_decoder_is_passed_over(tmp_path):
     assert read_one(path, streams="video").waveform is None
 
 
+def test_a_stream_that_is_announced_alone_is_passed_over(tmp_path):
+    path = tmp_path / "a.ts"
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("libx264", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        _, sound = (container.add_stream("aac", rate=48000, layout="mono") for _ in range(2))
+        packets = []
+        for index in range(50):
+            frame = av.VideoFrame.from_ndarray(grey(60 + index)).reformat(format="yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            packets += picture.encode(frame)
+        frame = av.AudioFrame.from_ndarray(tone(2, 48000, 2000)[None], "fltp", "mono")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, 0, Fraction(1, 48000)
+        packets += picture.encode(None) + sound.encode(frame) + sound.encode(None)
+        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
+            container.mux(packet)
+    assert pitch(read_one(path).waveform) == pytest.approx(2000, abs=5)
+
+
 # Files
 
 NAMES = [

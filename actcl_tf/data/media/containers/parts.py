@@ -28,7 +28,7 @@ _STEADY = frozenset({"aac", "ac3", "aiff", "avi", "eac3", "flac", "mp3", "mxf", 
 _STEADY_FAMILIES = ("mov,",)
 # Formats of broadcasts and discs, where players, too, count on through a long jump ahead. In others
 # stamps are times of the whole file, and a jump ahead is a time when nothing was recorded.
-_RUNNING_ON = frozenset({"mpeg", "mpegts", "ogg"})
+RUNNING_ON = frozenset({"mpeg", "mpegts", "ogg"})
 # Those of them that say where each packet lies in the file.
 _PLACED = frozenset({"mpeg", "mpegts"})
 _TELL_EVERY = 5000  # Packets.
@@ -161,7 +161,7 @@ def _look_through(
         # Where recordings are put end to end, the streams of the next one may be others.
         has_rest = name in _PLACED and read < (1.0 - _REST) * container.size
     if runs.has_jumps:
-        timeline = _lay(runs, name in _RUNNING_ON, is_steady, origin)
+        timeline = _lay(runs, name in RUNNING_ON, is_steady, origin)
         return timeline._replace(has_rest=has_rest)
     if has_rest:
         return CONTINUOUS._replace(end=runs.position - origin, has_rest=True)
