@@ -162,7 +162,7 @@ def _read_parts(
             is_jumping = part.end < math.inf or part.jumps(source.used)
             knows_end = not is_jumping and not timeline.is_shifted
             events = source.decode(part, way.skip)
-            for piece in _cut(source, events, cutter, lengths, knows_end):
+            for piece in _cut(source, events, cutter, lengths, knows_end, not is_jumping):
                 found = True
                 yield piece
             ends = cutter.ends(source)
@@ -299,6 +299,7 @@ def _cut(
     cutter: _Cutter,
     lengths: _Lengths,
     knows_end: bool,
+    is_last: bool,
 ) -> Iterator[MediaClip | Rejected]:
     """Cuts whole clips; the last one may be shorter.
 
@@ -308,6 +309,7 @@ def _cut(
       cutter: new.
       lengths: of clips.
       knows_end: whether it ends where the file is said to end.
+      is_last: whether nothing follows; what is lost at its end is told with what follows.
     """
     num_frames = lengths.whole
     for event in events:
@@ -340,5 +342,5 @@ def _cut(
         return
     if ends_early:
         yield Rejected(cutter.cut_until, min(cutter.end, announced), "damaged")
-    elif breaks_off:
+    elif breaks_off and is_last:
         yield Rejected(cutter.cut_until, max(ends.values()), "damaged")

@@ -359,6 +359,13 @@ def test_high_dynamic_range_keeps_colours_a_usual_screen_has(tmp_path, transfer,
     np.testing.assert_allclose(color(read_one(path)), 255 * np.array(light) ** (1 / 2.4), atol=5)
 
 
+def test_frames_that_carry_data_of_kinds_without_a_name(tmp_path):
+    # TIFF, as Motion JPEG of cameras, brings EXIF with each frame.
+    frame = av.VideoFrame.from_ndarray(np.full([48, 64, 3], RED, np.uint8), "rgb24")
+    path = write_frames(tmp_path / "a.mov", [frame] * 25, codec="tiff")
+    np.testing.assert_allclose(color(read_one(path)), RED, atol=5)
+
+
 @pytest.mark.parametrize("codec", ["png", "qtrle"])
 def test_what_is_transparent_lies_over_black(tmp_path, codec):
     pix_fmt = {"png": "rgba", "qtrle": "argb"}[codec]

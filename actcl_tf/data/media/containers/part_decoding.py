@@ -43,12 +43,14 @@ class _StreamState:
       shift: added to the stamps of its frames, in ticks.
       position: time of the last packet, seconds.
       next_stamp: of the next frame if it has none, in ticks.
+      last_given: the stamp that the last frame came with, in ticks.
       broken_since: time from which pictures lack what they refer to; infinite while intact.
     """
 
     shift: int
     position: float
     next_stamp: int = 0
+    last_given: int | None = None
     broken_since: float = math.inf
 
     @property
@@ -86,7 +88,8 @@ class PartDecoder:
                 packet, failed = None, True
             if packet is None:
                 break
-            yield from self._decode(packet.stream, packet)
+            if packet.size:  # Decoders take one without bytes for the end.
+                yield from self._decode(packet.stream, packet)
         failed |= _has_error(self._log)
         for stream in self._streams:
             self._log.clear()
@@ -135,9 +138,13 @@ class PartDecoder:
         """Gives a frame its stamp on the time axis of all parts; returns its time, seconds."""
         state = self._states[stream.index]
         stamp = frame.dts if frame.pts is None or _guesses_times(stream) else frame.pts
-        if stamp is None:  # It follows the one before, as the last one of Windows Media does.
+        given, is_audio = stamp, stream.type == "audio"
+        # It follows the one before, as the last one of Windows Media does, and audio that a
+        # container has one stamp for again and again.
+        if stamp is None or (is_audio and stamp == state.last_given):
             stamp = state.next_stamp
-        if stream.type == "audio":
+        state.last_given = given
+        if is_audio:
             duration = frame.samples / frame.rate / stream.time_base
         else:
             duration = frame.duration or 1 / (stream.average_rate or 25) / stream.time_base

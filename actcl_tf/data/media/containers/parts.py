@@ -32,7 +32,8 @@ RUNNING_ON = frozenset({"mpeg", "mpegts", "ogg"})
 # Those of them that say where each packet lies in the file.
 _PLACED = frozenset({"mpeg", "mpegts"})
 _TELL_EVERY = 5000  # Packets.
-_REST = 0.1  # Of the bytes of a file, from which on what comes after its streams counts.
+# Of the bytes of a file, and bytes, from which on what comes after its streams is no padding.
+_REST, _PADDING = 0.1, 16_384
 _MOST_FOUND = 256  # Files remembered.
 
 
@@ -159,7 +160,8 @@ def _look_through(
             if is_steady and runs.position > until + origin + 2 * LONG_JUMP:
                 break
         # Where recordings are put end to end, the streams of the next one may be others.
-        has_rest = name in _PLACED and read < (1.0 - _REST) * container.size
+        rest = container.size - read if name in _PLACED else 0
+        has_rest = rest > max(_REST * container.size, _PADDING)
     if runs.has_jumps:
         timeline = _lay(runs, name in RUNNING_ON, is_steady, origin)
         return timeline._replace(has_rest=has_rest)
