@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from actcl_tf.data.catalogs.catalog import SPLIT_NAMES, SPLITS, TRAIN, composed, split_of
 from actcl_tf.storage.errors import DataError
+from actcl_tf.storage.printable import printable
 
 _SHOWN = 3
 _ALIKE = 0.75  # Of 1: how like a name of a split a folder's is that is taken for a slip.
@@ -81,7 +82,7 @@ def understand(names: Sequence[str]) -> Layout:
     if strays:
         listed = ", ".join(strays[:_SHOWN]) + (", ..." if len(strays) > _SHOWN else "")
         decision += f"; not used, outside the split folders: {len(strays)} ({listed})"
-    return Layout(places, strays, decision)
+    return Layout(places, strays, printable(decision))
 
 
 def _label(folder: str) -> str:
@@ -94,7 +95,7 @@ def _classes_alone(names: Sequence[str], parts: Sequence[Sequence[str]]) -> Layo
         Place(name, "", _label(part[0]) if len(part) > 1 else "")
         for name, part in zip(names, parts, strict=True)
     ]
-    return Layout(places, [], f"Splits from folders: none{_doubt(parts)}")
+    return Layout(places, [], printable(f"Splits from folders: none{_doubt(parts)}"))
 
 
 def _doubt(parts: Sequence[Sequence[str]]) -> str:

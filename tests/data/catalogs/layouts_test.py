@@ -385,6 +385,7 @@ def test_the_draw_does_not_depend_on_the_form():
             {".jpg": ("a.jpg", "b.jpg"), "hidden": (".a",)},
             ["Not taken: 2 .jpg (a.jpg), 1 hidden (.a)."],
         ),
+        ({"audio": ("a\nb\x1b[31m.wav",)}, [r"Not taken: 1 audio (a\nb\x1b[31m.wav)."]),
         (
             {f".{i}": (f"x.{i}",) for i in range(10)},
             [
