@@ -2,10 +2,11 @@
 
 Distances come out of two matrix products, so what counts is where the points are seen from: the
 difference of two large products is as exact as these are. Points as they come are moved to their
-mean first. Factored points cannot be, without building them: their squared distances are right to
-about 1e-6 of the sum of the two squared lengths, and nothing below that is told from 0. So two of
-them are apart if their distance is more than about a thousandth of their lengths; gradients of a
-loss are, for they lie around 0.
+mean first, and multiplied in float64: two of them are apart if their distance is more than about a
+millionth of the largest. Factored points cannot be moved, without building them, and are multiplied
+in float32: their squared distances are right to about 1e-6 of the sum of the two squared lengths,
+and nothing below that is told from 0. So two of them are apart if their distance is more than about
+a thousandth of their lengths; gradients of a loss are, for they lie around 0.
 """
 
 from typing import NamedTuple
@@ -18,6 +19,7 @@ AnyPoints = tf.Tensor | gradient_embeddings.GradientFactors
 
 # Squared distances below this share of the two squared lengths are rounding, not distance.
 _ROUNDING = 1e-6
+_ROUNDING_64 = 1e-14
 # Lengths below this count as 0: their inverse would overflow.
 _SMALLEST = 1e-37
 # Within these, squared lengths neither overflow nor vanish, and one pass measures all rows.
@@ -29,7 +31,7 @@ class Points(NamedTuple):
     """Points in units in which the longest eligible one of all has length 1.
 
     Attributes:
-      u: [n, D] float32, one factor as it came.
+      u: [n, D] float32, one factor as it came; float64 if the other one is ones alone.
       h: [n, d] float32, the other.
       norms: [n] float32, squared lengths in those units, in [0, 1]; 0 where not eligible.
       u_scale: float32 scalar; eligible rows of u times this have numbers of at most 1.
@@ -79,9 +81,10 @@ def build_points(points: AnyPoints, eligible: tf.Tensor) -> Points:
             "u, h and eligible must have shapes [N, D], [N, d] and [N], got "
             f"{u.shape}, {h.shape} and {eligible.shape}"
         )
-    if not isinstance(points, gradient_embeddings.GradientFactors):
-        u = _around_mean(u, eligible)
-    return _measure(u, h, eligible)
+    if isinstance(points, gradient_embeddings.GradientFactors):
+        return _measure(u, h, eligible)
+    u = _around_mean(u, eligible)
+    return _measure(u, h, eligible)._replace(u=u)
 
 
 def squared_lengths(points: AnyPoints, eligible: tf.Tensor) -> tf.Tensor:
@@ -133,6 +136,8 @@ def squared_distances(left: Points, right: Points) -> tf.Tensor:
     Returns:
       [m, n] float32, finite and not negative, whatever the points are.
     """
+    if left.u.dtype == tf.float64:
+        return _squared_distances_64(left, right)
     # Scaled once before the sums and once after, neither overflows.
     u_products = tf.matmul(left.u, right.u * right.u_scale, transpose_b=True) * right.u_scale
     h_products = tf.matmul(left.h, right.h * right.h_scale, transpose_b=True) * right.h_scale
@@ -143,12 +148,26 @@ def squared_distances(left: Points, right: Points) -> tf.Tensor:
     return tf.where(known, squared, 0.0)
 
 
+def _squared_distances_64(left: Points, right: Points) -> tf.Tensor:
+    """As `squared_distances`, of points as they come."""
+    sums = _squares(left.u)[:, tf.newaxis] + _squares(right.u)
+    squared = sums - 2.0 * tf.matmul(left.u, right.u, transpose_b=True)
+    known = tf.logical_and(squared > _ROUNDING_64 * sums, squared < _INFINITY)
+    scale = tf.cast(right.u_scale, tf.float64)
+    in_units = tf.cast(squared * scale * scale, tf.float32) * right.unit
+    return tf.where(tf.logical_and(known, in_units < _INFINITY), in_units, 0.0)
+
+
 def _factors(points: AnyPoints) -> tuple[tf.Tensor, tf.Tensor]:
     """Both factors; of points as they come, the second is [N, 1] ones."""
     if not isinstance(points, gradient_embeddings.GradientFactors):
         points = tf.convert_to_tensor(points)
         if points.shape.rank != 2:
             raise ValueError(f"points must have shape [N, D], got {points.shape}")
+        if points.shape[0] == 0:
+            raise ValueError(f"points [N, D] must be one at least, got {points.shape}")
+        if not points.dtype.is_floating:
+            raise ValueError(f"points must be floating, got {points.dtype.name}: cast them")
         return points, tf.ones_like(points[:, :1])
     u, h = (tf.convert_to_tensor(factor) for factor in points)
     if u.shape.rank != 2 or h.shape.rank != 2 or u.shape[0] != h.shape[0]:
@@ -160,18 +179,15 @@ def _factors(points: AnyPoints) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _around_mean(points: tf.Tensor, eligible: tf.Tensor) -> tf.Tensor:
-    """Half the points [N, D] less the mean of the eligible ones, in their type or float32.
+    """Half the points [N, D] less the mean of the eligible ones, in float64.
 
-    Half, so that the difference of the two largest numbers does not overflow; the unit of
+    Half, so that the difference of the two largest numbers of float32 is one of them; the unit of
     distances is another one anyway.
     """
-    if points.dtype.size < 4:
-        points = tf.cast(points, tf.float32)
-    halves = 0.5 * points
+    halves = 0.5 * tf.cast(points, tf.float64)
+    known = tf.where(eligible[:, tf.newaxis], halves, tf.zeros_like(halves))
     count = tf.maximum(tf.math.count_nonzero(eligible, dtype=tf.int32), 1)
-    shares = halves * tf.cast(1.0 / tf.cast(count, tf.float32), points.dtype)
-    mean = tf.reduce_sum(tf.where(eligible[:, tf.newaxis], shares, tf.zeros_like(shares)), axis=0)
-    return halves - mean
+    return halves - tf.reduce_sum(known, axis=0) / tf.cast(count, tf.float64)
 
 
 def _squares(factor: tf.Tensor) -> tf.Tensor:

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from actcl_tf.contrast import (
     factored_points,
+    gradient_embeddings,
     seeding_exact,
     seeding_numbers,
     seeding_start,
@@ -29,10 +30,10 @@ def kmeans_plusplus(
 
     After the first pick, each further one is drawn with probability proportional to its weight
     times its squared distance from the nearest pick so far. Where all that is left coincides with
-    picks, the draw is by weight alone. Points given as factors are never built, shapes are static,
-    and arithmetic is in float32 whatever the points' type: points as they come are moved to their
-    mean first, and factored ones are apart if their distance is more than about a thousandth of
-    their lengths (see `factored_points`). The picks are a function of the seed,
+    picks, the draw is by weight alone. Points given as factors are never built, shapes are static.
+    Points as they come are apart if their distance is more than about a millionth of the largest,
+    and factored ones, which are measured in float32, if it is more than about a thousandth of their
+    lengths (see `factored_points`). The picks are a function of the seed,
     the same eager, in a graph and under XLA (but for a draw that falls between two points to within
     float32 rounding).
 
@@ -74,7 +75,10 @@ def kmeans_plusplus(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {method}")
-    points = tf.nest.map_structure(tf.convert_to_tensor, points)
+    if isinstance(points, gradient_embeddings.GradientFactors):
+        points = tf.nest.map_structure(tf.convert_to_tensor, points)
+    else:
+        points = tf.convert_to_tensor(points)
     finite = factored_points.finite(points)
     eligible = tf.fill(finite.shape, True) if eligible is None else tf.convert_to_tensor(eligible)
     seed = seeding_numbers.check_seed(seed)

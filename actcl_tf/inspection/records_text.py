@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from actcl_tf.data.media.containers import media
 from actcl_tf.data.records.record_check import RecordFacts
 from actcl_tf.data.records.split_scan import ShardFacts, SplitFiles
+from actcl_tf.storage.printable import printable
 
 _MOST_CLASSES = 10
 _MOST_SIZES = 4
@@ -200,6 +201,7 @@ def _classes(clips: Sequence[RecordFacts], classes: Sequence[str]) -> list[str]:
         lines[0] += f" of {len(classes)} have clips here"
     if len(counts) > 1:
         lines[0] += f"; the largest is {balance:.3g} times the smallest"
+    ranked = [(printable(name), count) for name, count in ranked]
     width = max(len(name) for name, _ in ranked[:_MOST_CLASSES])
     for name, count in ranked[:_MOST_CLASSES]:
         lines.append(f"{name:{width}} {count:6d}  {100 * count / len(clips):5.1f} %")
@@ -217,7 +219,9 @@ def _twice(clips: Sequence[RecordFacts]) -> list[tuple[str, list[str]]]:
     twice = sorted(name for name, count in counts.items() if count > 1)
     if not twice:
         return []
-    shown = ", ".join(twice[:_SHOWN_SOURCES]) + ", ..." * (len(twice) > _SHOWN_SOURCES)
+    shown = ", ".join(map(printable, twice[:_SHOWN_SOURCES])) + ", ..." * (
+        len(twice) > _SHOWN_SOURCES
+    )
     return [("twice", [f"{len(twice)} clips have the name of another: {shown}"])]
 
 
@@ -227,7 +231,8 @@ def _left_out(failures: dict[str, list[str]]) -> list[str]:
         return ["nothing"]
     lines = []
     for reason, sources in sorted(failures.items(), key=lambda item: (-len(item[1]), item[0])):
-        shown = ", ".join(sources[:_SHOWN_SOURCES]) + ", ..." * (len(sources) > _SHOWN_SOURCES)
+        shown = ", ".join(map(printable, sources[:_SHOWN_SOURCES]))
+        shown += ", ..." * (len(sources) > _SHOWN_SOURCES)
         meaning = media.REASONS.get(reason)
         lines.append(f"{len(sources):6d}  {reason}{f' ({meaning})' if meaning else ''}: {shown}")
     return lines

@@ -151,6 +151,11 @@ class AudioEncoder(Encoder):
     part = layout.AUDIO
     _check = staticmethod(checked_inputs.audio)
 
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> dict[str, tf.Tensor]:
+        """As `Encoder.call`; audio shorter than one window of the spectrogram is refused."""
+        checked_inputs.audio(inputs, self.metadata["min_audio_samples"])
+        return super().call(inputs, training)
+
     def embed_wavs(self, wavs: tf.Tensor) -> dict[str, tf.Tensor]:
         """As `embed`, of WAV files: string [B], of any lengths and sample rates."""
         return self._run("audio_wav", wavs)

@@ -7,6 +7,8 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from actcl_tf.storage.printable import printable
+
 # A figure fills the width of a phone, on which type of 9 points can still be read at this width.
 WIDTH_INCHES = 5.2
 DOTS_PER_INCH = 160
@@ -39,6 +41,6 @@ def shorten(name: str, size: int = 22) -> str:
     Dollars are marked, so that Matplotlib does not read formulas, and what is no text, such as the
     bytes of a file's name that is no UTF-8, stands as an escape.
     """
-    name = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in name)
+    name = printable(name)
     cut = name if len(name) <= size else f"{name[: size - 1]}…"
     return cut.replace("$", r"\$")

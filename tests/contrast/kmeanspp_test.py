@@ -327,6 +327,18 @@ def test_groups_are_told_apart_however_far_from_the_origin(offset, method):
     assert [set(row) for row in group[picks]] == [{0, 1, 2}] * 30
 
 
+@pytest.mark.parametrize("method", kmeanspp.METHODS)
+@pytest.mark.parametrize("outlier", [1e6, -1e9])
+def test_groups_are_told_apart_beside_a_point_far_away(outlier, method):
+    rng = np.random.default_rng(0)
+    group = np.append(np.arange(60) % 3, 3)
+    centers = np.array([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0], [outlier, 0.0]])
+    points = tf.constant(centers[group] + 0.01 * rng.normal(size=(61, 2)), tf.float32)
+    options = {"num_shards": 1, "chain_length": 2000}
+    picks = _many(points, 4, 10, method=method, **options)
+    assert [set(row) for row in group[picks]] == [{0, 1, 2, 3}] * 10
+
+
 def test_points_of_double_precision_are_moved_before_they_are_rounded():
     rng = np.random.default_rng(0)
     group = np.arange(60) % 3
@@ -429,5 +441,12 @@ def test_points_that_are_not_finite_are_refused_where_they_can_be_seen(method):
 
 
 def test_points_must_be_a_matrix():
+    for wrong, message in (
+        (tf.ones([4, 2], tf.int32), "must be floating, got int32: cast them"),
+        (tf.ones([4, 2], tf.complex64), "must be floating, got complex64"),
+        (tf.ones([0, 2]), r"must be one at least, got \(0, 2\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            kmeanspp.kmeans_plusplus(wrong, 2, [0, 0])
     with pytest.raises(ValueError, match=r"points must have shape \[N, D\], got \(5,\)"):
         kmeanspp.kmeans_plusplus(tf.zeros([5]), 2, [0, 0])

@@ -147,6 +147,9 @@ def test_embed_averages_and_takes_files(folder, rng):
         (lambda f: f.astype(np.int64) + 1, "got int64 from 1 to 256: scale them"),
         (lambda f: f.astype(np.int16) - 1, "got int16 from -1 to 254: scale them"),
         (lambda f: f > 100, "got bool"),
+        (lambda f: f[0], r"expected frames \[B, T, H, W, 3\], got \(8, "),
+        (lambda f: np.moveaxis(f, -1, 2), r"expected frames .*, got \(1, 8, 3, "),
+        (lambda f: np.tile(f[..., :1], 4), r"expected frames .*, 4\)"),
     ],
 )
 def test_frames_of_another_kind_are_refused_and_not_cut(folder, rng, change, message):
@@ -179,6 +182,9 @@ def test_frames_that_are_converted_as_the_refusal_says_are_those_that_were_meant
         (lambda s: s * 32767 * 2, "and finite, got .*: divide 16-bit samples by 32768.0"),
         (lambda s: s * np.nan, "and finite, got nan"),
         (lambda s: np.where(s > 0.1, np.inf, s), "and finite, got inf"),
+        (lambda s: s[0], r"expected audio \[B, S\], got \(8000,\)"),
+        (lambda s: s[:, None], r"expected audio \[B, S\], got \(1, 1, 8000\)"),
+        (lambda s: tf.RaggedTensor.from_tensor(s), "of one length, got a RaggedTensor: pass one"),
     ],
 )
 def test_sound_of_another_kind_is_refused_and_not_heard(folder, change, message):
@@ -190,6 +196,11 @@ def test_sound_of_another_kind_is_refused_and_not_heard(folder, change, message)
     for kind in (np.float64, np.float16):
         found, expected = (encode(sound.astype(kind)) for encode in (encoder.embed, encoder))
         np.testing.assert_allclose(found["features"], expected["features"], atol=1e-5)
+
+
+def test_samples_in_the_place_of_clips_are_refused(folder):
+    with pytest.raises(ValueError, match=r"at least 400 samples \(S\), got \(8000, 1\)"):
+        actcl_tf.AudioEncoder(folder)(exports.tones(1, 8000).T)
 
 
 def test_in_a_graph_sound_is_checked_when_it_runs(folder):

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import math
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -13,11 +14,12 @@ from actcl_tf.data.catalogs.walking import NOTHING, Found
 TRAIN, TEST, VAL = "train", "test", "val"
 SPLITS = (TRAIN, TEST, VAL)
 SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training", "trainset"), TRAIN),
-    **dict.fromkeys(("test", "testing", "testset", "eval", "evaluation", "holdout"), TEST),
-    **dict.fromkeys(("val", "valid", "validate", "validation", "valset"), VAL),
-    **dict.fromkeys(("dev", "devel", "development", "devset"), VAL),
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("test", "tests", "testing", "eval", "evaluation", "holdout"), TEST),
+    **dict.fromkeys(("val", "valid", "validate", "validation"), VAL),
+    **dict.fromkeys(("dev", "devel", "development"), VAL),
 }
+_OF_SPLIT = re.compile(r"(.+?)(sets?|data|splits?|videos?|clips?|files?|samples?)?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,8 +85,10 @@ class Catalog:
 
 
 def split_of(name: str) -> str:
-    """The split that people mean by a name, such as Training or dev; empty if it is none's."""
-    return SPLIT_NAMES.get(name.strip().casefold(), "")
+    """The split that people mean by a name, such as Train_set or dev; empty if it is none's."""
+    letters = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
+    found = _OF_SPLIT.fullmatch(letters)
+    return SPLIT_NAMES.get(found[1], "") if found else ""
 
 
 def composed(text: str) -> str:

@@ -20,9 +20,9 @@ def _endings(text: str) -> frozenset[str]:
 # What FFmpeg reads and has no ending for, or names where it writes alone.
 _MORE_VIDEO = _endings(
     """
-    3gpp 3gpp2 asf avi divx drc dvr-ms f4p gxf ivf m1v m2p m2t m2ts m2v m4p mjp mod moov mpe
-    mpeg mpeg2 mpeg4 mpg mpv mqv mts mxf nsv nuv ogm ogv ogx qt rm rmvb roq tod tp trp ts
-    vcd vob vro wm wmv wtv xvid
+    3gpp 3gpp2 amv asf av1 avi bik divx drc dvr-ms evo f4p flc fli gifv gxf insv ivf lrv m1v m2p
+    m2t m2ts m2v m4p mjp mod moov mp4v mpe mpeg mpeg2 mpeg4 mpg mpg4 mpv mqv mts mxf nsv nuv ogm
+    ogv ogx qt r3d rm rmvb roq smk ssif tod tp trp ts vcd vob vro wm wmv wtv xvid
     """
 )
 _AUDIO = _endings(
@@ -57,7 +57,8 @@ _NO_MEDIA = _endings(
 )
 # Of anything at all, videos among it (such as those of video discs): the file itself tells, as it
 # does where a number follows the dot.
-_UNSURE = frozenset({"", "bin", "dat", "str", "tmp", "rec", "file", "blob"})
+_UNSURE = _endings("anim bin blob cmfv dat file film iff m4s mve rec str swf tivo tmp ty vid")
+_UNSURE |= {""}
 
 HIDDEN, SYSTEM, SYSTEM_FILES = "hidden", "system folder", "system file"
 UNFINISHED, PIECES = "unfinished download", "part of a download (.f137 and the like)"
@@ -66,13 +67,17 @@ _UNFINISHED = re.compile(
     r"(-frag\d+(\.part)?)?$|\.(temp|part|tmp)\.\w{1,5}$|\.(mp4|webm|mkv|mov|avi)\.tmp$",
     re.IGNORECASE,
 )
-_PIECES = re.compile(r"\.f\d{2,3}(-\w+)?\.\w{2,5}$", re.IGNORECASE)
+_PIECES = re.compile(
+    r"\.f(\d{2,3}(-\w+)?|(hls|dash|https?|mpd|m3u8|rtmp)[-_][\w-]+)\.\w{2,5}$", re.IGNORECASE
+)
 _SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 _SYSTEM_FOLDERS = frozenset(
     {
-        *("$recycle.bin", "recycler", "recycled", "system volume information", "found.000"),
-        *("lost+found", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot"),
-        *("__macosx", "network trash folder", "temporary items", "__pycache__", "lost.dir"),
+        *("$recycle.bin", "recycler", "recycled", "system volume information", "$winreagent"),
+        *("$windows.~bt", "$windows.~ws", "$sysreset", "$extend", "config.msi", "msocache"),
+        *("lost+found", "@eadir", "#recycle", "#snapshot", "~snapshot", "@recycle", "@tmp"),
+        *("@recently-snapshot", "@sharebin", "@sharesnap", "#sharesnap", "lost.dir", "_gsdata_"),
+        *("__macosx", "network trash folder", "temporary items", "__pycache__", "node_modules"),
     }
 )
 _SYSTEM_DOTS = re.compile(
@@ -124,7 +129,8 @@ def kind_of(name: str) -> str:
 
 def folder_kind(name: str) -> str | None:
     """What to call a folder that holds nothing of the user's; None for all others."""
-    if name.lower() in _SYSTEM_FOLDERS or _SYSTEM_DOTS.match(name):
+    known = name.lower() in _SYSTEM_FOLDERS or re.fullmatch(r"found\.\d{3}", name, re.IGNORECASE)
+    if known or _SYSTEM_DOTS.match(name):
         return SYSTEM
     return f"{HIDDEN} folder" if name.startswith(".") else None
 

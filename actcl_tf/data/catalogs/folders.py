@@ -6,11 +6,13 @@ class: an evaluation that tells "train" from "test" would measure nothing.
 
 import collections
 import difflib
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from actcl_tf.data.catalogs.catalog import SPLIT_NAMES, SPLITS, TRAIN, composed, split_of
 from actcl_tf.storage.errors import DataError
+from actcl_tf.storage.printable import printable
 
 _SHOWN = 3
 _ALIKE = 0.75  # Of 1: how like a name of a split a folder's is that is taken for a slip.
@@ -47,9 +49,9 @@ class _Splits(NamedTuple):
 def understand(names: Sequence[str]) -> Layout:
     """Finds splits and classes in the names of files.
 
-    Splits are looked for at the top, and one folder below: under a folder that holds the whole data
-    set, or under each class. Folders that mean splits are not taken as such where only one stands
-    among others, as a class may be called train.
+    Splits are looked for at the top, in a folder that holds the whole data set (or in one that such
+    a folder holds, and so on), and under each class. Folders that mean splits are not taken as such
+    where only one stands among others, as a class may be called train.
 
     Args:
       names: of the videos, relative to the folder, with `/` between folders.
@@ -58,7 +60,7 @@ def understand(names: Sequence[str]) -> Layout:
       DataError: a split other than train has videos beside it that are in no split.
     """
     parts = [name.split("/") for name in names]
-    splits = _splits_at_top(parts) or _splits_below(parts)
+    splits = _find_splits(parts)
     if splits is None:
         return _classes_alone(names, parts)
     depth = splits.depth
@@ -68,8 +70,8 @@ def understand(names: Sequence[str]) -> Layout:
         if not split:
             strays.append(name)
             continue
-        classes = part[:1] if splits.in_classes else part[depth + 1 : -1]
-        places.append(Place(name, split, composed(classes[0]) if classes else ""))
+        classes = part[depth - 1 : depth] if splits.in_classes else part[depth + 1 : -1]
+        places.append(Place(name, split, _label(classes[0]) if classes else ""))
     shown = ", ".join(
         split if held == [split] else f"{split} ({', '.join(held)})"
         for split, held in splits.folders.items()
@@ -78,15 +80,20 @@ def understand(names: Sequence[str]) -> Layout:
     if strays:
         listed = ", ".join(strays[:_SHOWN]) + (", ..." if len(strays) > _SHOWN else "")
         decision += f"; not used, outside the split folders: {len(strays)} ({listed})"
-    return Layout(places, decision)
+    return Layout(places, printable(decision))
+
+
+def _label(folder: str) -> str:
+    """The class that a folder stands for; nobody sees a space at its end."""
+    return composed(folder).strip()
 
 
 def _classes_alone(names: Sequence[str], parts: Sequence[Sequence[str]]) -> Layout:
     places = [
-        Place(name, "", composed(part[0]) if len(part) > 1 else "")
+        Place(name, "", _label(part[0]) if len(part) > 1 else "")
         for name, part in zip(names, parts, strict=True)
     ]
-    return Layout(places, f"Splits from folders: none{_doubt(parts)}")
+    return Layout(places, printable(f"Splits from folders: none{_doubt(parts)}"))
 
 
 def _doubt(parts: Sequence[Sequence[str]]) -> str:
@@ -114,6 +121,17 @@ def _resembles_split(name: str) -> bool:
     return bool(split_of(letters) or difflib.get_close_matches(letters, SPLIT_NAMES, 1, _ALIKE))
 
 
+def _find_splits(parts: Sequence[Sequence[str]]) -> _Splits | None:
+    splits = _splits_at_top(parts)
+    for depth in itertools.count():
+        splits = splits or _splits_below(parts)
+        if splits is not None:
+            return splits._replace(depth=splits.depth + depth)
+        if len({part[0] for part in parts if len(part) > 1}) != 1:
+            return None
+        parts = [part[1:] for part in parts if len(part) > 1]
+
+
 def _splits_at_top(parts: Sequence[Sequence[str]]) -> _Splits | None:
     inside = [part for part in parts if len(part) > 1]
     known, others = _sort(part[0] for part in inside)
@@ -133,8 +151,11 @@ def _splits_below(parts: Sequence[Sequence[str]]) -> _Splits | None:
     inside = [part for part in parts if len(part) > 2]
     known, others = _sort(part[1] for part in inside)
     tops = {part[0] for part in parts if len(part) > 1}
-    in_classes = len(tops) > 1
-    if TRAIN not in known or (len(known) == 1 and (others or in_classes)):
+    around = [part for part in inside if split_of(part[1])]
+    # Classes lie in the splits of a folder that alone has some: it holds the data set.
+    is_whole = len({part[0] for part in around}) == 1 and any(len(part) > 3 for part in around)
+    in_classes = len(tops) > 1 and not is_whole
+    if TRAIN not in known or (len(known) == 1 and (others or len(tops) > 1)):
         return None
     if others and in_classes:
         return None

@@ -14,6 +14,7 @@ from actcl_tf.data.media.containers.errors import MediaError
 from actcl_tf.data.media.containers.opening import open_container
 from actcl_tf.storage import files
 from actcl_tf.storage.errors import DataError
+from actcl_tf.storage.printable import printable
 
 VIDEOS = (file_types.VIDEO,)
 MEDIA = (file_types.VIDEO, file_types.AUDIO)
@@ -159,7 +160,7 @@ def _look(path: str) -> str:
 def unlisted_lines(found: Found) -> list[str]:
     """A line for each folder that cannot be listed."""
     return [
-        f"error: {name}/ cannot be listed ({why}): nothing in it was taken."
+        f"error: {printable(name)}/ cannot be listed ({why}): nothing in it was taken."
         for name, why in found.unlisted.items()
     ]
 
@@ -169,7 +170,7 @@ def ignored_lines(found: Found) -> list[str]:
     if not found.ignored:
         return []
     kinds = sorted(found.ignored.items(), key=lambda item: (-len(item[1]), item[0]))
-    parts = [f"{len(names)} {kind} ({names[0]})" for kind, names in kinds[:_SHOWN_KINDS]]
+    parts = [f"{len(names)} {kind} ({printable(names[0])})" for kind, names in kinds[:_SHOWN_KINDS]]
     rest = sum(len(names) for _, names in kinds[_SHOWN_KINDS:])
     parts += [f"{rest} of other kinds"] if rest else []
     return [f"Not taken: {', '.join(parts)}."]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import av
 import av.logging
 import numpy as np
+from av.stream import Stream
 
 from actcl_tf.data.media import audio_sampler
 from actcl_tf.data.media.audio_sampler import AudioSampler
@@ -138,7 +139,8 @@ def _read_parts(
     if way.seek_to and max(firsts) > start and not timeline.has_jumps:
         # The index led too far; read from the front.
         way, firsts = FRONT, media.first_times(path, 0.0, options.streams)
-    lost: float | None = None  # Time from which on a jump left no clip.
+    # Time from which on a jump left no clip.
+    lost = max(start, 0.0) if parts[0] == timeline.parts[0] and parts[0].starts else None
     found = is_damaged = False
     for part in parts:
         length = part.end - max(part.starts.values(), default=-math.inf)
@@ -153,20 +155,35 @@ def _read_parts(
             begin = max([*(part.starts_of(source.used) or firsts), start])
             if lost is not None:
                 yield Rejected(min(lost, begin), begin, "discontinuity")
+            elif not part.starts:
+                missing = source.used[firsts.index(max(firsts))]
+                yield from _alone(missing, max(start, min(firsts)), begin, lengths)
             cutter = _Cutter(source, (begin, min(end, part.end)), options, timeline.has_jumps)
-            is_jumping = part.jumps(source.used)
+            is_jumping = part.end < math.inf or part.jumps(source.used)
             knows_end = not is_jumping and not timeline.is_shifted
             events = source.decode(part, way.skip)
-            for piece in _cut(source, events, cutter, lengths, knows_end):
+            for piece in _cut(source, events, cutter, lengths, knows_end, not is_jumping):
                 found = True
                 yield piece
+            ends = cutter.ends(source)
+            if len(ends) > 1 and not is_jumping and not cutter.is_damaged:
+                until = min(end, max(ends.values()))
+                yield from _alone(min(ends, key=ends.get), cutter.cut_until, until, lengths)
         is_damaged |= cutter.is_damaged
-        is_over = is_jumping and min(cutter.ends(source).values()) < end
+        is_over = is_jumping and min(ends.values()) < end
         lost = cutter.cut_until if is_over else None
+    if timeline.has_rest and end > timeline.end:
+        lost = cutter.cut_until if lost is None else lost
     if lost is not None:
         yield Rejected(lost, max(lost, min(end, timeline.end)), "discontinuity")
     elif not found:
         raise media.MediaError("damaged" if is_damaged else "too_short")
+
+
+def _alone(missing: Stream, start: float, end: float, lengths: _Lengths) -> Iterator[Rejected]:
+    """Tells of a span in which one stream lasts and the other one is missing, if clips fit in."""
+    if (end - start) * lengths.rate >= lengths.whole:
+        yield Rejected(start, end, f"no_{missing.type}")
 
 
 class _Cutter:
@@ -212,6 +229,11 @@ class _Cutter:
         return bool(self._damage)
 
     @property
+    def breaks_off(self) -> bool:
+        """Whether it is damaged from some time on to its end."""
+        return any(damage.end == math.inf for damage in self._damage)
+
+    @property
     def cut_until(self) -> float:
         """Where the last clip ends, seconds."""
         return self._begin + self.done / self._rate
@@ -245,6 +267,7 @@ class _Cutter:
         self.done += length
         damage, waveform, frames, height, width = self._damage, None, [], 0, 0
         if self._frames is not None:
+            damage = damage + self._frames.damage
             frames = self._frames.take(int(length))
             height, width = self._frames.size
         reason = None
@@ -276,6 +299,7 @@ def _cut(
     cutter: _Cutter,
     lengths: _Lengths,
     knows_end: bool,
+    is_last: bool,
 ) -> Iterator[MediaClip | Rejected]:
     """Cuts whole clips; the last one may be shorter.
 
@@ -285,6 +309,7 @@ def _cut(
       cutter: new.
       lengths: of clips.
       knows_end: whether it ends where the file is said to end.
+      is_last: whether nothing follows; what is lost at its end is told with what follows.
     """
     num_frames = lengths.whole
     for event in events:
@@ -297,8 +322,11 @@ def _cut(
     cutter.finish()
     ends = cutter.ends(source)
     last = min(ends.values())
+    if last == -math.inf:  # A stream gives nothing, such as one whose codec has changed.
+        yield Rejected(cutter.cut_until, max(cutter.cut_until, *ends.values()), "damaged")
+        return
     announced = source.announced_end(ends) if knows_end else -math.inf
-    is_cut_off = last < min(cutter.end, announced)
+    breaks_off, is_cut_off = cutter.breaks_off, last < min(cutter.end, announced)
     if is_cut_off:  # The last frames may lack bytes.
         cutter.add(media.DamagedInterval(last - TIME_SLACK, math.inf, "damaged"), last)
     total = cutter.total(last)
@@ -310,5 +338,9 @@ def _cut(
         yield piece
     # The last clip may end before the cut, and be whole; a stream alone may end before the others.
     ends_early = is_cut_off and max(ends.values()) + media.END_SLACK < announced
-    if ends_early and cutter.done and not is_told:
+    if is_told or not cutter.done:
+        return
+    if ends_early:
         yield Rejected(cutter.cut_until, min(cutter.end, announced), "damaged")
+    elif breaks_off and is_last:
+        yield Rejected(cutter.cut_until, max(ends.values()), "damaged")

@@ -18,6 +18,12 @@ _MATRICES = {1: _BT709, 4: 4, 5: _BT601, 6: _BT601, 7: 7, 9: 9, 10: 9}
 _LIMITED, _FULL = 1, 2
 # Since PyAV 17 the scaler starts a thread a core unless told; shards keep the cores busy.
 _ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+# Display matrices by degrees counterclockwise.
+_ROTATIONS = {
+    90: np.array([[0, -1], [1, 0]]),
+    180: np.array([[-1, 0], [0, -1]]),
+    270: np.array([[0, 1], [-1, 0]]),
+}
 _SMALL_HEIGHT, _SMALL_WIDTH = 576, 1024  # Of standard definition.
 
 
@@ -102,7 +108,10 @@ def over_black(image: np.ndarray) -> np.ndarray:
 
 def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
     """The frame's 2x2 display matrix (rows: images of the x axis, of the y axis), if it has one."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # Beside it lies a kind of data, such as EXIF, that PyAV has no name for.
+        return _ROTATIONS.get(frame.rotation % 360)
     return None if data is None else np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
 
 

@@ -6,11 +6,13 @@ import math
 import av
 from PIL import Image
 
-from actcl_tf.data.media.containers.media import Media
+from actcl_tf.data.media.containers.media import DamagedInterval, Media
 from actcl_tf.data.media.deinterlacing import Deinterlacer
 from actcl_tf.data.media.frame_rendering import Renderer
 from actcl_tf.data.media.read_options import ReadOptions
 
+# Times the shortest frame before it that a frame lasts which nobody meant to be shown so long.
+_FROZEN = 8
 TIME_SLACK = 0.001  # Seconds; containers such as WebM round time stamps to milliseconds.
 
 
@@ -41,6 +43,10 @@ class FrameSampler:
         self.frames: list[bytes] = []
         self.count = first  # Instants passed, those already taken included.
         self.until = -math.inf  # Time until which the frames are known.
+        self.damage: list[DamagedInterval] = []
+        # With audio that goes on, a picture may be meant to be shown for long: a slide.
+        self._is_steady = source.audio is None or source.is_broadcast
+        self._longest, self._shortest = options.clip_seconds, math.inf
         self._source, self._quality, self._stride = source, options.jpeg_quality, stride
         self._usual_duration = 1.0 / float(source.video.average_rate or self.rate)
         self._deinterlacer = Deinterlacer()
@@ -61,8 +67,14 @@ class FrameSampler:
 
     def _add(self, frame: av.VideoFrame) -> None:
         time = self._source.time_of(frame)
-        if time <= self._time:
+        lasted = time - self._time
+        if lasted <= 0:
             return
+        if self._is_steady and max(_FROZEN * self._shortest, self._longest) < lasted < math.inf:
+            # Time has jumped, by less than is seen without decoding.
+            until = self._time + self._shortest
+            self.damage.append(DamagedInterval(until, time, "discontinuity"))
+        self._shortest = min(self._shortest, lasted)
         self._show_until(time)
         self._shown, self._time, self._jpeg = frame, time, None
         duration = float((frame.duration or 0) * frame.time_base) or self._usual_duration

@@ -6,7 +6,6 @@ where reading begins at a key frame before the part, resampling may shift the au
 sample.
 """
 
-import math
 from collections.abc import Callable
 
 import av
@@ -64,6 +63,7 @@ def _read(request: SegmentRequest, options: ReadOptions, part: "_Part", way: App
         stride=request.frame_stride,
     )
     audio_sampler = AudioSampler(options.sample_rate)
+    begun: set[type] = set()  # Kinds of frames that came; a deinterlacer holds its first one back.
     with source.container:
         if way.seek_to > 0:
             source.seek(way.seek_to)
@@ -71,12 +71,13 @@ def _read(request: SegmentRequest, options: ReadOptions, part: "_Part", way: App
             if isinstance(event, media.DamagedInterval):
                 part.check_damage(event)
                 continue
-            time = source.time_of(event)
+            time, is_first = source.time_of(event), type(event) not in begun
+            begun.add(type(event))
             if isinstance(event, av.VideoFrame):
-                part.check_begin(frame_sampler.until == -math.inf, time, TIME_SLACK)
+                part.check_begin(is_first, time, TIME_SLACK)
                 frame_sampler.add(event)
             else:
-                part.check_begin(audio_sampler.until == -math.inf, time, 1.0 / audio_sampler.rate)
+                part.check_begin(is_first, time, 1.0 / audio_sampler.rate)
                 audio_sampler.add(event, time)
             if (
                 len(frame_sampler.frames) >= request.num_frames

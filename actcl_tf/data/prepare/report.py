@@ -8,6 +8,7 @@ from actcl_tf.data import catalogs
 from actcl_tf.data.media.containers import media
 from actcl_tf.data.prepare import plan, prepare
 from actcl_tf.data.records import records
+from actcl_tf.storage.printable import printable
 
 SHOWN_SOURCES = 3  # Examples named for each reason.
 # What trains on videos of one's own, and what of it a few short clips may be too few for.
@@ -124,6 +125,7 @@ def failure_lines(failures: dict[str, list[str]]) -> str:
         return "Left out as unusable or filtered: nothing."
     lines = [f"Left out as unusable or filtered: {sum(map(len, failures.values()))}"]
     for reason, sources in sorted(failures.items(), key=lambda item: -len(item[1])):
-        shown = ", ".join(sources[:SHOWN_SOURCES]) + (", ..." * (len(sources) > SHOWN_SOURCES))
+        shown = ", ".join(map(printable, sources[:SHOWN_SOURCES]))
+        shown += ", ..." * (len(sources) > SHOWN_SOURCES)
         lines.append(f"  {len(sources):5d}  {reason} ({media.REASONS[reason]}): {shown}")
     return "\n".join(lines)

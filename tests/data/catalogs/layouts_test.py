@@ -60,6 +60,26 @@ ROWS = {
         "train (training), val (validation); classes: 1.",
         {},
     ),
+    "sets": (
+        ["Training Set/dog/1.mp4", "Tests/dog/2.mp4", "val_data/cat/3.mp4"],
+        {
+            "Training Set/dog/1.mp4": ("train", "dog"),
+            "Tests/dog/2.mp4": ("test", "dog"),
+            "val_data/cat/3.mp4": ("val", "cat"),
+        },
+        "train (Training Set), test (Tests), val (val_data); classes: 2.",
+        {},
+    ),
+    "videos and clips": (
+        ["train-videos/1.mp4", "testClips/2.mp4", "\uff44\uff45\uff56/3.mp4"],
+        {
+            "train-videos/1.mp4": ("train", None),
+            "testClips/2.mp4": ("test", None),
+            "\uff44\uff45\uff56/3.mp4": ("val", None),
+        },
+        "train (train-videos), test (testClips), val (\uff44\uff45\uff56); classes: 0.",
+        {},
+    ),
     "dev and eval": (
         ["train/1.mp4", "dev/2.mp4", "Eval/3.mp4"],
         {"train/1.mp4": ("train", None), "dev/2.mp4": ("val", None), "Eval/3.mp4": ("test", None)},
@@ -97,6 +117,34 @@ ROWS = {
         "train, test; classes: 1.",
         {},
     ),
+    "folders around everything": (
+        [f"a/b/c/{name}" for name in PAIR] + ["a/b/x.mp4", "a/1.txt"],
+        {f"a/b/c/{name}": facts for name, facts in OF_PAIR.items()},
+        "train, test; not used, outside the split folders: 1 (a/b/x.mp4); classes: 1.",
+        {".txt": 1},
+    ),
+    "a folder beside the one that holds everything": (
+        [f"mine/{name}" for name in PAIR] + ["extras/x.mp4"],
+        {f"mine/{name}": facts for name, facts in OF_PAIR.items()},
+        "train, test; not used, outside the split folders: 1 (extras/x.mp4); classes: 1.",
+        {},
+    ),
+    "splits in classes in a folder": (
+        ["mine/dog/train/1.mp4", "mine/dog/test/2.mp4", "mine/cat/train/3.mp4"],
+        {
+            "mine/dog/train/1.mp4": ("train", "dog"),
+            "mine/dog/test/2.mp4": ("test", "dog"),
+            "mine/cat/train/3.mp4": ("train", "cat"),
+        },
+        "train, test; classes: 2.",
+        {},
+    ),
+    "a class named by two folders that read the same": (
+        ["train/dog /1.mp4", "test/dog/2.mp4"],
+        {"train/dog /1.mp4": ("train", "dog"), "test/dog/2.mp4": ("test", "dog")},
+        "train, test; classes: 1.",
+        {},
+    ),
     "splits in classes": (
         ["dog/train/1.mp4", "dog/test/2.mp4", "cat/train/3.mp4", "cat/4.mp4"],
         {
@@ -121,15 +169,15 @@ ROWS = {
         {},
     ),
     "splits by names that are not quite theirs": (
-        ["train/1.mp4", "test_set/2.mp4", "Train 2/3.mp4", "vali/4.mp4", "bus/5.mp4"],
+        ["train/1.mp4", "test_b/2.mp4", "Train 2/3.mp4", "vali/4.mp4", "bus/5.mp4"],
         {
             "train/1.mp4": ("train", "train"),
-            "test_set/2.mp4": ("train", "test_set"),
+            "test_b/2.mp4": ("train", "test_b"),
             "Train 2/3.mp4": ("train", "Train 2"),
             "vali/4.mp4": ("train", "vali"),
             "bus/5.mp4": ("train", "bus"),
         },
-        "none (Train 2, test_set, train, vali look like splits and are not taken as such; rename "
+        "none (Train 2, test_b, train, vali look like splits and are not taken as such; rename "
         "them to train, test or val if they are); test drawn by video: 0 of 5; classes: 5.",
         {},
     ),
@@ -172,11 +220,12 @@ ROWS = {
         [
             *PAIR,
             *("$RECYCLE.BIN/1.mp4", "@eaDir/2.mp4", "lost+found/3.mp4", "__MACOSX/4.mp4"),
+            *("found.001/8.mp4", "@tmp/9.mp4", "$WinREAgent/10.mp4", "~snapshot/11.mp4"),
             *("System Volume Information/5.mp4", ".Trash-1000/6.mp4", ".AppleDouble/7.mp4"),
         ],
         OF_PAIR,
         "train, test; classes: 1.",
-        {"system folder": 7},
+        {"system folder": 11},
     ),
     "folders of systems in classes": (
         ["dog/1.mp4", "dog/@eaDir/1.mp4/thumb.mp4", "#recycle/dog/2.mp4", "cat/.git/3.mp4"],
@@ -188,11 +237,11 @@ ROWS = {
         [
             *("dog/1.mp4", "dog/a.temp.mp4", "dog/b.mp4.part", "dog/c.mp4.crdownload"),
             *("dog/d.webm.part-Frag3", "dog/e.mp4.ytdl", "dog/f.mp4.tmp", "dog/g.part.mkv"),
-            *("dog/h.f137.mp4", "dog/h.f140.m4a", "dog/i.f251-drc.webm"),
+            *("dog/h.f137.mp4", "dog/h.f140.m4a", "dog/i.f251-drc.webm", "dog/j.fhls-1080.mp4"),
         ],
         {"dog/1.mp4": ("train", "dog")},
         "none; test drawn by video: 0 of 1; classes: 1.",
-        {"unfinished download": 7, "part of a download (.f137 and the like)": 3},
+        {"unfinished download": 7, "part of a download (.f137 and the like)": 4},
     ),
     "hidden files and those of systems": (
         ["dog/1.mp4", "dog/._1.mp4", "dog/.2.mp4", "dog/.DS_Store", "dog/Thumbs.db"],
@@ -267,6 +316,7 @@ def test_a_file_without_an_ending_is_opened(tmp_path):
 def test_every_ending_that_ffmpeg_knows_has_a_kind():
     """Videos first; audio, stills, subtitles and headerless data are none."""
     videos = "mp4 mov avi mkv webm flv f4v mpg mpeg ts m2ts wmv asf ogv 3gp y4m nut mxf vob gxf"
+    videos += " amv av1 bik evo flc insv lrv mp4v r3d smk ssif"
     sounds = "wav mp3 flac ogg m4a opus mka ac3 wma aiff"
     others = "jpg png gif avif heic webp srt ass vtt mks txt nfo json yuv rgb m3u8 mpd py csv"
     for names, kind in ((videos, file_types.VIDEO), (sounds, file_types.AUDIO)):
@@ -335,6 +385,7 @@ def test_the_draw_does_not_depend_on_the_form():
             {".jpg": ("a.jpg", "b.jpg"), "hidden": (".a",)},
             ["Not taken: 2 .jpg (a.jpg), 1 hidden (.a)."],
         ),
+        ({"audio": ("a\nb\x1b[31m.wav",)}, [r"Not taken: 1 audio (a\nb\x1b[31m.wav)."]),
         (
             {f".{i}": (f"x.{i}",) for i in range(10)},
             [

@@ -302,6 +302,31 @@ def test_only_the_common_span_of_picture_and_sound_is_used(tmp_path):
     assert (clip.start, clip.end) == pytest.approx((0.0, 1.0), abs=0.05)
 
 
+@pytest.mark.parametrize(
+    "seconds, sound_start, sound_seconds, expected",
+    [
+        (4.0, 0.0, 1.5, ["", "no_audio"]),
+        (1.6, 0.0, 4.0, ["", "no_video"]),
+        (4.0, 1.2, 1.0, ["no_audio", "", "no_audio"]),
+        (4.0, 1.2, 2.8, ["no_audio", "", ""]),  # 0.8 s is too short for a clip.
+        (2.0, 0.0, 1.5, ["", "no_audio"]),
+        (1.8, 0.0, 1.5, [""]),
+    ],
+)
+def test_where_one_stream_is_missing_is_told(
+    tmp_path, seconds, sound_start, sound_seconds, expected
+):
+    path = write_clip(
+        tmp_path / "a.mkv",
+        seconds,
+        sounds=[tone(sound_seconds)],
+        sound_start=sound_start,
+        sound_codec="pcm_s16le",
+    )
+    pieces = read(path, clip_seconds=1.0, min_seconds=0.9)
+    assert [getattr(piece, "reason", "") for piece in pieces] == expected
+
+
 def test_gaps_in_the_sound(tmp_path):
     path = tmp_path / "a.mkv"
     # Two seconds of sound, half a second without, two with, two without, one with.

@@ -54,6 +54,9 @@ TABLE = [
     ("avi", "libx264", "ac3", 48000),
     ("flv", "flv", "libmp3lame", 44100),
     ("flv", "libx264", "aac", 44100),
+    ("flv", "libx264", "ac3", 48000),
+    ("mov", "tiff", "pcm_s16le", 44100),
+    ("avi", "libx264", "libmp3lame", 44100),
     ("wmv", "wmv2", "wmav2", 44100),
     ("wmv", "wmv1", "wmav1", 44100),
     ("asf", "msmpeg4", "wmav2", 32000),
@@ -135,6 +138,15 @@ def test_what_ffmpeg_decodes_without_an_error_is_read(tmp_path, suffix, video, a
         clip = read(path, "both")
         # What picture and sound have in common; they may start apart.
         assert clip.end - clip.start == pytest.approx(min(frames / 25, seconds), abs=0.12)
+
+
+def test_sound_under_one_stamp_again_and_again_follows_on(tmp_path):
+    path = tmp_path / "a.rm"
+    write_coded(path, FRAMES, tone(SECONDS, 44100), video="rv10", audio="aac", sample_rate=44100)
+    with av.open(str(path)) as container:
+        assert {packet.pts for packet in container.demux(audio=0)} == {0, None}
+    clip = read(path, "both")
+    assert clip.end - clip.start == pytest.approx(SECONDS, abs=0.12)
 
 
 @pytest.mark.parametrize("start", [2.0, 3600.0, 95440.0])  # Before and after 2**33 ticks of TS.

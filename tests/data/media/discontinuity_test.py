@@ -21,6 +21,7 @@ READING = ReadOptions(frame_rate=12.5, sample_rate=16000, short_side=32, jpeg_qu
 CUTTING = READING._replace(clip_seconds=0.48, min_seconds=0.4, silence_db=-50.0)
 TS = {"suffix": "ts", "video": "libx264", "audio": "aac", "sample_rate": 44100}
 VOB = {"suffix": "vob", "video": "mpeg2video", "audio": "mp2", "sample_rate": 44100}
+OGV = {"suffix": "ogv", "video": "libvpx", "audio": "libopus", "sample_rate": 48000}
 MKV = {"suffix": "mkv", "video": "libx264", "audio": "aac", "sample_rate": 44100}
 
 
@@ -30,17 +31,18 @@ def chirp(start, seconds, rate):
     return (0.5 * np.sin(2 * np.pi * (400 * times + 75 * times**2))).astype(np.float32)
 
 
-def frames_of_time(start, seconds):
+def frames_of_time(start, seconds, size=(64, 64)):
     """25 frames a second; eight columns, bright or dark, are the bits of the frame's number."""
     first = round(start * 25)
     numbers = first + np.arange(round(seconds * 25))
     bits = np.unpackbits(numbers.astype(np.uint8)[:, None], axis=1)
-    rows = np.repeat(40 + 170 * bits, 8, axis=1).astype(np.uint8)
-    return [np.tile(row[None, :, None], (64, 1, 3)) for row in rows]
+    rows = np.repeat(40 + 170 * bits, size[1] // 8, axis=1).astype(np.uint8)
+    return [np.tile(row[None, :, None], (size[0], 1, 3)) for row in rows]
 
 
 def frame_time(jpeg):
-    image = np.asarray(Image.open(io.BytesIO(jpeg))).mean(axis=(0, 2))
+    image = Image.open(io.BytesIO(jpeg)).resize((64, 32))
+    image = np.asarray(image).mean(axis=(0, 2))
     return np.packbits(image.reshape(8, -1).mean(axis=1) > 125)[0] / 25
 
 
@@ -49,19 +51,18 @@ def audio_time(sound, rate=16000):
     return (np.argmax(spectrum) * rate / (16 * len(sound)) - 400) / 150
 
 
-def write_joined(folder, pieces, *, suffix, video, audio, sample_rate):
+def write_joined(folder, pieces, *, suffix, changes=None, **kind):
     """Puts recordings end to end, each of (seconds, first stamp of picture, and of sound)."""
     told, content = 0.0, b""
     for index, (seconds, start, sound_start) in enumerate(pieces):
+        how = {"size": (64, 64), **kind, **(changes[index] if changes else {})}
         piece = write_coded(
             folder / f"{index}.{suffix}",
-            frames_of_time(told, seconds),
-            chirp(told, seconds, sample_rate),
-            video=video,
-            audio=audio,
-            sample_rate=sample_rate,
+            frames_of_time(told, seconds, how.pop("size")),
+            chirp(told, seconds, how["sample_rate"]),
             start=start,
             sound_start=sound_start,
+            **how,
         )
         content, told = content + piece.read_bytes(), told + seconds
     path = folder / f"joined.{suffix}"
@@ -190,6 +191,31 @@ def test_what_follows_the_jump_of_one_stream_is_left_out(tmp_path, kind, start, 
     assert piece.reason == "discontinuity" and piece.end - piece.start > 1.4
 
 
+@pytest.mark.parametrize(
+    "kind, first, second, expected",
+    [
+        # What each part changes; clips made, and what is told of the rest.
+        (TS, {}, {"video": "mpeg2video", "audio": "mp2"}, (3, ["discontinuity", "damaged"])),
+        (TS, {}, {"options": {"mpegts_start_pid": "512"}}, (3, ["discontinuity"])),
+        (VOB, {}, {"audio": None}, (3, ["discontinuity"])),
+        (VOB, {"audio": None}, {}, (3, ["discontinuity"])),
+        (VOB, {}, {"audio": "ac3"}, (3, ["discontinuity"])),
+        (VOB, {}, {"sample_rate": 48000}, (6, ["discontinuity"])),
+        (TS, {}, {"size": (32, 96)}, (6, ["discontinuity"])),
+        # Ogg files put end to end: FFmpeg takes none with a video after the first.
+        (OGV, {}, {}, (3, ["damaged"])),
+    ],
+)
+def test_parts_of_another_kind_are_read_or_told(tmp_path, kind, first, second, expected):
+    pieces = [(1.6, 0, 0)] * 2
+    path = write_joined(tmp_path, pieces, changes=[first, second], **kind)
+    made, rejected = cut(path)
+    assert (len(made), [piece.reason for piece in rejected]) == expected
+    for clip in made:
+        check_times(clip)
+        check_media(path, clip)
+
+
 def test_a_hole_in_a_broadcast_keeps_its_time(tmp_path):
     path = write_joined(tmp_path, [(1.6, 0, 0), (1.6, 5.6, 5.6)], **TS)
     for streams in ("both", "video"):
@@ -219,6 +245,42 @@ def test_a_time_when_nothing_was_recorded_gives_no_clips(tmp_path, suffix):
         assert len(made) == 6
         for clip in made:
             check_times(clip, ahead=1000.0 if clip.start > 10 else 0.0)
+
+
+@pytest.mark.parametrize("gap", [3.0, 30.0])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "flv"])
+def test_a_silent_film_has_no_clip_of_a_picture_that_stands_still(tmp_path, suffix, gap):
+    path = write_media(
+        tmp_path / f"a.{suffix}",
+        frames=frames_of_time(0.0, 3.6),
+        times=[i / 25 + gap * (i >= 45) for i in range(90)],
+    )
+    made, rejected = cut(path, streams="video", min_seconds=0.48)
+    assert {piece.reason for piece in rejected} == {"discontinuity"}
+    assert len(made) >= 5
+    for clip in made:
+        assert len(set(clip.frames_jpeg)) == len(clip.frames_jpeg)
+
+
+def test_a_broadcast_that_loses_its_picture_has_no_clips_of_the_last_one(tmp_path):
+    path = write_media(
+        tmp_path / "a.ts",
+        frames=frames_of_time(0.0, 3.6),
+        times=[i / 25 + 2.4 * (i >= 45) for i in range(90)],
+        sounds=[chirp(0.0, 6.0, 48000)],
+        sample_rate=48000,
+    )
+    made, rejected = cut(path)
+    assert len(made) >= 5 and {piece.reason for piece in rejected} == {"discontinuity"}
+    for clip in made:
+        assert len(set(clip.frames_jpeg)) == len(clip.frames_jpeg)
+
+
+@pytest.mark.parametrize("streams", media.STREAMS)
+def test_what_is_in_no_part_is_told_of_one_stream_too(tmp_path, streams):
+    path = write_joined(tmp_path, [(1.6, 0, 0), (1.6, 1000, 1.6)], **TS)
+    made, rejected = cut(path, streams=streams)
+    assert len(made) >= 3 and [piece.reason for piece in rejected] == ["discontinuity"]
 
 
 def test_a_picture_shown_for_long_while_sound_goes_on_is_no_jump(tmp_path):

@@ -88,6 +88,14 @@ def test_any_frame_rate_is_shown_at_the_right_times(tmp_path, rng, suffix):
     np.testing.assert_allclose(levels(clip), 20 + 3 * shown, atol=2.5)
 
 
+def test_frames_out_of_order_in_a_container_without_times_of_showing(tmp_path):
+    frames = [flat_frame((30 + 4 * i, 128, 128), "yuv420p") for i in range(50)]
+    options = {"preset": "medium", "bf": "2"}
+    path = write_frames(tmp_path / "a.avi", frames, options=options, sound_codec="pcm_s16le")
+    steps = np.diff(levels(read_one(path)))[:-1]
+    assert steps.min() > 1 and steps.max() < 9  # Each frame is shown once, and in its turn.
+
+
 def test_an_edit_list_trims_picture_and_sound(tmp_path):
     frames = [grey(20 + 2 * i) for i in range(100)]
     sound = np.concatenate([tone(2, frequency=500), tone(2, frequency=2000)])
@@ -336,6 +344,13 @@ def test_high_dynamic_range_keeps_colours_a_usual_screen_has(tmp_path, transfer,
     np.testing.assert_allclose(color(read_one(path)), 255 * np.array(light) ** (1 / 2.4), atol=5)
 
 
+def test_frames_that_carry_data_of_kinds_without_a_name(tmp_path):
+    # TIFF, as Motion JPEG of cameras, brings EXIF with each frame.
+    frame = av.VideoFrame.from_ndarray(np.full([48, 64, 3], RED, np.uint8), "rgb24")
+    path = write_frames(tmp_path / "a.mov", [frame] * 25, codec="tiff")
+    np.testing.assert_allclose(color(read_one(path)), RED, atol=5)
+
+
 @pytest.mark.parametrize("codec", ["png", "qtrle"])
 def test_what_is_transparent_lies_over_black(tmp_path, codec):
     pix_fmt = {"png": "rgba", "qtrle": "argb"}[codec]
@@ -501,6 +516,25 @@ def test_a_stream_without_decoder_is_passed_over(tmp_path):
         read(path)
     assert error.value.reason == "damaged"
     assert read_one(path, streams="video").waveform is None
+
+
+def test_a_stream_that_is_announced_alone_is_passed_over(tmp_path):
+    path = tmp_path / "a.ts"
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("libx264", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        _, sound = (container.add_stream("aac", rate=48000, layout="mono") for _ in range(2))
+        packets = []
+        for index in range(50):
+            frame = av.VideoFrame.from_ndarray(grey(60 + index)).reformat(format="yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            packets += picture.encode(frame)
+        frame = av.AudioFrame.from_ndarray(tone(2, 48000, 2000)[None], "fltp", "mono")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, 0, Fraction(1, 48000)
+        packets += picture.encode(None) + sound.encode(frame) + sound.encode(None)
+        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
+            container.mux(packet)
+    assert pitch(read_one(path).waveform) == pytest.approx(2000, abs=5)
 
 
 # Files

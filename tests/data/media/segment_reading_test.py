@@ -10,7 +10,7 @@ from actcl_tf.data.media import clip_cutting, segment_reading
 from actcl_tf.data.media.containers import media, part_packets
 from actcl_tf.data.media.decoder_messages import SegmentRequest
 from actcl_tf.data.media.read_options import ReadOptions
-from tests.media_files import grey, tone, write_clip, write_media
+from tests.media_files import flat_frame, grey, tone, write_clip, write_frames, write_media
 
 READING = ReadOptions(frame_rate=12.5, sample_rate=16000, short_side=32, jpeg_quality=90)
 CUTTING = READING._replace(clip_seconds=2.0, min_seconds=1.0, silence_db=None)
@@ -86,6 +86,17 @@ def test_a_video_whose_sound_starts_late_begins_with_it(tmp_path):
     path = write_clip(tmp_path / "late.mp4", 3.0, sounds=[tone(2.5)], sound_start=0.5)
     (clip,) = cut(path)
     assert 0.4 < clip.start < 0.6
+    span = segment_reading.read_segment(request(path, clip, num=25), READING)
+    assert span.frames_jpeg == clip.frames_jpeg
+    np.testing.assert_array_equal(span.waveform, clip.waveform)
+
+
+def test_an_interlaced_video_is_read_from_its_first_frame(tmp_path):
+    frames = [flat_frame((40 + 2 * i, 128, 128), "yuv420p") for i in range(50)]
+    options = {"x264-params": "tff=1"}
+    path = write_frames(tmp_path / "a.mkv", frames, options=options, sound_codec="pcm_s16le")
+    (clip,) = cut(path)
+    assert clip.start == 0.0
     span = segment_reading.read_segment(request(path, clip, num=25), READING)
     assert span.frames_jpeg == clip.frames_jpeg
     np.testing.assert_array_equal(span.waveform, clip.waveform)

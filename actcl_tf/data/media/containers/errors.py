@@ -5,7 +5,7 @@ REASONS = {
     "unlisted": "the folder cannot be listed, so that nothing in it was taken",
     "empty": "the file has no bytes",
     "damaged": "it cannot be decoded, or decodes with errors",
-    "discontinuity": "time stamps start anew or jump; no clip goes across",
+    "discontinuity": "time stamps start anew or jump, or other streams begin; no clip goes across",
     "no_video": "it has no moving video",
     "no_audio": "it has no audio, or the audio stops for a while",
     "silent": "the audio is digital silence",

@@ -28,6 +28,7 @@ END_SLACK = 0.5  # Seconds by which a video may be shorter than its container an
 # Formats without a table of contents: FFmpeg guesses their length from the first bit rate, or takes
 # it from the last stamps that it finds.
 _LENGTH_GUESSED = frozenset({"aac", "ac3", "eac3", "mp3", "mpeg", "mpegts"})
+_STREAMED = frozenset({"flv", "live_flv"})
 # Formats whose writers may put down when the last packet ends, instead of the length.
 _LENGTH_IS_END = frozenset({"asf", "matroska,webm", "nut", "ogg"})
 
@@ -63,6 +64,11 @@ class Media:
             # One thread a process: shards keep the cores busy, and errors arrive in order.
             stream.thread_count = 1
         self.origin = media_streams.zero_of(self.container)
+
+    @property
+    def is_broadcast(self) -> bool:
+        """Whether its format is one of streams, in which each frame lasts about as long."""
+        return self.container.format.name in parts.RUNNING_ON | _STREAMED
 
     def announced_end(self, ends: Mapping[Stream, float]) -> float:
         """The end that the container announces if decoding ended well before it, else -inf.

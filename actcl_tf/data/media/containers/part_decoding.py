@@ -13,6 +13,10 @@ from av.stream import Stream
 from actcl_tf.data.media.containers.parts import Part
 
 TICK = 1e-3  # Seconds; shorter than a frame.
+# Containers that have times of decoding alone, and codecs for which FFmpeg cannot make times of
+# showing out of them: its guess goes back and forth.
+_DECODING_TIMES = frozenset({"avi"})
+_REORDERING = frozenset({"h264", "hevc", "vvc"})
 # What FFmpeg reports as an error although every picture comes out whole.
 HARMLESS = ("mmco: unref short failure", "SEI type")
 _DAMAGED_AUDIO = 0.1  # Seconds of audio that a damaged packet spoils.
@@ -39,12 +43,14 @@ class _StreamState:
       shift: added to the stamps of its frames, in ticks.
       position: time of the last packet, seconds.
       next_stamp: of the next frame if it has none, in ticks.
+      last_given: the stamp that the last frame came with, in ticks.
       broken_since: time from which pictures lack what they refer to; infinite while intact.
     """
 
     shift: int
     position: float
     next_stamp: int = 0
+    last_given: int | None = None
     broken_since: float = math.inf
 
     @property
@@ -82,7 +88,8 @@ class PartDecoder:
                 packet, failed = None, True
             if packet is None:
                 break
-            yield from self._decode(packet.stream, packet)
+            if packet.size:  # Decoders take one without bytes for the end.
+                yield from self._decode(packet.stream, packet)
         failed |= _has_error(self._log)
         for stream in self._streams:
             self._log.clear()
@@ -130,16 +137,27 @@ class PartDecoder:
     def _stamp(self, stream: Stream, frame: Frame) -> float:
         """Gives a frame its stamp on the time axis of all parts; returns its time, seconds."""
         state = self._states[stream.index]
-        stamp = frame.pts if frame.pts is not None else frame.dts
-        if stamp is None:  # It follows the one before, as the last one of Windows Media does.
+        stamp = frame.dts if frame.pts is None or _guesses_times(stream) else frame.pts
+        given, is_audio = stamp, stream.type == "audio"
+        # It follows the one before, as the last one of Windows Media does, and audio that a
+        # container has one stamp for again and again.
+        if stamp is None or (is_audio and stamp == state.last_given):
             stamp = state.next_stamp
-        if stream.type == "audio":
+        state.last_given = given
+        if is_audio:
             duration = frame.samples / frame.rate / stream.time_base
         else:
             duration = frame.duration or 1 / (stream.average_rate or 25) / stream.time_base
         state.next_stamp = stamp + round(duration)
         frame.pts, frame.time_base = stamp + state.shift, stream.time_base
         return float(stamp * stream.time_base) - self._zero
+
+
+def _guesses_times(stream: Stream) -> bool:
+    """Whether the times at which frames are shown are guesses; those of decoding are in order."""
+    return (
+        stream.container.format.name in _DECODING_TIMES and stream.codec_context.name in _REORDERING
+    )
 
 
 def _has_error(log: list) -> bool:

@@ -28,8 +28,12 @@ _STEADY = frozenset({"aac", "ac3", "aiff", "avi", "eac3", "flac", "mp3", "mxf", 
 _STEADY_FAMILIES = ("mov,",)
 # Formats of broadcasts and discs, where players, too, count on through a long jump ahead. In others
 # stamps are times of the whole file, and a jump ahead is a time when nothing was recorded.
-_RUNNING_ON = frozenset({"mpeg", "mpegts", "ogg"})
+RUNNING_ON = frozenset({"mpeg", "mpegts", "ogg"})
+# Those of them that say where each packet lies in the file.
+_PLACED = frozenset({"mpeg", "mpegts"})
 _TELL_EVERY = 5000  # Packets.
+# Of the bytes of a file, and bytes, from which on what comes after its streams is no padding.
+_REST, _PADDING = 0.1, 16_384
 _MOST_FOUND = 256  # Files remembered.
 
 
@@ -76,11 +80,13 @@ class Timeline(NamedTuple):
       parts: in order.
       end: seconds, where the last of its packets ends.
       can_seek: whether seeking by time leads where it should.
+      has_rest: whether much of the file comes after the last of its packets: other streams.
     """
 
     parts: tuple[Part, ...]
     end: float
     can_seek: bool
+    has_rest: bool = False
 
     @property
     def has_jumps(self) -> bool:
@@ -145,16 +151,23 @@ def _look_through(
         is_steady = name in _STEADY or name.startswith(_STEADY_FAMILIES)
         if is_steady and seek_to > 0:
             seek(container, seek_to + origin)
-        runs = Runs([stream.index for stream in streams])
+        runs, read = Runs([stream.index for stream in streams]), 0
         for number, packet in enumerate(packets_of(container, streams)):
             runs.add(packet)
+            read = max(read, (packet.pos or 0) + packet.size)
             if number % _TELL_EVERY == _TELL_EVERY - 1:
                 tell()
             if is_steady and runs.position > until + origin + 2 * LONG_JUMP:
                 break
-    if not runs.has_jumps:
-        return CONTINUOUS
-    return _lay(runs, name in _RUNNING_ON, is_steady, origin)
+        # Where recordings are put end to end, the streams of the next one may be others.
+        rest = container.size - read if name in _PLACED else 0
+        has_rest = rest > max(_REST * container.size, _PADDING)
+    if runs.has_jumps:
+        timeline = _lay(runs, name in RUNNING_ON, is_steady, origin)
+        return timeline._replace(has_rest=has_rest)
+    if has_rest:
+        return CONTINUOUS._replace(end=runs.position - origin, has_rest=True)
+    return CONTINUOUS
 
 
 def seek(container: InputContainer, stamp: float) -> None:

@@ -19,10 +19,19 @@ def video_streams(container: InputContainer) -> list[Stream]:
 
 
 def choose(streams: Sequence[Stream]) -> Stream | None:
-    """Of streams of a kind the first default one that can be decoded, else the first that can."""
+    """Of streams of a kind the first default one that can be decoded, else the first that can.
+
+    Those that a broadcast announces and of which nothing came, so far, come last.
+    """
     known = [stream for stream in streams if stream.codec_context is not None]
     default = [stream for stream in known if stream.disposition & Disposition.default]
-    return next(iter(default + known), None)
+    return next(iter(sorted(default + known, key=_is_empty)), None)
+
+
+def _is_empty(stream: Stream) -> bool:
+    """Whether not even its size, or its rate, is known."""
+    codec = stream.codec_context
+    return not (codec.width if stream.type == "video" else codec.sample_rate)
 
 
 def chosen(container: InputContainer) -> list[Stream]:
