@@ -34,6 +34,22 @@ class Picks(NamedTuple):
     count: tf.Tensor
 
 
+class _Candidates(NamedTuple):
+    """The keys to choose among, and what is known of them.
+
+    Attributes:
+      eligible: [N] bool.
+      features: [N, d].
+      last_layer: that makes keys of features.
+      queries: [B, D], unit rows.
+    """
+
+    eligible: tf.Tensor
+    features: tf.Tensor
+    last_layer: gradient_embeddings.LastLayer
+    queries: tf.Tensor
+
+
 class _Sampler:
     """Base of the strategies."""
 
@@ -49,29 +65,30 @@ class _Sampler:
         """Returns [M] int32 indices, -1 beyond the eligible ones; arguments of `choose`."""
         seed = seeding_numbers.check_seed(seed)
         seeding_numbers.check_candidates(eligible, features, last_layer, queries)
-        return self._pick(eligible, num_picks, seed, features, last_layer, queries)
+        return self._pick(_Candidates(eligible, features, last_layer, queries), num_picks, seed)
 
 
 class RandomSampler(_Sampler):
     """Uniform among the eligible candidates; no gradients are formed."""
 
-    def _pick(
-        self, eligible: tf.Tensor, num_picks: int, seed: tf.Tensor, features: tf.Tensor, *_: Any
-    ) -> tf.Tensor:
-        order = weighted_draw.uniform(tf.shape(eligible), seed)
-        known = tf.logical_and(eligible, factored_points.finite(features))
-        return _first(tf.where(known, order, -1.0), num_picks)
+    def _pick(self, candidates: _Candidates, num_picks: int, seed: tf.Tensor) -> tf.Tensor:
+        order = weighted_draw.uniform(tf.shape(candidates.eligible), seed)
+        finite = factored_points.finite(candidates.features)
+        return _first(tf.where(tf.logical_and(candidates.eligible, finite), order, -1.0), num_picks)
 
 
 class _GradientSampler(_Sampler):
     """Base of the strategies that look at the candidates' gradient embeddings."""
 
     def __init__(self, temperature: float, gradient_space: str = "last_layer"):
-        self._how = (temperature, gradient_space)
+        self._temperature = temperature
+        self._space = gradient_space
 
-    def _factors(self, *candidates: Any) -> gradient_embeddings.GradientFactors:
-        """Of features, last layer and queries."""
-        return gradient_embeddings.gradient_factors(*candidates, *self._how)
+    def _factors(self, candidates: _Candidates) -> gradient_embeddings.GradientFactors:
+        _, features, last_layer, queries = candidates
+        return gradient_embeddings.gradient_factors(
+            features, last_layer, queries, self._temperature, self._space
+        )
 
 
 class ActiveSampler(_GradientSampler):
@@ -99,11 +116,10 @@ class ActiveSampler(_GradientSampler):
         self._seeding = seeding
 
     @tf.function(jit_compile=True, autograph=False)
-    def _pick(
-        self, eligible: tf.Tensor, num_picks: int, seed: tf.Tensor, *candidates: Any
-    ) -> tf.Tensor:
+    def _pick(self, candidates: _Candidates, num_picks: int, seed: tf.Tensor) -> tf.Tensor:
+        factors, eligible = self._factors(candidates), candidates.eligible
         picked = kmeanspp.kmeans_plusplus(
-            self._factors(*candidates), num_picks, seed, eligible=eligible, **self._seeding
+            factors, num_picks, seed, eligible=eligible, **self._seeding
         )
         return picked.indices
 
@@ -111,12 +127,10 @@ class ActiveSampler(_GradientSampler):
 class HardestSampler(_GradientSampler):
     """The candidates with the longest gradient embeddings; the seed is not used."""
 
-    def _pick(
-        self, eligible: tf.Tensor, num_picks: int, seed: tf.Tensor, *candidates: Any
-    ) -> tf.Tensor:
+    def _pick(self, candidates: _Candidates, num_picks: int, seed: tf.Tensor) -> tf.Tensor:
         del seed
-        norms = gradient_embeddings.squared_norms(self._factors(*candidates))
-        known = tf.logical_and(eligible, tf.math.is_finite(norms))
+        norms = gradient_embeddings.squared_norms(self._factors(candidates))
+        known = tf.logical_and(candidates.eligible, tf.math.is_finite(norms))
         return _first(tf.where(known, norms, -1.0), num_picks)
 
 

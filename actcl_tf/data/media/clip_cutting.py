@@ -162,7 +162,7 @@ def _read_parts(
             is_jumping = part.end < math.inf or part.jumps(source.used)
             knows_end = not is_jumping and not timeline.is_shifted
             events = source.decode(part, way.skip)
-            for piece in _cut(source, events, cutter, lengths, knows_end, not is_jumping):
+            for piece in _cut(source, events, cutter, lengths, knows_end, is_last=not is_jumping):
                 found = True
                 yield piece
             ends = cutter.ends(source)

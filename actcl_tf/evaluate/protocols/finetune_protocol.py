@@ -44,7 +44,7 @@ def rows(
             "--from_scratch"
         )
     strategy, _ = strategies.build_strategy(plan.strategy)
-    precision = strategies.resolve_precision(plan.precision)
+    how = {"strategy": strategy, "precision": strategies.resolve_precision(plan.precision)}
     features = "scratch" if scratch else "trained"
     for targets in context.targets:
         folds = splits.labelled(context.folds, targets)
@@ -54,8 +54,8 @@ def rows(
                 started = time.perf_counter()
                 scored = []
                 for fold in subset.folds:
-                    job = (targets, subset, fold, strategy, precision)
-                    scored.append(classified.ScoredFold(fold, *_train(context, modality, *job)))
+                    made = _train(context, modality, targets, subset, fold, **how)
+                    scored.append(classified.ScoredFold(fold, *made))
                 yield classified.measurement(
                     scored,
                     targets,
@@ -76,18 +76,15 @@ def _train(
     targets: clip_table.Targets,
     subset: splits.Subset,
     fold: splits.Fold,
-    strategy: tf.distribute.Strategy,
-    precision: str,
+    **how: Any,
 ) -> prediction.Prediction:
+    """The predictions for a fold's test clips; how: as in `finetune.fit_predict`."""
     if modality == "late_fusion":
-        parts = [
-            _train(context, each, targets, subset, fold, strategy, precision)
-            for each in windows.MODALITIES
-        ]
+        parts = [_train(context, each, targets, subset, fold, **how) for each in windows.MODALITIES]
         scores = np.mean([part.scores for part in parts], axis=0)
         return prediction.Prediction(scores, parts[0].chosen)
     job = _job(context, modality, targets, subset, fold)
-    return finetune.fit_predict(job, strategy=strategy, precision=precision)
+    return finetune.fit_predict(job, **how)
 
 
 def _job(
