@@ -166,7 +166,7 @@ class Evaluator:
         for name, labels in found.items():
             for modality in quantities.MODALITIES:
                 few = rare if name == LABEL and rare.any() else None
-                result = _probe(train, test, modality, name, labels, self._seed, rare=few)
+                result = _probe(train, test, modality, name, labels, seed=self._seed, rare=few)
                 for key, value in result.items():
                     scores[f"probe/{modality}/{name}/{key}"] = value
         for modality in quantities.MODALITIES if self._known is not None else ():
