@@ -48,12 +48,15 @@ def paired(values: Sequence[float], baseline: Sequence[float]) -> Difference:
       baseline: as many.
     """
     found = np.asarray(values, np.float64) - np.asarray(baseline, np.float64)
-    wins, losses = int((found > 0).sum()), int((found < 0).sum())
-    mean, num = float(found.mean()), len(found)
+    counts = {
+        "wins": int((found > 0).sum()),
+        "losses": int((found < 0).sum()),
+        "num_pairs": len(found),
+    }
+    mean = float(found.mean())
     # Scores are counts: a few pairs can differ by the same, which says nothing of their spread.
-    if num < 2 or np.ptp(found) <= _ROUNDING:
-        return Difference(mean, None, None, None, None, wins, losses, num)
-    error = float(scipy.stats.sem(found))
+    if len(found) < 2 or np.ptp(found) <= _ROUNDING:
+        return Difference(mean, error=None, interval=None, bootstrap=None, p_value=None, **counts)
     test = scipy.stats.ttest_1samp(found, 0.0)
     interval = test.confidence_interval(LEVEL)
     resampled = scipy.stats.bootstrap(
@@ -66,13 +69,11 @@ def paired(values: Sequence[float], baseline: Sequence[float]) -> Difference:
     ).confidence_interval
     return Difference(
         mean,
-        error,
-        (float(interval.low), float(interval.high)),
-        (float(resampled.low), float(resampled.high)),
-        float(test.pvalue),
-        wins,
-        losses,
-        num,
+        error=float(scipy.stats.sem(found)),
+        interval=(float(interval.low), float(interval.high)),
+        bootstrap=(float(resampled.low), float(resampled.high)),
+        p_value=float(test.pvalue),
+        **counts,
     )
 
 

@@ -43,8 +43,9 @@ def render_video(
         :, None, None
     ]
     stretch = course.stretch.astype(np.float32)[:, None, None]
-    frames = _paint_companions(frames, right, up, causes, nuisance, size)
-    frames = _paint(frames, right * stretch, up / stretch, course.angle, causes, nuisance, size)
+    known = {"causes": causes, "nuisance": nuisance, "size": size}
+    frames = _paint_companions(frames, right, up, **known)
+    frames = _paint(frames, right * stretch, up / stretch, course.angle, **known)
     if nuisance.video_noise > 0:
         grain = rng.standard_normal(frames.shape[:3], dtype=np.float32)
         frames += (nuisance.video_noise * grain)[..., None]
