@@ -225,8 +225,8 @@ def _require_apart(fold: Fold, filenames: Sequence[str]) -> None:
         if not len(rows):
             raise records.DataError(f"{fold.name} has no {side} clips: prepare the data again")
     names = np.array(filenames)
-    both = np.intersect1d(names[fold.train], names[fold.test])
-    if len(both):
+    both = np.intersect1d(names[fold.train], names[fold.test]).tolist()
+    if both:
         raise records.DataError(
             f"{fold.name}: clips of {len(both)} videos stand on both sides, first {both[0]!r}: the "
             "test would be known beforehand; prepare the data with whole videos in one split"
