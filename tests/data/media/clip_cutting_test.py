@@ -10,8 +10,8 @@ from PIL import Image
 
 from actcl_tf.data.media.clip_cutting import MediaClip, Rejected
 from actcl_tf.data.media.containers import media
-from tests.data.media.reading import read
 from tests.media_files import grey, tone, turn_in_mp4, write_clip, write_media
+from tests.media_reading import read
 
 
 def pixels(jpeg):

@@ -10,18 +10,10 @@ from PIL import Image
 from actcl_tf.data.media import clip_cutting, clip_filters
 from actcl_tf.data.media.clip_cutting import MediaClip
 from actcl_tf.data.media.containers import media
-from actcl_tf.data.media.read_options import ReadOptions
+from tests import media_reading
 from tests.media_files import grey, tone, write_clip, write_media
 
-OPTIONS = ReadOptions(
-    frame_rate=12.5,
-    sample_rate=16000,
-    short_side=128,
-    clip_seconds=10.0,
-    min_seconds=0.5,
-    jpeg_quality=90,
-    silence_db=None,
-)
+OPTIONS = media_reading.OPTIONS._replace(frame_rate=12.5, jpeg_quality=90, silence_db=None)
 
 
 def read_one(path, **changes):

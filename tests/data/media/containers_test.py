@@ -11,20 +11,12 @@ import pytest
 
 from actcl_tf.data.media import clip_cutting
 from actcl_tf.data.media.clip_cutting import MediaClip
-from actcl_tf.data.media.read_options import ReadOptions
+from tests import media_reading
 from tests.media_files import tone, write_coded
 
 SECONDS = 1.2
 FRAMES = [np.full([144, 176, 3], 40 + 6 * i, np.uint8) for i in range(30)]
-OPTIONS = ReadOptions(
-    frame_rate=25.0,
-    sample_rate=16000,
-    short_side=48,
-    clip_seconds=10.0,
-    min_seconds=0.5,
-    jpeg_quality=80,
-    silence_db=-50.0,
-)
+OPTIONS = media_reading.OPTIONS._replace(short_side=48, jpeg_quality=80)
 # Suffix, codecs of picture and sound, samples a second.
 TABLE = [
     ("mp4", "libx264", "aac", 44100),

@@ -13,7 +13,6 @@ from PIL import Image
 
 from actcl_tf.data.media.clip_cutting import MediaClip
 from actcl_tf.data.media.containers import media
-from tests.data.media.reading import read
 from tests.media_files import (
     cover_first_in_mp4,
     flat_frame,
@@ -25,6 +24,7 @@ from tests.media_files import (
     write_frames,
     write_media,
 )
+from tests.media_reading import read
 
 
 def read_one(path, **changes):

@@ -42,6 +42,7 @@ class _StreamState:
     Attributes:
       shift: added to the stamps of its frames, in ticks.
       position: time of the last packet, seconds.
+      guesses_times: whether stamps of decoding are to be taken instead of those of showing.
       next_stamp: of the next frame if it has none, in ticks.
       last_given: the stamp that the last frame came with, in ticks.
       broken_since: time from which pictures lack what they refer to; infinite while intact.
@@ -49,6 +50,7 @@ class _StreamState:
 
     shift: int
     position: float
+    guesses_times: bool
     next_stamp: int = 0
     last_given: int | None = None
     broken_since: float = math.inf
@@ -73,7 +75,9 @@ class PartDecoder:
         """
         self._streams, self._zero, self._log = streams, origin - part.shift, log
         self._states = {
-            s.index: _StreamState(round(part.shift / s.time_base), max(0.0, part.begin))
+            s.index: _StreamState(
+                round(part.shift / s.time_base), max(0.0, part.begin), _guesses_times(s)
+            )
             for s in streams
         }
 
@@ -137,7 +141,7 @@ class PartDecoder:
     def _stamp(self, stream: Stream, frame: Frame) -> float:
         """Gives a frame its stamp on the time axis of all parts; returns its time, seconds."""
         state = self._states[stream.index]
-        stamp = frame.dts if frame.pts is None or _guesses_times(stream) else frame.pts
+        stamp = frame.dts if frame.pts is None or state.guesses_times else frame.pts
         given, is_audio = stamp, stream.type == "audio"
         # It follows the one before, as the last one of Windows Media does, and audio that a
         # container has one stamp for again and again.

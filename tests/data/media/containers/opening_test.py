@@ -1,3 +1,4 @@
+import functools
 import os
 import subprocess
 import sys
@@ -6,25 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actcl_tf.data.media import clip_cutting
 from actcl_tf.data.media.containers import media, opening
-from actcl_tf.data.media.read_options import ReadOptions
 from actcl_tf.storage import remote_files
+from tests import media_reading
 from tests.media_files import tone, write_clip, write_media
 
-OPTIONS = ReadOptions(
-    frame_rate=25.0,
-    sample_rate=16000,
-    short_side=48,
-    clip_seconds=1.0,
-    min_seconds=0.5,
-    jpeg_quality=90,
-    silence_db=-50.0,
-)
-
-
-def read(path, start=0.0, end=None, **changes):
-    return list(clip_cutting.read_clips(path, OPTIONS._replace(**changes), start=start, end=end))
+CHANGES = {"short_side": 48, "clip_seconds": 1.0, "jpeg_quality": 90}
+read = functools.partial(media_reading.read, **CHANGES)
 
 
 @pytest.fixture
@@ -132,10 +121,11 @@ def test_seeking_beyond_the_end_reads_nothing(in_memory):
 
 def test_local_files_are_read_without_tensorflow(tmp_path):
     path = write_clip(tmp_path / "a.mp4", 1.0, levels=(90,))
+    options = media_reading.OPTIONS._replace(**CHANGES)
     code = (
         "import sys\n"
         "from actcl_tf.data.media import clip_cutting, clip_filters, read_options\n"
-        f"clips = list(clip_cutting.read_clips({str(path)!r}, read_options.{OPTIONS!r}))\n"
+        f"clips = list(clip_cutting.read_clips({str(path)!r}, read_options.{options!r}))\n"
         "print(len(clips), clip_filters.fault(clips[0], ('still',)))\n"
         "print(sorted({'tensorflow', 'tensorflow_io'} & set(sys.modules)))"
     )
