@@ -229,7 +229,7 @@ def part_of(path: str) -> str:
         return "actcl_tf"
     if folder:
         return folder
-    return "actcl_tf" if name in ("__init__", "cpu_kernels", "keras_2") else name
+    return "actcl_tf" if name in ("__init__", "cpu_kernels", "keras_2", "tensorflow_log") else name
 
 
 def is_standard(module: str) -> bool:

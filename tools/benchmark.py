@@ -27,7 +27,7 @@ import field_flags
 import run_flags
 from absl import app, flags, logging
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.benchmark.input import input_settings, prepare_settings
 from actcl_tf.benchmark.scaling import scaling_settings
 from actcl_tf.benchmark.seeding import seeding_settings
@@ -145,6 +145,7 @@ def main(argv: list[str]) -> int:
         output = pathlib.Path(_OUTPUT.value)
         if _OUTPUT.value and (output.is_dir() or not output.absolute().parent.is_dir()):
             raise config.ConfigError(f"--output={output}: must be a file in a folder that exists")
+        tensorflow_log.import_tensorflow()
         figures = _MEASURE[_WHAT.value]()
     except config.UserError as error:
         print(f"error: {commands.as_called(error)}", file=sys.stderr)

@@ -5,7 +5,7 @@ import pathlib
 
 from absl import flags
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 
 _CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "actcl_tf"
 _FRAME_RATE = 12.5  # Frames a second; they cost training time, as pixels do.
@@ -76,6 +76,8 @@ def quantities() -> pathlib.Path:
 
 def records() -> pathlib.Path:
     """Folder of the prepared data set; made on the first call, found on later ones."""
+    tensorflow_log.import_tensorflow()
+
     from actcl_tf.data.prepare import prepare
     from actcl_tf.data.records import manifest
     from actcl_tf.data.synthetic import plan, synthetic

@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import field_flags
 from absl import app, flags
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.console import commands
 
 _RESULTS = flags.DEFINE_list("results", [], "Folders of results; or name them without a flag.")
@@ -32,6 +32,7 @@ _SCORE = flags.DEFINE_string(
 def _compare(folders: list[str]) -> None:
     if not folders:
         raise config.ConfigError("--results=: must name one folder or several of tools/evaluate.py")
+    tensorflow_log.import_tensorflow()
 
     from actcl_tf.evaluate.results import comparison
 

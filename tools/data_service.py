@@ -25,7 +25,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import field_flags
 from absl import app, flags
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.console import commands
 
 _ROLE = flags.DEFINE_enum("role", None, ["dispatcher", "worker"], "What to be.", required=True)
@@ -66,6 +66,7 @@ def _start() -> tuple:
     """The server, and what it says of itself; the server must be kept."""
     is_worker = _ROLE.value == "worker"
     settings = _worker_settings() if is_worker else {"port": _PORT.value}
+    tensorflow_log.import_tensorflow()
 
     import tensorflow as tf
 

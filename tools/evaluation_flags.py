@@ -8,7 +8,7 @@ import built_in_data
 import field_flags
 from absl import flags
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.evaluate.protocols import protocol_settings
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def read_plan() -> "evaluation.Plan":
     protocol = field_flags.read(protocol_settings.Settings)
     given = _given()
     config.from_flat(given)  # Wrong values are found before anything is opened.
+    tensorflow_log.import_tensorflow()
 
     from actcl_tf.evaluate import evaluation
     from actcl_tf.evaluate.features import encoders

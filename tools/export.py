@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import field_flags
 from absl import app, flags, logging
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.console import commands
 from actcl_tf.export import forms
 
@@ -55,6 +55,7 @@ _CALIBRATION_CLIPS = flags.DEFINE_integer(
 def _export() -> str:
     """Loads the encoders and writes them; says how to use them."""
     forms.check(_TFLITE.value, _CALIBRATION_CLIPS.value)
+    tensorflow_log.import_tensorflow()
 
     import tensorflow as tf
 

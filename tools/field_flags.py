@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from absl import flags
+from absl import logging as absl_logging
 
 from actcl_tf import config
 from actcl_tf.console import commands, streams
@@ -101,12 +102,15 @@ def parse(argv: list[str]) -> list[str]:
         flag.help = commands.as_called(flag.help)
         flags.FLAGS.register_key_flag_for_module(argv[0], flag)
     try:
-        return flags.FLAGS(_with_packaged_flagfiles(argv))
+        words = flags.FLAGS(_with_packaged_flagfiles(argv))
     except SystemExit:  # Help was asked for and shown, which absl takes for a failure.
         sys.exit(0)
     except flags.Error as error:
         print(f"error: {_explained(error)}", file=sys.stderr)
         sys.exit(2)
+    if flags.FLAGS["verbosity"].using_default_value:
+        flags.FLAGS.verbosity = absl_logging.WARNING  # Or app.run makes it INFO.
+    return words
 
 
 def _explained(error: flags.Error) -> str:

@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import field_flags
 from absl import app, flags
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.console import commands
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of the run.", required=True)
@@ -36,6 +36,8 @@ _DRAWS = flags.DEFINE_integer("draws", 50, "How often to sample from the pools."
 
 
 def _inspect() -> None:
+    tensorflow_log.import_tensorflow()
+
     from actcl_tf.inspection import findings, inspector
 
     run_dir = _CHECKPOINT.value

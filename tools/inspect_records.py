@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import field_flags
 from absl import app, flags
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.console import commands
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of the data; or name it without a flag.")
@@ -50,6 +50,7 @@ def _inspect(arguments: list[str]) -> int:
         raise config.ConfigError(f"--data_dir={' '.join(folders)}: must name one folder")
     if _UNLABELLED.value and not _WRITE_MANIFEST.value:
         raise config.ConfigError("--unlabelled: must come with --write_manifest")
+    tensorflow_log.import_tensorflow()
 
     from actcl_tf.inspection import records_inspector
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import field_flags
 from absl import app, flags
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.config import dataset_choice
 from actcl_tf.console import commands
 from actcl_tf.data.prepare import errors, prepare_settings
@@ -75,6 +75,7 @@ def _prepare(pipeline_args: list[str]) -> None:
     if name in ("csv", "folder"):
         options["seed"] = settings.seed
     dataset_choice.check(name, options)
+    tensorflow_log.import_tensorflow()
 
     from actcl_tf.data import catalogs
     from actcl_tf.data.prepare import prepare, report

@@ -9,7 +9,7 @@ import built_in_data
 import field_flags
 from absl import flags
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.config import dataset_choice
 from actcl_tf.data.prepare import prepare_settings
 from actcl_tf.train.placement import cluster
@@ -94,6 +94,7 @@ def _index(data: config.DataConfig) -> str:
     )
     options = {"test_fraction": _TEST_FRACTION.value}
     dataset_choice.check(_DATASET.value, options)
+    tensorflow_log.import_tensorflow()
 
     from actcl_tf.data.prepare import media_index, report
     from actcl_tf.storage import files

@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import field_flags
 from absl import app, flags
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.console import commands
 from actcl_tf.search import request
 
@@ -43,6 +43,7 @@ def _index(arguments: list[str]) -> None:
         )
     if not _MODEL.value:
         raise config.ConfigError("--model=: must name the folder of an exported model")
+    tensorflow_log.import_tensorflow()
 
     from actcl_tf.search import encoding, indexing, texts
 
@@ -59,6 +60,7 @@ def _query(arguments: list[str]) -> None:
     if arguments:
         raise config.ConfigError(f"query: unexpected argument {arguments[0]}")
     wanted = field_flags.read(request.Request)
+    tensorflow_log.import_tensorflow()
 
     from actcl_tf.search import answer, page, texts
 

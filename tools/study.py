@@ -21,7 +21,7 @@ import field_flags
 import run_flags
 from absl import app, flags
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.console import commands
 from actcl_tf.study import plan
 
@@ -99,6 +99,7 @@ def _study() -> int:
                 ("data_dir", found.data.data_dir),
                 ("quantities", found.train.quantities),
             ]
+    tensorflow_log.import_tensorflow()
 
     from actcl_tf.study import measures, report, running
 

@@ -24,7 +24,7 @@ import field_flags
 import run_flags
 from absl import app
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.console import commands
 from actcl_tf.train.runs import errors
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 
 def _train(configuration: config.PretrainConfig) -> None:
+    tensorflow_log.import_tensorflow()
+
     from actcl_tf.evaluate.monitor import during_training
     from actcl_tf.train import training_run
 

@@ -7,13 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.console import bars
 from actcl_tf.data.input import pipeline
 from actcl_tf.data.records import records, shards
 from actcl_tf.inspection import clips, dictionary_state, findings, pages, picks, sheets
 from actcl_tf.train import run_checks
-from actcl_tf.train.placement import compiler
 
 
 def inspect(
@@ -99,7 +98,7 @@ def _count_picks(
         seed=run.train.seed,
         start_step=state.run.step,
     ).take(num_batches)
-    compiler.wake_quietly()
+    tensorflow_log.wake_compiler()
     try:
         return picks.count(
             state, bars.Bar(batches, "encoding queries", num_batches, unit="batch"), draws

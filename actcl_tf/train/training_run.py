@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from actcl_tf import config
+from actcl_tf import config, tensorflow_log
 from actcl_tf.data.input import skip_ledger
 from actcl_tf.models import torchvision_weights
 from actcl_tf.storage import files
@@ -27,7 +27,7 @@ from actcl_tf.train.callbacks import (
 )
 from actcl_tf.train.callbacks.evaluation import Evaluate, Evaluation
 from actcl_tf.train.model import dictionaries, local_towers, pretrain_model, scalar_names
-from actcl_tf.train.placement import compiler, gpu
+from actcl_tf.train.placement import gpu
 from actcl_tf.train.placement import strategy as strategies
 from actcl_tf.train.runs import checkpoints, errors, loading, run_folder
 
@@ -112,7 +112,7 @@ class TrainingRun:
         """
         train, together = self.configuration.train, self.placement.workers
         if together.count == 1:
-            compiler.wake_quietly()
+            tensorflow_log.wake_compiler()
         last = train.steps if stop_at is None else min(stop_at, train.steps)
         run_dir, explained = train.run_dir, failures.explaining(self._explain)
         with failures.naming_full_disks(run_dir), together.folder(run_dir) as folder, explained:
