@@ -4,7 +4,9 @@
 by construction; a test holds their outputs together.
 """
 
-from typing import Any
+import functools
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -40,70 +42,36 @@ def from_keras(backbone: residual.ResNet) -> Any:
     Raises:
       TypeError: a layer that has no twin here.
     """
+    parts = [_twin(backbone.stem), *map(_twin, backbone.stages), _kinds().Mean()]
+    twin = _sequence(parts)
+    return twin.to(memory_format=_memory_format(len(backbone.stem.chain[0].kernel_size)))
+
+
+class _Kinds(NamedTuple):
+    """Kinds of module that PyTorch lacks."""
+
+    Residual: type
+    BatchNorm: type
+    Mean: type
+
+
+@functools.cache
+def _kinds() -> _Kinds:
     import torch
 
-    class Block(torch.nn.Module):
-        """A residual block: convolutions with their normalisations, and a shortcut."""
+    class Residual(torch.nn.Module):
+        """Convolutions with their normalisations, and a shortcut."""
 
-        def __init__(self, block: residual.BasicBlock | residual.Bottleneck) -> None:
+        def __init__(self, main: torch.nn.Module, shortcut: torch.nn.Module) -> None:
             super().__init__()
-            count = 3 if isinstance(block, residual.Bottleneck) else 2
-            parts: list[torch.nn.Module] = []
-            for index in range(1, count + 1):
-                for name in ("conv", "norm"):
-                    parts.append(_twin(getattr(block, f"{name}{index}")))
-                parts += [torch.nn.ReLU(inplace=True)] * (index < count)
-            self.main = torch.nn.Sequential(*parts)
-            has_shortcut = block.shortcut is not None
-            self.shortcut = _twin(block.shortcut) if has_shortcut else torch.nn.Identity()
+            self.main, self.shortcut = main, shortcut
 
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             return torch.relu(self.main(inputs) + self.shortcut(inputs))
 
-    def _twin(layer: object) -> torch.nn.Module:
-        if isinstance(layer, layers.Chain):
-            return torch.nn.Sequential(*map(_twin, layer.chain))
-        if isinstance(layer, (residual.BasicBlock, residual.Bottleneck)):
-            return Block(layer)
-        if isinstance(layer, (layers.Conv2D, layers.Conv3D)):
-            return _convolution(layer)
-        if isinstance(layer, layers.BatchNorm):
-            return _normalisation(layer)
-        if isinstance(layer, layers.Relu):
-            return torch.nn.ReLU(inplace=True)
-        if isinstance(layer, layers.MaxPool):
-            pool = torch.nn.MaxPool2d if len(layer.window) == 2 else torch.nn.MaxPool3d
-            padding = tuple((size - 1) // 2 for size in layer.window)
-            return pool(tuple(layer.window), tuple(layer.strides), padding)
-        raise TypeError(f"no PyTorch twin of {type(layer).__name__}")
+    class BatchNorm(torch.nn.BatchNorm3d):
+        """Of any number of axes, as ours is."""
 
-    def _convolution(layer: layers.Conv2D | layers.Conv3D) -> torch.nn.Module:
-        kernel = layer.kernel.numpy()
-        rank = kernel.ndim - 2
-        kind = torch.nn.Conv2d if rank == 2 else torch.nn.Conv3d
-        size = layer.kernel_size
-        padding = tuple((each - 1) // 2 for each in size)
-        twin = kind(*kernel.shape[-2:], size, layer.strides, padding, bias=False)
-        axes = (rank + 1, rank, *range(rank))  # Output and input channels come first there.
-        with torch.no_grad():
-            twin.weight.copy_(torch.from_numpy(np.ascontiguousarray(kernel.transpose(axes))))
-        return twin
-
-    def _normalisation(layer: layers.BatchNorm) -> torch.nn.Module:
-        # In any number of axes: the twin's kind is chosen by what it is called on.
-        twin = _BatchNorm(layer.gamma.shape[0], eps=layer.epsilon, momentum=1 - layer.momentum)
-        pairs = (
-            (twin.weight, layer.gamma),
-            (twin.bias, layer.beta),
-            (twin.running_mean, layer.moving_mean),
-            (twin.running_var, layer.moving_variance),
-        )
-        with torch.no_grad():
-            for target, source in pairs:
-                target.copy_(torch.from_numpy(source.numpy()))
-        return twin
-
-    class _BatchNorm(torch.nn.BatchNorm3d):
         def _check_input_dim(self, input: torch.Tensor) -> None:
             del input
 
@@ -113,8 +81,76 @@ def from_keras(backbone: residual.ResNet) -> Any:
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             return inputs.float().mean(dim=tuple(range(2, inputs.ndim)))
 
-    twin = torch.nn.Sequential(_twin(backbone.stem), *map(_twin, backbone.stages), Mean())
-    return twin.to(memory_format=_memory_format(len(backbone.stem.chain[0].kernel_size)))
+    return _Kinds(Residual, BatchNorm, Mean)
+
+
+def _twin(layer: object) -> Any:
+    import torch
+
+    if isinstance(layer, layers.Chain):
+        return _sequence(map(_twin, layer.chain))
+    if isinstance(layer, (residual.BasicBlock, residual.Bottleneck)):
+        return _block(layer)
+    if isinstance(layer, (layers.Conv2D, layers.Conv3D)):
+        return _convolution(layer)
+    if isinstance(layer, layers.BatchNorm):
+        return _normalisation(layer)
+    if isinstance(layer, layers.Relu):
+        return torch.nn.ReLU(inplace=True)
+    if isinstance(layer, layers.MaxPool):
+        pool = torch.nn.MaxPool2d if len(layer.window) == 2 else torch.nn.MaxPool3d
+        padding = tuple((size - 1) // 2 for size in layer.window)
+        return pool(tuple(layer.window), tuple(layer.strides), padding)
+    raise TypeError(f"no PyTorch twin of {type(layer).__name__}")
+
+
+def _sequence(modules: Iterable[Any]) -> Any:
+    import torch
+
+    return torch.nn.Sequential(*modules)
+
+
+def _block(block: residual.BasicBlock | residual.Bottleneck) -> Any:
+    import torch
+
+    count = 3 if isinstance(block, residual.Bottleneck) else 2
+    parts: list[torch.nn.Module] = []
+    for index in range(1, count + 1):
+        parts += [_twin(getattr(block, f"{name}{index}")) for name in ("conv", "norm")]
+        parts += [torch.nn.ReLU(inplace=True)] * (index < count)
+    shortcut = _twin(block.shortcut) if block.shortcut is not None else torch.nn.Identity()
+    return _kinds().Residual(_sequence(parts), shortcut)
+
+
+def _convolution(layer: layers.Conv2D | layers.Conv3D) -> Any:
+    import torch
+
+    kernel = layer.kernel.numpy()
+    rank = kernel.ndim - 2
+    kind = torch.nn.Conv2d if rank == 2 else torch.nn.Conv3d
+    padding = tuple((each - 1) // 2 for each in layer.kernel_size)
+    twin = kind(*kernel.shape[-2:], layer.kernel_size, layer.strides, padding, bias=False)
+    axes = (rank + 1, rank, *range(rank))  # Output and input channels come first there.
+    with torch.no_grad():
+        twin.weight.copy_(torch.from_numpy(np.ascontiguousarray(kernel.transpose(axes))))
+    return twin
+
+
+def _normalisation(layer: layers.BatchNorm) -> Any:
+    import torch
+
+    size, momentum = layer.gamma.shape[0], 1 - layer.momentum
+    twin = _kinds().BatchNorm(size, eps=layer.epsilon, momentum=momentum)
+    pairs = (
+        (twin.weight, layer.gamma),
+        (twin.bias, layer.beta),
+        (twin.running_mean, layer.moving_mean),
+        (twin.running_var, layer.moving_variance),
+    )
+    with torch.no_grad():
+        for target, source in pairs:
+            target.copy_(torch.from_numpy(source.numpy()))
+    return twin
 
 
 def inputs_from_keras(backbone: residual.ResNet, inputs: tf.Tensor) -> Any:

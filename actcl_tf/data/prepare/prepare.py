@@ -89,54 +89,56 @@ def prepare(
         settings = dataclasses.replace(settings, streams=catalog.streams)
     described = plan.describe(catalog, settings)
     plan.check_contents(output_dir)
-    partial = files.join(output_dir, plan.PARTIAL)
     with plan.Lock(output_dir):
-        manifests = plan.finished_manifests(output_dir, described)
-        if manifests is not None:
-            return Summary(
-                output_dir=output_dir,
-                manifests=manifests,
-                seconds=0.0,
-                made=0,
-                decision=catalog.decision,
-                found=catalog.found,
-            )
-        plan.begin(output_dir, described)
-        tasks = plan.plan_shards(catalog, settings, partial)
-        before = _read_reports(tasks)
-        reports = {
-            **before,
-            **_run(tasks, before, settings, execution, list(catalog.found.unlisted)),
-        }
-        if not any(report.clips for report in reports.values()):
-            _give_up(output_dir, len(catalog.clips), reports)
-        if catalog.missing:
-            names = "".join(f"{name}\n" for name in catalog.missing)
-            files.write_atomically(files.join(output_dir, plan.MISSING), names)
-        duplicates = finish.find_duplicates(tasks, reports)
-        manifests = {
-            split: finish.finish_split(
-                output_dir,
-                split,
-                tasks=tasks,
-                reports=reports,
-                duplicates=duplicates,
-                catalog=catalog,
-                settings=settings,
-                described=described,
-            )
-            for split in sorted({task.split for task in tasks})
-        }
-        files.remove(partial)
-    made = sum(len(report.clips) for task, report in reports.items() if task not in before)
-    seconds = time.monotonic() - begun
+        manifests, made = plan.finished_manifests(output_dir, described), 0
+        is_finished = manifests is not None
+        if not is_finished:
+            manifests, made = _make(catalog, output_dir, settings, execution, described)
     return Summary(
         output_dir=output_dir,
         manifests=manifests,
-        seconds=seconds,
+        seconds=0.0 if is_finished else time.monotonic() - begun,
         made=made,
         decision=catalog.decision,
         found=catalog.found,
+    )
+
+
+def _make(
+    catalog: catalogs.Catalog,
+    output_dir: str,
+    settings: PrepareSettings,
+    execution: Execution,
+    described: dict[str, Any],
+) -> tuple[dict[str, Manifest], int]:
+    """Writes what is not done; the manifests of the splits, and how many clips are new."""
+    plan.begin(output_dir, described)
+    partial = files.join(output_dir, plan.PARTIAL)
+    tasks = plan.plan_shards(catalog, settings, partial)
+    before = _read_reports(tasks)
+    reports = _run(tasks, before, settings, execution, list(catalog.found.unlisted))
+    if not any(report.clips for report in reports.values()):
+        _give_up(output_dir, len(catalog.clips), reports)
+    if catalog.missing:
+        names = "".join(f"{name}\n" for name in catalog.missing)
+        files.write_atomically(files.join(output_dir, plan.MISSING), names)
+    duplicates = finish.find_duplicates(tasks, reports)
+    manifests = {
+        split: finish.finish_split(
+            output_dir,
+            split,
+            tasks=tasks,
+            reports=reports,
+            duplicates=duplicates,
+            catalog=catalog,
+            settings=settings,
+            described=described,
+        )
+        for split in sorted({task.split for task in tasks})
+    }
+    files.remove(partial)
+    return manifests, sum(
+        len(report.clips) for task, report in reports.items() if task not in before
     )
 
 
