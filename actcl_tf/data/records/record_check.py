@@ -12,7 +12,7 @@ import tensorflow as tf
 from google.protobuf import message
 
 from actcl_tf.data.media import audio_sampler
-from actcl_tf.data.records import jpeg_header, records, waveforms
+from actcl_tf.data.records import frame_times, jpeg_header, records, waveforms
 from actcl_tf.data.records.waveforms import KINDS
 from actcl_tf.storage.errors import DataError
 
@@ -78,6 +78,8 @@ def read_facts(record: bytes, *, every_frame: bool = False) -> RecordFacts:
     sizes = _frame_sizes(example, every_frame)
     if not sizes and not waveform.size:
         raise DataError(_nothing_found(example))
+    frame_rate = _rate(context, records.FRAME_RATE)
+    frame_times.check(example, frame_rate)
     names = [_decode(each) for each in _values(context, records.LABEL_STRING, "bytes_list")] or [
         _decode(each) for each in _values(context, records.LABEL_TEXT, "bytes_list")
     ]
@@ -90,7 +92,7 @@ def read_facts(record: bytes, *, every_frame: bool = False) -> RecordFacts:
         samples=waveform.size,
         height=height,
         width=width,
-        frame_rate=_rate(context, records.FRAME_RATE),
+        frame_rate=frame_rate,
         sample_rate=sample_rate,
         start=start,
         seconds=seconds,

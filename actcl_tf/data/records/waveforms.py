@@ -35,8 +35,8 @@ def read(example: tf.train.SequenceExample, sample_rate: float) -> np.ndarray:
     stamps = (
         lists[records.WAVEFORM_TIMESTAMP].feature if records.WAVEFORM_TIMESTAMP in lists else ()
     )
-    _require_kind(features, records.WAVEFORM, "float_list")
-    _require_kind(stamps, records.WAVEFORM_TIMESTAMP, "int64_list")
+    require_kind(features, records.WAVEFORM, "float_list")
+    require_kind(stamps, records.WAVEFORM_TIMESTAMP, "int64_list")
     context = example.context.feature
     channels = list(context[records.NUM_CHANNELS].int64_list.value) if features else []
     if channels not in ([], [1]):
@@ -75,7 +75,8 @@ def _are_integers(waveform: np.ndarray) -> bool:
     return bool(is_nan.any() and is_tiny.any() and no_audio.mean() > _NO_FLOATS)
 
 
-def _require_kind(features: Sequence[tf.train.Feature], key: str, kind: str) -> None:
+def require_kind(features: Sequence[tf.train.Feature], key: str, kind: str) -> None:
+    """Refuses features of another kind, such as "float_list" where "int64_list" is expected."""
     others = {feature.WhichOneof("kind") for feature in features} - {None, kind}
     if others:
         raise DataError(f"holds {KINDS[others.pop()]} in {key}, expected {KINDS[kind]}")
