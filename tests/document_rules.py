@@ -15,7 +15,9 @@ from tests.build_rules import read_build
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDERS = ("actcl_tf", "configs", "tests", "tools")
 TOOLS = sorted(
-    f"tools/{path.name}" for path in (ROOT / "tools").glob("*.py") if "app.run(" in path.read_text()
+    f"tools/{path.name}"
+    for path in (ROOT / "tools").glob("*.py")
+    if "field_flags.run(" in path.read_text()
 )
 # Tools whose first argument is a command, and how many words follow each.
 SUBCOMMANDS = {"tools/search.py": {"index": 1, "query": 0}}

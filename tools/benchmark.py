@@ -25,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import built_in_data
 import field_flags
 import run_flags
-from absl import app, flags, logging
+from absl import flags, logging
 
 from actcl_tf import config, tensorflow_log
 from actcl_tf.benchmark.input import input_settings, prepare_settings
@@ -49,6 +49,7 @@ def _measure_step() -> dict:
     data = run_flags.read_without_data().data
     named = data.data_dir or data.input == "media"
     run = run_flags.read_configuration() if named else run_flags.read_without_data()
+    tensorflow_log.import_tensorflow()
 
     from actcl_tf.benchmark.step import race as step_race
     from actcl_tf.benchmark.step import report, timing
@@ -65,6 +66,7 @@ def _measure_step() -> dict:
 def _measure_sampler() -> dict:
     seed = flags.FLAGS["seed"].value
     settings = field_flags.read(seeding_settings.Settings, without=("seed",), seed=seed)
+    tensorflow_log.import_tensorflow()
 
     from actcl_tf.benchmark.seeding import report, timing
 
@@ -77,6 +79,7 @@ def _measure_sampler() -> dict:
 def _measure_scaling() -> dict:
     settings = field_flags.read(scaling_settings.Settings)
     run = run_flags.read_without_data()
+    tensorflow_log.import_tensorflow()
 
     import tensorflow as tf
 
@@ -92,6 +95,7 @@ def _measure_scaling() -> dict:
 def _measure_input() -> dict:
     settings = field_flags.read(input_settings.Settings)
     run = run_flags.read_configuration()
+    tensorflow_log.import_tensorflow()
 
     from actcl_tf.benchmark.input import input_time
 
@@ -102,6 +106,7 @@ def _measure_input() -> dict:
 
 def _measure_prepare() -> dict:
     settings = field_flags.read(prepare_settings.Settings)
+    tensorflow_log.import_tensorflow()
 
     from actcl_tf.benchmark.input import prepare_time
 
@@ -113,6 +118,7 @@ def _measure_prepare() -> dict:
 def _measure_serve() -> dict:
     settings = field_flags.read(serve_settings.Settings)
     run = run_flags.read_without_data()
+    tensorflow_log.import_tensorflow()
 
     import tensorflow as tf
 
@@ -145,7 +151,6 @@ def main(argv: list[str]) -> int:
         output = pathlib.Path(_OUTPUT.value)
         if _OUTPUT.value and (output.is_dir() or not output.absolute().parent.is_dir()):
             raise config.ConfigError(f"--output={output}: must be a file in a folder that exists")
-        tensorflow_log.import_tensorflow()
         figures = _MEASURE[_WHAT.value]()
     except config.UserError as error:
         print(f"error: {commands.as_called(error)}", file=sys.stderr)
@@ -159,4 +164,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=field_flags.parse)
+    field_flags.run(main)

@@ -13,7 +13,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter; erro
 
 import evaluation_flags
 import field_flags
-from absl import app
 
 from actcl_tf import config
 from actcl_tf.console import commands
@@ -55,4 +54,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=field_flags.parse)
+    field_flags.run(main)

@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter; erro
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import field_flags
-from absl import app, flags, logging
+from absl import flags, logging
 
 from actcl_tf import config, tensorflow_log
 from actcl_tf.console import commands
@@ -88,4 +88,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=field_flags.parse)
+    field_flags.run(main)

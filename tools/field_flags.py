@@ -11,9 +11,10 @@ import os
 import pathlib
 import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from absl import flags
+from absl import app, flags
 from absl import logging as absl_logging
 
 from actcl_tf import config
@@ -87,8 +88,20 @@ def of_tools() -> list[flags.Flag]:
     return [found[name] for name in sorted(found)]
 
 
+def run(main: Callable[[list[str]], int | None]) -> None:
+    """Runs a program on the command line, and ends this process with what it returns.
+
+    Ctrl-C ends it in one line wherever it comes, also while modules are being imported.
+    """
+    try:
+        app.run(main, flags_parser=parse)
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        sys.exit(130)
+
+
 def parse(argv: list[str]) -> list[str]:
-    """Reads the command line; for `app.run`, which says in many lines what this says in one.
+    """Reads the command line, and says in one line what `app.run` says in many.
 
     --help shows all flags of the tools, not only those that the program itself defines. From here
     on, no file that the program writes can be changed by everybody, whatever the user's umask.

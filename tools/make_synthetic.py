@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import field_flags
-from absl import app, flags
+from absl import flags
 
 from actcl_tf.console import commands
 from actcl_tf.data.synthetic import plan, synthetic
@@ -110,4 +110,4 @@ def _summary(folder: pathlib.Path, elapsed: float) -> str:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=field_flags.parse)
+    field_flags.run(main)

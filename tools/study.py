@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter; erro
 
 import field_flags
 import run_flags
-from absl import app, flags
+from absl import flags
 
 from actcl_tf import config, tensorflow_log
 from actcl_tf.console import commands
@@ -147,4 +147,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=field_flags.parse)
+    field_flags.run(main)

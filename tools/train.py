@@ -22,7 +22,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter; erro
 
 import field_flags
 import run_flags
-from absl import app
 
 from actcl_tf import config, tensorflow_log
 from actcl_tf.console import commands
@@ -93,4 +92,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=field_flags.parse)
+    field_flags.run(main)

@@ -111,7 +111,7 @@ def _start(tool, *flags):
 
 
 def test_every_tool_is_looked_at():
-    programs = {path.name for path in TOOLS.glob("*.py") if "app.run(" in path.read_text()}
+    programs = {path.name for path in TOOLS.glob("*.py") if "field_flags.run(" in path.read_text()}
     assert programs == set(REFUSED)
 
 
@@ -130,3 +130,49 @@ def test_help_and_refusals_come_before_slow_imports(tool):
         assert words in errors, errors
     for flags, (_, _, errors, slow) in zip(calls, [shown, mistyped, *answers], strict=True):
         assert slow == [], (flags, errors)
+
+
+# Ctrl-C while TensorFlow is being imported.
+INTERRUPTED = """
+import sys
+
+class Finder:
+    def find_spec(name, path, target=None):
+        if name == "tensorflow":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Finder)
+"""
+# Tool -> settings with which it gets there.
+ACCEPTED = {
+    "train.py": ("--data_dir=/nowhere",),
+    "evaluate.py": ("--checkpoint=/nowhere",),
+    "export.py": MODEL,
+    "search.py": ("index", "/nowhere", "--model=/nowhere", "--index=/nowhere/index"),
+    "prepare_data.py": ("--input=/nowhere", "--output=/nowhere"),
+    "inspect_dictionary.py": ("--checkpoint=/nowhere",),
+    "inspect_records.py": ("/nowhere",),
+    "benchmark.py": ("--what=sampler",),
+    "compare_runs.py": ("/nowhere",),
+    "data_service.py": ("--role=dispatcher", "--all_interfaces"),
+}
+
+
+@pytest.mark.parametrize("tool", ACCEPTED)
+def test_ctrl_c_during_slow_imports_ends_in_one_line(tool, tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            INTERRUPTED + PROGRAM.replace("SLOW", "()"),
+            str(TOOLS / tool),
+            *ACCEPTED[tool],
+        ],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 130, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and "nterrupted" in done.stderr, done.stderr
