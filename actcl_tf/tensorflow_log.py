@@ -16,19 +16,28 @@ _ANNOUNCEMENT = re.compile(rb"WARNING: All log messages before absl::InitializeL
 @contextlib.contextmanager
 def without_announcements() -> Iterator[None]:
     """Keeps announcements off the error stream; what else is written there comes at the end."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as said:
+    with contextlib.ExitStack() as stack:
+        try:
+            terminal = os.dup(2)
+            stack.callback(os.close, terminal)
+            said = stack.enter_context(tempfile.TemporaryFile())
+        except OSError:  # There is no error stream, or nowhere to keep what is said.
+            yield
+            return
+        _flush()
         os.dup2(said.fileno(), 2)
         try:
             yield
         finally:
-            sys.stderr.flush()
+            _flush()
             os.dup2(terminal, 2)
-            os.close(terminal)
             said.seek(0)
-            others = [line for line in said if not _ANNOUNCEMENT.match(line)]
-            os.write(2, b"".join(others))
+            os.write(2, b"".join(line for line in said if not _ANNOUNCEMENT.match(line)))
+
+
+def _flush() -> None:
+    if sys.stderr is not None:
+        sys.stderr.flush()
 
 
 def import_tensorflow() -> None:

@@ -46,6 +46,14 @@ def test_what_was_said_before_an_exception_is_passed_on(capfd):
     assert capfd.readouterr().err == "out of memory\nand after\n"
 
 
+def test_without_an_error_stream_nothing_is_kept_back():
+    program = (
+        "from actcl_tf import tensorflow_log as log\nwith log.without_announcements(): print(1)"
+    )
+    command = f"exec 2>&-; exec {sys.executable} -c '{program}'"
+    assert subprocess.run(command, shell=True, stdout=-1, check=True).stdout == b"1\n"
+
+
 def test_tensorflow_announces_itself_only_where_it_was_not_asked_to_be_quiet():
     surroundings = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
     running = [
