@@ -43,6 +43,8 @@ def fit(
             given = tf.keras.callbacks.CallbackList(
                 callbacks, add_history=False, add_progbar=False, model=model, verbose=0
             )
+            # Or Keras warns that evaluations, pictures and checkpoints take longer than a step.
+            given._check_timing = False
             model.fit(
                 make_dataset(start_step=part.start),
                 initial_epoch=part.initial_epoch,
