@@ -86,8 +86,8 @@ def run(
     ) as bar:
         runner = _Runner(study, command, waiting, bar, max(cores.count() // jobs, 1))
         with futures.ThreadPoolExecutor(jobs) as pool:
-            workers = [pool.submit(runner.work) for _ in range(jobs)]
             try:
+                workers = [pool.submit(runner.work) for _ in range(jobs)]
                 for worker in futures.as_completed(workers):
                     worker.result()
             except BaseException:
@@ -144,16 +144,18 @@ class _Runner:
 
     def _run(self, cell: Cell, notes: pathlib.Path) -> None:
         started, log = time.monotonic(), notes / _LOG
-        with log.open("ab") as file:
+        command = self._command(cell, folder_of(self._study, cell))
+        with self._lock, log.open("ab") as file:
+            if self._stopped:  # It would not be among those that `stop` asks to end.
+                return
             process = subprocess.Popen(
-                self._command(cell, folder_of(self._study, cell)),
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is passed on by `stop`, once.
                 env={**self._threads, **os.environ, "PYTHONUNBUFFERED": "1"},
             )
-        with self._lock:
             self._processes.add(process)
         status = process.wait()
         with self._lock:

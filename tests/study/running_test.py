@@ -105,6 +105,28 @@ except KeyboardInterrupt:
     assert not (tmp_path / "runs" / "random_seed=1").exists()
 
 
+def test_an_interrupt_comes_before_the_run_that_is_just_being_started(tmp_path):
+    program = """
+import os, pathlib, signal, sys, time
+from actcl_tf.study import plan, running
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def command(cell, folder):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(1)
+    return [sys.executable, "-c", "import pathlib, sys, time; print('begun'); time.sleep(100)"]
+cells = plan.list_cells([], [plan.read_strategy("random")], range(1))
+try:
+    running.run(pathlib.Path(sys.argv[1]), cells, command, 1)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], stdout=-1, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "interrupted\n"
+    assert (tmp_path / "cells" / "random_seed=0" / "log.txt").read_bytes() == b""
+
+
 @pytest.mark.parametrize("jobs", [1, 4])
 def test_nothing_to_do(tmp_path, jobs):
     running.run(tmp_path, CELLS, _command(), jobs)
