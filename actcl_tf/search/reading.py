@@ -67,10 +67,10 @@ def read_files(
         threading.Thread(target=_work, args=(todo, news, stop, shape, timeout))
         for _ in range(min(num_workers, len(paths)))
     ]
-    for worker in workers:
-        worker.start()
     left = len(paths)
     try:
+        for worker in workers:
+            worker.start()
         while left:
             try:
                 event = news.get(timeout=_POLL_SECONDS)
@@ -83,7 +83,8 @@ def read_files(
     finally:
         stop.set()
         for worker in workers:
-            worker.join()
+            if worker.ident is not None:  # Ctrl-C may come before all were started.
+                worker.join()
 
 
 def read_file(

@@ -49,10 +49,10 @@ def write_shards(
         )
         for index in range(min(num_workers, len(tasks)))
     ]
-    for worker in workers:
-        worker.start()
     left = len(tasks)
     try:
+        for worker in workers:
+            worker.start()
         while left:
             try:
                 kind, value = news.get(timeout=_POLL_SECONDS)
@@ -68,7 +68,8 @@ def write_shards(
     finally:
         stop.set()
         for worker in workers:
-            worker.join()
+            if worker.ident is not None:  # Ctrl-C may come before all were started.
+                worker.join()
 
 
 def _work(
