@@ -14,7 +14,7 @@ import tensorflow as tf
 # Bilinear interpolation reads two pixels a side: beyond this reduction it would skip some.
 _FILTERED_FROM = 2
 # Rows of a block. Short blocks hold fewer zeros, long ones make fewer and faster products.
-_ROWS, _COLUMNS = 16, 8
+_ROWS, _SHORT = 16, 8
 
 
 class Band(NamedTuple):
@@ -61,8 +61,8 @@ def filtered(frames: tf.Tensor, image_size: int) -> tf.Tensor:
       [T, H, W, 3] float32.
     """
     height, width = tf.unstack(tf.shape(frames)[1:3])
-    rows = along_rows(frames, interpolation(height, image_size, _ROWS), image_size)
-    return _along_columns(rows, interpolation(width, image_size, _COLUMNS), image_size)
+    rows = _along_rows_of_bytes(frames, interpolation(height, image_size, _SHORT), image_size)
+    return _along_columns(rows, interpolation(width, image_size, _SHORT), image_size)
 
 
 def interpolation(length: tf.Tensor, size: int, rows: int) -> Band:
@@ -117,7 +117,7 @@ def along_rows(frames: tf.Tensor, band: Band, size: int) -> tf.Tensor:
     """The product of a matrix with the columns of frames.
 
     Args:
-      frames: [T, h, w, 3] uint8 or float32.
+      frames: [T, h, w, 3] float32.
       band: [size, h].
       size: height of the result, pixels.
 
@@ -127,9 +127,25 @@ def along_rows(frames: tf.Tensor, band: Band, size: int) -> tf.Tensor:
     shape = tf.shape(frames)
     lines = tf.reshape(frames, [shape[0], shape[1], shape[2] * 3])
     reached = _reached(band.starts, tf.shape(band.weights)[2])
-    blocks = tf.cast(tf.gather(lines, reached, axis=1), tf.float32)
+    blocks = tf.gather(lines, reached, axis=1)
     made = tf.reshape(tf.matmul(band.weights, blocks), [shape[0], -1, shape[2] * 3])
     return tf.reshape(made[:, :size], [shape[0], size, shape[2], 3])
+
+
+def _along_rows_of_bytes(frames: tf.Tensor, band: Band, size: int) -> tf.Tensor:
+    """As `along_rows`, of [T, h, w, 3] uint8 too.
+
+    One block after the other: large frames, all of them as floats at a time, would be four times
+    the bytes, go to memory and come back from there.
+    """
+    shape = tf.shape(frames)
+    lines = tf.reshape(frames, [shape[0], shape[1], shape[2] * 3])
+    reach = tf.shape(band.weights)[2]
+    made = []
+    for i in range(band.weights.shape[0]):
+        block = tf.slice(lines, [0, band.starts[i], 0], [-1, reach, -1])
+        made.append(tf.matmul(band.weights[i], tf.cast(block, tf.float32)))
+    return tf.reshape(tf.concat(made, 1)[:, :size], [shape[0], size, shape[2], 3])
 
 
 def _along_columns(frames: tf.Tensor, band: Band, size: int) -> tf.Tensor:
