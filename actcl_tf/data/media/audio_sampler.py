@@ -1,6 +1,7 @@
 """The audio of a video on an axis of samples, mixed to mono."""
 
 import math
+from collections import deque
 
 import av
 import numpy as np
@@ -11,6 +12,8 @@ DIGITAL_SILENCE = 1e-4  # Peak amplitude below which audio is digital silence (-
 LOUDNESS_WINDOW = 0.1  # Seconds over which the loudest part of a clip is measured.
 AUDIO_SLACK = 0.03  # Seconds by which audio may drift before it is laid anew by its time stamp.
 AUDIO_GAP = 1.0  # Seconds without audio that spoil a clip.
+# What is heard is in pieces where it is laid anew three times within so many frames or seconds.
+_UNEVEN_TIMES, _UNEVEN_FRAMES, _UNEVEN_SECONDS = 3, 16, 0.5
 CANCELLED = 0.05  # Share of the channels' power below which their mix has cancelled out.
 # What a channel counts in the mix (ITU-R BS.775 and its use in FFmpeg), before all are divided by
 # the sum, so that the mix cannot clip; surround and unknown channels count _OTHER.
@@ -40,6 +43,9 @@ class AudioSampler:
         self._resampler: av.AudioResampler | None = None
         self._kind: tuple | None = None
         self._channels: tuple[str, ...] = ()
+        self._num_frames, self._time = 0, -math.inf  # Of the last frame.
+        # Frames that were laid anew though nothing changed: number, and time of the one before.
+        self._laid_anew: deque[tuple[int, float]] = deque(maxlen=_UNEVEN_TIMES)
 
     @property
     def ready(self) -> int:
@@ -48,8 +54,9 @@ class AudioSampler:
 
     def add(self, frame: av.AudioFrame, time: float) -> None:
         """Takes the next frame, heard from `time` (seconds) on."""
-        kind = (frame.format.name, frame.layout.name, frame.rate)
+        kind, is_off = (frame.format.name, frame.layout.name, frame.rate), False
         if self._kind != kind or abs(time - self.until) > AUDIO_SLACK:
+            is_off = self._kind == kind
             self.finish()
             if time - self.until > AUDIO_GAP and self._kind is not None:
                 self.damage.append(DamagedInterval(self.until, time, "no_audio"))
@@ -58,7 +65,22 @@ class AudioSampler:
             self._channels = tuple(channel.name for channel in frame.layout.channels)
             self._kind, self._next, self.until = kind, round(time * self.rate), time
         self.until += frame.samples / frame.rate
+        if is_off:
+            self._note_uneven(time)
+        self._num_frames, self._time = self._num_frames + 1, time
         self._append(self._resampler.resample(frame))
+
+    def _note_uneven(self, time: float) -> None:
+        """Tells of time stamps that do not fit the samples, as AVI has them of some codecs."""
+        self._laid_anew.append((self._num_frames, min(self._time, time)))
+        number, start = self._laid_anew[0]
+        is_near = self._num_frames - number < _UNEVEN_FRAMES or time - start < _UNEVEN_SECONDS
+        if len(self._laid_anew) < _UNEVEN_TIMES or not is_near:
+            return
+        last = self.damage[-1] if self.damage else None
+        if last and last.reason == "uneven_audio" and start <= last.end:
+            start = min(start, self.damage.pop().start)
+        self.damage.append(DamagedInterval(start, max(time, self.until), "uneven_audio"))
 
     def finish(self) -> None:
         """Ends the run: the resampler gives back what it held."""

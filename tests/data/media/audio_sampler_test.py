@@ -1,3 +1,4 @@
+import av
 import numpy as np
 import pytest
 
@@ -70,3 +71,39 @@ def test_fault(amplitude, silence_db, expected):
     with np.errstate(invalid="ignore"):
         sound = tone(1, amplitude=amplitude)
     assert audio_sampler.fault(sound, 16000, silence_db) == expected
+
+
+def _times(step, num=100):
+    return np.arange(num) * step
+
+
+@pytest.mark.parametrize(
+    "times, expected",
+    [
+        (_times(0.02), None),
+        (_times(0.0201), None),  # A clock that is slow: laid anew every 6 s.
+        (_times(0.02) + 0.02 * (np.arange(100) % 2), None),
+        (np.append(_times(0.02, 50), 1.5 + _times(0.02, 50)), None),  # Half a second is lost.
+        (_times(0.02) + 0.1 * (np.arange(100) > 50) + 0.1 * (np.arange(100) > 60), None),
+        # FFmpeg counts with twice the sample rate, or half of it; AVI with AMR.
+        (_times(0.01), (0.03, 1.01)),
+        (_times(0.04), (0.04, 3.96)),
+        (_times(0.32, 10), (0.0, 2.9)),
+        # From 1 s on.
+        (np.append(_times(0.02, 50), 1.0 + _times(0.05, 50)), (1.0, 3.45)),
+    ],
+)
+def test_time_stamps_that_do_not_fit_the_samples_are_told(times, expected):
+    sampler = audio_sampler.AudioSampler(8000)
+    for time in times:
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros([1, 160], np.float32), format="fltp", layout="mono"
+        )
+        frame.sample_rate = 8000
+        sampler.add(frame, float(time))
+    if expected is None:
+        assert sampler.damage == []
+        return
+    (damage,) = sampler.damage
+    assert damage.reason == "uneven_audio"
+    assert (damage.start, damage.end) == pytest.approx(expected, abs=0.1)

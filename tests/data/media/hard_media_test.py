@@ -433,6 +433,26 @@ def test_sample_rates_keep_pitch_and_onset(tmp_path, rate):
     assert np.max(np.abs(waveform[17000:31000])) == pytest.approx(0.5, rel=0.02)
 
 
+@pytest.mark.parametrize("rates", [(44100, 22050), (22050, 44100), (16000, 48000), (44100, 44100)])
+def test_a_stream_that_counts_time_at_another_rate_is_told(tmp_path, rates):
+    # Raw AAC holds no time stamps: FFmpeg counts on at the first file's rate.
+    path, parts = tmp_path / "joined.aac", []
+    for number, rate in enumerate(rates):
+        sound = tone(4.0, rate, 440 * (number + 1), 0.5)
+        part = write_media(tmp_path / f"{number}.aac", sounds=[sound], sample_rate=rate)
+        parts.append((tmp_path / f"{number}.aac" if part is None else part).read_bytes())
+    path.write_bytes(b"".join(parts))
+    pieces = read(path, streams="audio", clip_seconds=1.0)
+    heard = [pitch(piece.waveform[2000:14000]) for piece in pieces if isinstance(piece, MediaClip)]
+    left_out = {piece.reason for piece in pieces if not isinstance(piece, MediaClip)}
+    assert heard[:3] == pytest.approx([440] * 3, abs=4)
+    assert not [hertz for hertz in heard if min(abs(hertz - 440), abs(hertz - 880)) > 4]
+    if rates[0] == rates[1]:
+        assert len(heard) == 8 and not left_out
+    else:
+        assert len(heard) <= 4 and left_out == {"uneven_audio"}
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 6])
 def test_channels_without_names(tmp_path, channels):
     path = tmp_path / "a.wav"

@@ -8,6 +8,7 @@ REASONS = {
     "discontinuity": "time stamps start anew or jump, or other streams begin; no clip goes across",
     "no_video": "it has no moving video",
     "no_audio": "it has no audio, or the audio stops for a while",
+    "uneven_audio": "the time stamps of its audio do not fit the samples",
     "silent": "the audio is digital silence",
     "near_silent": "no part of the audio is as loud as --silence_db",
     "too_short": "what can be used of it lasts less than --min_seconds",
