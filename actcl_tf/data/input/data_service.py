@@ -60,9 +60,11 @@ def _in_time(dataset: tf.data.Dataset, service: str, seconds: float) -> Iterator
     given: queue.SimpleQueue = queue.SimpleQueue()
 
     def give() -> None:
-        iterator = iter(dataset)
+        iterator = None
         while wanted.get():
             try:
+                if iterator is None:  # A service may refuse the data set already.
+                    iterator = iter(dataset)
                 given.put((next(iterator, None), None))
             except tf.errors.OpError as error:
                 given.put((None, error))

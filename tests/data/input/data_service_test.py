@@ -117,6 +117,15 @@ def _first_batch(data):
         return str(error)
 
 
+def test_a_data_set_that_the_service_refuses_is_told_at_once():
+    class Refused:
+        def __iter__(self):
+            raise tf.errors.InvalidArgumentError(None, None, "another data set of this name")
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="of this name"):
+        next(data_service._in_time(Refused(), "grpc://localhost:1", 60.0))
+
+
 def test_a_dispatcher_without_workers_is_told(data_dir):
     process, words = start("--role=dispatcher")
     try:
