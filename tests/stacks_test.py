@@ -110,4 +110,7 @@ def test_what_one_stack_writes_the_other_reads(pythons, tiny_data, videos, tmp_p
     call(writer, search, "index", videos, f"--model={model}", f"--index={index}")
     ask = ("query", f"--index={index}", f"--video={videos / 'b.mp4'}", "--find=video", "--start=0")
     first = next(line for line in call(reader, search, *ask).splitlines() if line.startswith("1 "))
-    assert first.split()[1:4] == ["b.mp4", "0:00.0", "1.000"]
+    _, name, _, similarity, *_ = (
+        first.split()
+    )  # All windows of a picture that stands still are alike.
+    assert (name, similarity) == ("b.mp4", "1.000")
