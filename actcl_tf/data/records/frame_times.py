@@ -43,11 +43,7 @@ def check(example: tf.train.SequenceExample, frame_rate: float) -> None:
 
 def _stamps(example: tf.train.SequenceExample, key: str) -> list[int]:
     """All values of a list, microseconds; none if it is not there."""
-    lists = example.feature_lists.feature_list
-    if key not in lists:  # Looking would make it.
-        return []
-    features = lists[key].feature
-    waveforms.require_kind(features, key, "int64_list")
+    features = waveforms.features_of(example, key, "int64_list")
     return [value for feature in features for value in feature.int64_list.value]
 
 

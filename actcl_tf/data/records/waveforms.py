@@ -29,14 +29,8 @@ def read(example: tf.train.SequenceExample, sample_rate: float) -> np.ndarray:
     Raises:
       DataError: it is not mono in [-1, 1], or its packets do not follow each other.
     """
-    features = example.feature_lists.feature_list[records.WAVEFORM].feature
-    lists = example.feature_lists.feature_list
-    # Looked up only where it is: looking makes it.
-    stamps = (
-        lists[records.WAVEFORM_TIMESTAMP].feature if records.WAVEFORM_TIMESTAMP in lists else ()
-    )
-    require_kind(features, records.WAVEFORM, "float_list")
-    require_kind(stamps, records.WAVEFORM_TIMESTAMP, "int64_list")
+    features = features_of(example, records.WAVEFORM, "float_list")
+    stamps = features_of(example, records.WAVEFORM_TIMESTAMP, "int64_list")
     context = example.context.feature
     channels = list(context[records.NUM_CHANNELS].int64_list.value) if features else []
     if channels not in ([], [1]):
@@ -75,11 +69,20 @@ def _are_integers(waveform: np.ndarray) -> bool:
     return bool(is_nan.any() and is_tiny.any() and no_audio.mean() > _NO_FLOATS)
 
 
-def require_kind(features: Sequence[tf.train.Feature], key: str, kind: str) -> None:
-    """Refuses features of another kind, such as "float_list" where "int64_list" is expected."""
+def features_of(
+    example: tf.train.SequenceExample, key: str, kind: str
+) -> Sequence[tf.train.Feature]:
+    """The features of a list, none if it is not there.
+
+    Raises:
+      DataError: they are of another kind, such as "float_list" where "int64_list" is expected.
+    """
+    lists = example.feature_lists.feature_list
+    features = lists[key].feature if key in lists else ()  # Looking would make it.
     others = {feature.WhichOneof("kind") for feature in features} - {None, kind}
     if others:
         raise DataError(f"holds {KINDS[others.pop()]} in {key}, expected {KINDS[kind]}")
+    return features
 
 
 def _check_packets(sizes: list[int], stamped: list[list[int]], sample_rate: float) -> None:
