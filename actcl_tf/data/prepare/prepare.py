@@ -90,14 +90,14 @@ def prepare(
     described = plan.describe(catalog, settings)
     plan.check_contents(output_dir)
     with plan.Lock(output_dir):
-        manifests, made = plan.finished_manifests(output_dir, described), 0
-        is_finished = manifests is not None
-        if not is_finished:
+        finished = plan.finished_manifests(output_dir, described)
+        manifests, made = finished, 0
+        if finished is None:
             manifests, made = _make(catalog, output_dir, settings, execution, described)
     return Summary(
         output_dir=output_dir,
         manifests=manifests,
-        seconds=0.0 if is_finished else time.monotonic() - begun,
+        seconds=time.monotonic() - begun if finished is None else 0.0,
         made=made,
         decision=catalog.decision,
         found=catalog.found,
